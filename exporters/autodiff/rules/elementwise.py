@@ -1,0 +1,188 @@
+"""Arithmetic, element by element, with broadcasting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from pixelgrad.exporters.autodiff.emitter import Emitter
+from pixelgrad.exporters.autodiff.registry import rule
+from pixelgrad.exporters.opset18.shapes import constant
+
+Cotangents = Sequence[ir.Value | None]
+
+
+@rule("Add", broadcasts=True)
+def add(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    return ct, ct
+
+
+@rule("Sub", broadcasts=True)
+def sub(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    return ct, op.Neg(ct) if op.needs(node.inputs[1]) else None
+
+
+@rule("Mul", broadcasts=True)
+def mul(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    a, b = node.inputs
+    if a is b:
+        return (op.Mul(op.Mul(ct, 2.0), a),)
+    return tuple(op.Mul(ct, other) if op.needs(value) else None for value, other in ((a, b), (b, a)))
+
+
+@rule("Div", broadcasts=True)
+def div(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    a, b = node.inputs
+    quotient = op.Div(ct, b)
+    return quotient, op.Neg(op.Mul(quotient, node.outputs[0])) if op.needs(b) else None
+
+
+@rule("Pow", broadcasts=True)
+def power(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    x, exponent = node.inputs
+    assert x is not None and exponent is not None
+    fixed = constant(exponent)
+    if fixed is not None and fixed.size == 1:
+        p = float(fixed.reshape(()))
+        raised = x if p == 2 else op.Pow(x, p - 1)
+        return (op.Mul(op.Mul(ct, p), raised) if p != 1 else ct,)
+    p = exponent if exponent.dtype == x.dtype else op.Cast(exponent, to=int(x.dtype or ir.DataType.FLOAT))
+    to_exponent = None
+    if op.needs(exponent):
+        # d x^p / dp = x^p log x, which tends to 0 where x does; elsewhere a negative base has no such gradient.
+        base = op.Where(op.Greater(x, 0.0), x, 1.0)
+        to_exponent = op.Mul(ct, op.Mul(node.outputs[0], op.Log(base)))
+    return op.Mul(op.Mul(ct, p), op.Pow(x, op.Sub(p, 1.0))), to_exponent
+
+
+@rule("Max", "Min", broadcasts=True)
+def extremum(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    """Shared evenly where several inputs are extreme, as PyTorch does."""
+    if len(node.inputs) == 1:
+        return (ct,)
+    masks = [op.mask(op.Equal(x, node.outputs[0]), ct) for x in node.inputs]
+    count = masks[0]
+    for other in masks[1:]:
+        count = op.Add(count, other)
+    share = op.Div(ct, count)
+    return tuple(op.Mul(share, mask) for mask in masks)
+
+
+@rule("Sum", broadcasts=True)
+def sum_(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    return (ct,) * len(node.inputs)
+
+
+@rule("Mean", broadcasts=True)
+def mean(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    return (op.Mul(ct, 1 / len(node.inputs)),) * len(node.inputs)
+
+
+@rule("Where", broadcasts=True)
+def where(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    condition, a, b = node.inputs
+    return (
+        None,
+        op.Where(condition, ct, 0.0) if op.needs(a) else None,
+        op.Where(condition, op.Mul(ct, 0.0), ct) if op.needs(b) else None,
+    )
+
+
+@rule("Neg")
+def neg(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Neg(ct)
+
+
+@rule("Abs")
+def abs_(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Mul(ct, op.Sign(node.inputs[0]))
+
+
+@rule("Exp")
+def exp(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Mul(ct, node.outputs[0])
+
+
+@rule("Log")
+def log(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Div(ct, node.inputs[0])
+
+
+@rule("Sqrt")
+def sqrt(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Div(op.Mul(ct, 0.5), node.outputs[0])
+
+
+@rule("Reciprocal")
+def reciprocal(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    y = node.outputs[0]
+    return op.Neg(op.Mul(ct, op.Mul(y, y)))
+
+
+@rule("Erf")
+def erf(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x = node.inputs[0]
+    return op.Mul(op.Mul(ct, 2 / math.sqrt(math.pi)), op.Exp(op.Neg(op.Mul(x, x))))
+
+
+@rule("Sin")
+def sin(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Mul(ct, op.Cos(node.inputs[0]))
+
+
+@rule("Cos")
+def cos(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Neg(op.Mul(ct, op.Sin(node.inputs[0])))
+
+
+@rule("Tan")
+def tan(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    y = node.outputs[0]
+    return op.Mul(ct, op.Add(op.Mul(y, y), 1.0))
+
+
+@rule("Asin")
+def asin(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x = node.inputs[0]
+    return op.Div(ct, op.Sqrt(op.Sub(1.0, op.Mul(x, x))))
+
+
+@rule("Acos")
+def acos(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Neg(asin(op, node, ct))
+
+
+@rule("Atan")
+def atan(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x = node.inputs[0]
+    return op.Div(ct, op.Add(op.Mul(x, x), 1.0))
+
+
+@rule("Sinh")
+def sinh(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Mul(ct, op.Cosh(node.inputs[0]))
+
+
+@rule("Cosh")
+def cosh(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Mul(ct, op.Sinh(node.inputs[0]))
+
+
+@rule("Asinh")
+def asinh(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x = node.inputs[0]
+    return op.Div(ct, op.Sqrt(op.Add(op.Mul(x, x), 1.0)))
+
+
+@rule("Acosh")
+def acosh(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x = node.inputs[0]
+    return op.Div(ct, op.Sqrt(op.Sub(op.Mul(x, x), 1.0)))
+
+
+@rule("Atanh")
+def atanh(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x = node.inputs[0]
+    return op.Div(ct, op.Sub(1.0, op.Mul(x, x)))

@@ -1,0 +1,69 @@
+"""Taking elements by index; their gradients add up where an index repeats."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from pixelgrad.exporters.autodiff.emitter import Emitter
+from pixelgrad.exporters.autodiff.registry import rule
+from pixelgrad.exporters.opset18.attributes import integer
+from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank
+
+
+def _zeros(op: Emitter, like: ir.Value) -> ir.Value:
+    zero = op.const(np.zeros((), dtype=(like.dtype or ir.DataType.FLOAT).numpy()))
+    return op.emit("Expand", [zero, op.shape(like)])[0]
+
+
+@rule("Gather")
+def gather(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x, indices = node.inputs
+    assert x is not None and indices is not None
+    axis = normalize_axis(integer(node, "axis", 0), rank(x))
+    known, size = constant(indices), dims(x)[axis]
+    if known is not None and isinstance(size, int):
+        return _gather_back(op, x, ct, axis, known, size)
+    # Indices known at run time only: the axis to the front, the indices flat, and rows added into place.
+    count = rank(indices)
+    order = [*range(axis, axis + count), *range(axis), *range(axis + count, rank(x) - 1 + count)]
+    rest = [a for a in range(rank(x)) if a != axis]
+    ahead = op.Transpose(ct, perm=order)
+    row = [op.dim(x, a) for a in rest]
+    updates = op.Reshape(ahead, op.Concat(op.value([-1]), *row, axis=0))
+    target = op.Transpose(_zeros(op, x), perm=[axis, *rest])
+    added = op.ScatterND(target, op.Reshape(indices, [-1, 1]), updates, reduction="add")
+    return op.Transpose(added, perm=[int(i) for i in np.argsort([axis, *rest])])
+
+
+def _gather_back(op: Emitter, x: ir.Value, ct: ir.Value, axis: int, indices: np.ndarray, size: int) -> ir.Value:  # type: ignore[type-arg]
+    """Constant indices: gather each source's place among them, or a zero; once per repetition of an index."""
+    flat = [int(i) + size if i < 0 else int(i) for i in indices.reshape(-1)]
+    places = [[at for at, source in enumerate(flat) if source == target] for target in range(size)]
+    ahead, behind = [op.dim(x, a) for a in range(axis)], [op.dim(x, a) for a in range(axis + 1, rank(x))]
+    ct = op.Reshape(ct, op.Concat(*ahead, op.value([len(flat)]), *behind, axis=0))
+    pads = np.zeros(2 * rank(x), dtype=np.int64)
+    pads[rank(x) + axis] = 1
+    if any(len(found) != 1 for found in places):
+        ct = op.Pad(ct, pads)
+    total: ir.Value | None = None
+    for repetition in range(max(1, *(len(found) for found in places))):
+        index = [found[repetition] if repetition < len(found) else len(flat) for found in places]
+        part = op.Gather(ct, index, axis=axis)
+        total = part if total is None else op.Add(total, part)
+    assert total is not None
+    return total
+
+
+@rule("GatherElements")
+def gather_elements(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x, indices = node.inputs
+    assert x is not None
+    return op.ScatterElements(_zeros(op, x), indices, ct, axis=integer(node, "axis", 0), reduction="add")
+
+
+@rule("GatherND")
+def gather_nd(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value | None:
+    x, indices = node.inputs
+    assert x is not None
+    return op.ScatterND(_zeros(op, x), indices, ct, reduction="add")

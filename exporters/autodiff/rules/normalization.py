@@ -1,0 +1,95 @@
+"""Normalisation layers, at inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from pixelgrad.exporters.autodiff.emitter import Emitter
+from pixelgrad.exporters.autodiff.registry import rule
+from pixelgrad.exporters.opset18.attributes import integer, number
+from pixelgrad.exporters.opset18.shapes import rank
+
+Cotangents = Sequence[ir.Value | None]
+
+
+def _per_channel(op: Emitter, vector: ir.Value, ndim: int) -> ir.Value:
+    return op.Unsqueeze(vector, list(range(1, ndim - 1))) if ndim > 2 else vector
+
+
+@rule("BatchNormalization")
+def batch_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    """scale (x - mean) / sqrt(var + epsilon) + bias, with fixed statistics: one factor per channel."""
+    x, scale, bias, mean, variance = node.inputs
+    assert x is not None
+    ndim = rank(x)
+    around = [axis for axis in range(ndim) if axis != 1]
+    deviation = op.Sqrt(op.Add(variance, number(node, "epsilon", 1e-5)))
+    factor = op.Div(scale, deviation)
+    to_scale = to_variance = total = None
+    if op.needs(bias) or op.needs(mean):
+        total = op.ReduceSum(ct, around, keepdims=0)
+    if op.needs(scale) or op.needs(variance):
+        centred = op.ReduceSum(op.Mul(ct, op.Sub(x, _per_channel(op, mean, ndim))), around, keepdims=0)
+        to_scale = op.Div(centred, deviation)
+        to_variance = op.Mul(op.Div(op.Mul(to_scale, factor), deviation), -0.5)
+    return (
+        op.Mul(ct, _per_channel(op, factor, ndim)) if op.needs(x) else None,
+        to_scale,
+        total,
+        op.Neg(op.Mul(total, factor)) if total is not None else None,
+        to_variance,
+    )
+
+
+@rule("LRN")
+def local_response_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """y = x D^-beta with D = bias + alpha mean(x^2) over ``size`` neighbouring channels (Krizhevsky et al. 2012).
+
+    ct D^-beta - 2 alpha beta x mean'(ct y / D), where mean' averages over the mirrored neighbourhood.
+    """
+    x, y = node.inputs[0], node.outputs[0]
+    assert x is not None
+    size, alpha = integer(node, "size", 1), number(node, "alpha", 1e-4)
+    beta, bias = number(node, "beta", 0.75), number(node, "bias", 1.0)
+    before, behind = (size - 1) // 2, size // 2
+
+    def average(value: ir.Value, pads: tuple[int, int]) -> ir.Value:
+        """Over neighbouring channels, by pooling [N, 1, C, H W] along its third axis."""
+        wide = op.Reshape(value, op.Concat(op.shape(x, end=1), op.value([1]), op.dim(x, 1), op.value([-1]), axis=0))
+        pooled = op.AveragePool(wide, kernel_shape=[size, 1], pads=[pads[0], 0, pads[1], 0], count_include_pad=1)
+        return op.reshape_like(pooled, x)
+
+    denominator = op.Add(op.Mul(average(op.Mul(x, x), (before, behind)), alpha), bias)
+    denominator.shape = x.shape
+    if beta == 0.75:  # Pow takes several times as long as two square roots
+        root = op.Sqrt(denominator)
+        scaled = op.Div(ct, op.Mul(root, op.Sqrt(root)))
+    else:
+        scaled = op.Mul(ct, op.Pow(denominator, -beta))
+    across = average(op.Div(op.Mul(ct, y), denominator), (behind, before))
+    return op.Sub(scaled, op.Mul(op.Mul(x, 2 * alpha * beta), across))
+
+
+@rule("InstanceNormalization")
+def instance_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    """scale n + bias with n = (x - mean) / sqrt(var + epsilon) over space, per channel and image."""
+    x, scale, _ = node.inputs
+    assert x is not None
+    ndim = rank(x)
+    spatial, around = list(range(2, ndim)), [0, *range(2, ndim)]
+    centred = op.Sub(x, op.ReduceMean(x, spatial, keepdims=1))
+    variance = op.ReduceMean(op.Mul(centred, centred), spatial, keepdims=1)
+    deviation = op.Sqrt(op.Add(variance, number(node, "epsilon", 1e-5)))
+    normal = op.Div(centred, deviation)
+    weighted = op.Mul(ct, _per_channel(op, scale, ndim))
+    along = op.ReduceMean(op.Mul(weighted, normal), spatial, keepdims=1)
+    to_x = op.Sub(op.Sub(weighted, op.ReduceMean(weighted, spatial, keepdims=1)), op.Mul(normal, along))
+    return (
+        op.Div(to_x, deviation),
+        op.ReduceSum(op.Mul(ct, normal), around, keepdims=0),
+        op.ReduceSum(ct, around, keepdims=0),
+    )
+
+

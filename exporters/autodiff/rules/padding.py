@@ -1,0 +1,97 @@
+"""Pad, in its three modes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.autodiff.emitter import Emitter
+from pixelgrad.exporters.autodiff.registry import rule
+from pixelgrad.exporters.autodiff.rules.window import END, flip
+from pixelgrad.exporters.opset18.attributes import text
+from pixelgrad.exporters.opset18.shapes import constant, normalize_axis, rank
+
+
+Size = int | ir.Value
+
+
+@rule("Pad")
+def pad(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x, mode = node.inputs[0], text(node, "mode", "constant")
+    assert x is not None
+    ndim = rank(x)
+    pads = constant(node.inputs[1])
+    given = node.inputs[3] if len(node.inputs) > 3 else None
+    axes = range(ndim) if given is None else constant(given)
+    if pads is None and given is None and mode == "constant":
+        return op.Pad(ct, op.Neg(node.inputs[1]))
+    if pads is None and given is None and mode == "edge":
+        for axis in range(ndim):
+            begin, end = (op.Slice(node.inputs[1], [at], [at + 1]) for at in (axis, axis + ndim))
+            ct = _fold_edge(op, ct, axis, begin, end)
+        return ct
+    if pads is None or axes is None:
+        raise NetworkError(f"Pad at {node.outputs[0].name!r}: its padding must be known before it runs")
+    half = len(pads) // 2
+    both = [
+        (normalize_axis(int(axis), ndim), int(begin), int(end))
+        for axis, begin, end in zip(axes, pads[:half], pads[half:], strict=True)
+        if begin or end
+    ]
+    if mode == "constant":
+        return _constant(op, ct, both, ndim)
+    fold = {"reflect": _fold_reflection, "edge": _fold_edge}[mode]
+    for axis, begin, end in both:
+        if min(begin, end) < 0:
+            raise NetworkError(f"Pad at {node.outputs[0].name!r}: negative {mode} padding has no gradient rule")
+        ct = fold(op, ct, axis, begin, end)
+    return ct
+
+
+def _constant(op: Emitter, ct: ir.Value, both: list[tuple[int, int, int]], ndim: int) -> ir.Value:
+    cuts = [(axis, max(begin, 0), -end if end > 0 else END) for axis, begin, end in both if begin > 0 or end > 0]
+    if cuts:
+        axes, starts, ends = (list(column) for column in zip(*cuts, strict=True))
+        ct = op.Slice(ct, starts, ends, axes)
+    if any(begin < 0 or end < 0 for _, begin, end in both):  # what was cut off gets no gradient
+        zeros = np.zeros(2 * ndim, dtype=np.int64)
+        for axis, begin, end in both:
+            zeros[axis], zeros[axis + ndim] = max(-begin, 0), max(-end, 0)
+        ct = op.Pad(ct, zeros)
+    return ct
+
+
+def _span(op: Emitter, ct: ir.Value, axis: int, start: int, end: int) -> ir.Value:
+    return op.Slice(ct, [start], [end], [axis])
+
+
+def _fold_reflection(op: Emitter, ct: ir.Value, axis: int, begin: Size, end: Size) -> ir.Value:
+    """What lies beyond an edge is what lies before it, turned around, without the edge itself.
+
+    One side after the other, as if the input had been padded so: then it holds however small it is.
+    """
+    assert isinstance(begin, int) and isinstance(end, int)
+    if end:
+        tail = flip(op, _span(op, ct, axis, -end, END), [axis])
+        inner = op.Add(_span(op, ct, axis, -2 * end - 1, -end - 1), tail)
+        ct = op.Concat(_span(op, ct, axis, 0, -2 * end - 1), inner, _span(op, ct, axis, -end - 1, -end), axis=axis)
+    if begin:
+        head = flip(op, _span(op, ct, axis, 0, begin), [axis])
+        inner = op.Add(_span(op, ct, axis, begin + 1, 2 * begin + 1), head)
+        edge, rest = _span(op, ct, axis, begin, begin + 1), _span(op, ct, axis, 2 * begin + 1, END)
+        ct = op.Concat(edge, inner, rest, axis=axis)
+    return ct
+
+
+def _fold_edge(op: Emitter, ct: ir.Value, axis: int, begin: Size, end: Size) -> ir.Value:
+    """What lies beyond an edge repeats it. Sizes of padding may be known at run time only."""
+    if isinstance(end, ir.Value) or end:
+        start = [-end - 1] if isinstance(end, int) else op.Sub(op.Neg(end), 1)
+        last = op.ReduceSum(op.Slice(ct, start, [END], [axis]), [axis], keepdims=1)
+        ct = op.Concat(op.Slice(ct, [0], start, [axis]), last, axis=axis)
+    if isinstance(begin, ir.Value) or begin:
+        stop = [begin + 1] if isinstance(begin, int) else op.Add(begin, 1)
+        first = op.ReduceSum(op.Slice(ct, [0], stop, [axis]), [axis], keepdims=1)
+        ct = op.Concat(first, op.Slice(ct, stop, [END], [axis]), axis=axis)
+    return ct

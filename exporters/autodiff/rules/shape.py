@@ -1,0 +1,156 @@
+"""Operators that move elements about without computing with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.autodiff.emitter import Emitter
+from pixelgrad.exporters.autodiff.registry import rule
+from pixelgrad.exporters.autodiff.rules.window import END, START
+from pixelgrad.exporters.opset18.attributes import integer, integers, text
+from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank, static_shape
+
+Cotangents = Sequence[ir.Value | None]
+
+
+@rule("Identity", "Dropout")
+def identity(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return ct
+
+
+@rule("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+def reshape(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.reshape_like(ct, node.inputs[0])
+
+
+@rule("Transpose")
+def transpose(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x = node.inputs[0]
+    assert x is not None
+    perm = integers(node, "perm") or list(reversed(range(rank(x))))
+    return op.Transpose(ct, perm=[int(i) for i in np.argsort(perm)])
+
+
+@rule("Cast", "CastLike")
+def cast(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x = node.inputs[0]
+    assert x is not None and x.dtype is not None
+    return ct if x.dtype == node.outputs[0].dtype else op.Cast(ct, to=int(x.dtype))
+
+
+@rule("Expand")
+def expand(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.sum_to(ct, dims(node.outputs[0]), node.inputs[0])
+
+
+@rule("Tile")
+def tile(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """Apart into (repeats, size) per axis, and summed over the repeats."""
+    x, repeats = node.inputs
+    assert x is not None
+    pairs = op.Concat(op.Unsqueeze(repeats, [1]), op.Unsqueeze(op.shape(x), [1]), axis=1)
+    apart = op.Reshape(ct, op.Reshape(pairs, [-1]))
+    return op.reshape_like(op.ReduceSum(apart, list(range(0, 2 * rank(x), 2)), keepdims=0), x)
+
+
+@rule("Concat")
+def concat(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    axis = integer(node, "axis", 0)
+    sizes = [op.dim(x, axis) for x in node.inputs]
+    if len(sizes) == 1:
+        return (ct,)
+    return op.emit("Split", [ct, op.Concat(*sizes, axis=0)], {"axis": axis}, count=len(sizes))
+
+
+@rule("Split", every_output=True)
+def split(op: Emitter, node: ir.Node, cts: Sequence[ir.Value | None]) -> ir.Value:
+    whole = next(ct for ct in cts if ct is not None)
+    zero = op.Mul(op.ReduceMax(whole, keepdims=0), 0.0) if None in cts else None
+    parts = [op.expand_like(zero, y) if ct is None else ct for ct, y in zip(cts, node.outputs, strict=True)]
+    return op.Concat(*parts, axis=integer(node, "axis", 0))
+
+
+@rule("Slice")
+def slice_(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """One axis after the other: back into place, with zeros between where the step is not one."""
+    x = node.inputs[0]
+    assert x is not None
+    starts, ends = node.inputs[1], node.inputs[2]
+    given, stepped = (*node.inputs[3:], None, None)[:2]
+    fixed_starts = constant(starts)
+    count = fixed_starts.size if fixed_starts is not None else (static_shape(starts) or (None,))[0]  # type: ignore[arg-type]
+    axes = list(range(count or 0)) if given is None else constant(given)
+    steps = np.ones(count or 0, dtype=np.int64) if stepped is None else constant(stepped)
+    if count is None or axes is None or steps is None:
+        raise NetworkError(f"Slice at {node.outputs[0].name!r}: its axes and steps must be known before it runs")
+    for index, (axis, step) in enumerate(zip(axes, steps, strict=True)):
+        start, end = (op.Slice(bound, [index], [index + 1]) for bound in (starts, ends))
+        ct = _unslice(op, ct, x, normalize_axis(int(axis), rank(x)), int(step), start, end)
+    ct.shape = x.shape
+    return ct
+
+
+def _unslice(
+    op: Emitter, ct: ir.Value, x: ir.Value, axis: int, step: int, start: ir.Value, end: ir.Value
+) -> ir.Value:
+    size, ndim = op.dim(x, axis), rank(x)
+    # Where the slice took its elements from, by slicing the positions themselves: clamping included.
+    zero, one = np.asarray(0, dtype=np.int64), np.asarray(1, dtype=np.int64)
+    positions = op.Slice(op.Range(zero, op.Squeeze(size, [0]), one), start, end, [0], [step])
+    first, last = (op.Slice(positions, [at], [stop]) for at, stop in ((0, 1), (-1, END)))
+    if step < 0:
+        ct, first, last = op.Slice(ct, [-1], [START], [axis], [-1]), last, first
+    if abs(step) > 1:
+        gap = abs(step)
+        apart = op.Pad(op.Unsqueeze(ct, [axis + 1]), _at(2 * (ndim + 1), ndim + 1 + axis + 1, gap - 1))
+        ct = op.Reshape(apart, _merged_shape(op, ct, ndim, axis))
+        ct = op.Slice(ct, [0], [-(gap - 1)], [axis])
+    behind = op.Sub(op.Sub(size, last), 1)
+    zeros = op.value([0])
+    pads = [zeros] * (2 * ndim)
+    pads[axis], pads[ndim + axis] = first, behind
+    return op.Pad(ct, op.Concat(*pads, axis=0))
+
+
+def _at(length: int, index: int, value: int) -> np.ndarray:  # type: ignore[type-arg]
+    result = np.zeros(length, dtype=np.int64)
+    result[index] = value
+    return result
+
+
+def _merged_shape(op: Emitter, ct: ir.Value, ndim: int, axis: int) -> ir.Value:
+    """The shape of ``ct`` with -1 at ``axis``."""
+    shape = op.Shape(ct)
+    keep, free = np.ones(ndim, dtype=np.int64), np.zeros(ndim, dtype=np.int64)
+    keep[axis], free[axis] = 0, -1
+    return op.Add(op.Mul(shape, keep), free)
+
+
+@rule("DepthToSpace")
+def depth_to_space(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    size = integer(node, "blocksize", 1)
+    deep = op.SpaceToDepth(ct, blocksize=size)
+    if text(node, "mode", "DCR") == "DCR":
+        return deep
+    # SpaceToDepth puts the block before the channel, CRD has it behind.
+    x = node.inputs[0]
+    assert x is not None
+    channels = dims(x)[1]
+    assert isinstance(channels, int)
+    spatial = op.shape(x, start=2)
+    shape = op.Concat(op.shape(x, end=1), op.value([size * size, channels // (size * size)]), spatial, axis=0)
+    return op.reshape_like(op.Transpose(op.Reshape(deep, shape), perm=[0, 2, 1, 3, 4]), x)
+
+
+@rule("SpaceToDepth")
+def space_to_depth(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.DepthToSpace(ct, blocksize=integer(node, "blocksize", 1))
+
+
+@rule("Trilu")
+def trilu(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.Trilu(ct, *node.inputs[1:], upper=integer(node, "upper", 1))

@@ -1,0 +1,233 @@
+"""A pretrained network, ready to be looked into: RGB in [0, 1] in, named layers out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from pixelgrad.errors import NetworkError, SettingsError
+from pixelgrad.exporters.networks.geometry import Geometry, geometries
+from pixelgrad.exporters.networks.layers import find_layer, short_names, structural_aliases, tensors
+from pixelgrad.exporters.networks.onnx_file import read_onnx
+from pixelgrad.exporters.networks.pooling import average_for_max
+from pixelgrad.exporters.opset18 import infer_shapes, to_opset18
+from pixelgrad.exporters.opset18.attributes import integer
+from pixelgrad.exporters.opset18.shapes import constant, dims, static_shape
+from pixelgrad.models import PREPROCESSINGS, Entry, Preprocessing, recognise
+
+IMAGE = "image"
+POOLS = ("max", "avg")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network whose graph takes ``image``, float32 [1, 3, H, W], RGB in [0, 1], and normalises it itself.
+
+    model: opset 18, with inferred shapes; H and W are free (see :func:`settle_size`).
+    name, licence, sha256: where it comes from; the hash is that of the file as it was read.
+    preprocessing: how the image becomes the network's own input, already part of the graph.
+    entry: its row in the catalogue, if it was recognised.
+    aliases: names for layers beside the tensor names.
+    declared_size: (height, width) that the file declares, if it declares any.
+    """
+
+    model: ir.Model
+    name: str
+    licence: str
+    sha256: str
+    preprocessing: Preprocessing
+    entry: Entry | None
+    aliases: Mapping[str, str]
+    declared_size: tuple[int, int] | None
+
+    @property
+    def image(self) -> ir.Value:
+        return self.model.graph.inputs[0]
+
+    def layer(self, name: str) -> ir.Value:
+        """The tensor of a layer; :class:`UnknownLayerError` offers close names."""
+        return find_layer(name, tensors(self.model.graph), self.aliases)
+
+    def geometries(self) -> dict[ir.Value, Geometry]:
+        return geometries(self.model.graph, self.image)
+
+    def clone(self) -> Network:
+        """A copy whose graph can be built upon."""
+        fields = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        return Network(**{**fields, "model": self.model.clone()})
+
+
+def load_network(
+    path: str | Path, *, preprocess: str | Preprocessing | None = None, pool: str = "max"
+) -> Network:
+    """Read a network from an ONNX file.
+
+    preprocess: how it wants its input, by name (``pixelgrad.models.PREPROCESSINGS``) or in full; ``None`` takes
+        that of the network recognised in the file, else ``imagenet``, the convention of most published networks.
+    pool: ``avg`` replaces max pooling by average pooling (Gatys et al. 2015 found that the smoother gradient
+        gives more appealing pictures).
+
+    Raises :class:`NetworkError` for a file that cannot be used, :class:`SettingsError` for an unknown setting.
+    """
+    path = Path(path)
+    if pool not in POOLS:
+        raise SettingsError(f"pool is {pool!r}; it must be one of {', '.join(POOLS)}")
+    original, sha256 = read_onnx(path)
+    model = to_opset18(original, fixed_weights=True)
+    known = tensors(model.graph)
+    entry = recognise(known)
+    chosen = _preprocessing(preprocess, entry)
+    declared = _free_size(model, path)
+    _normalise_input(model, chosen)
+    if pool == "avg":
+        average_for_max(model.graph)
+        infer_shapes(model)
+    known = tensors(model.graph)
+    aliases = {
+        **short_names(list(known)),
+        **structural_aliases(model.graph),
+        **(entry.aliases if entry is not None else {}),
+    }
+    return Network(
+        model=model,
+        name=entry.name if entry is not None else path.stem,
+        licence=entry.licence if entry is not None else "unknown",
+        sha256=sha256,
+        preprocessing=chosen,
+        entry=entry,
+        aliases={alias: name for alias, name in aliases.items() if name in known and alias not in known},
+        declared_size=declared,
+    )
+
+
+def _preprocessing(wanted: str | Preprocessing | None, entry: Entry | None) -> Preprocessing:
+    if isinstance(wanted, Preprocessing):
+        return wanted
+    name = wanted or (entry.preprocessing if entry is not None else "imagenet")
+    if name not in PREPROCESSINGS:
+        raise SettingsError(f"preprocess is {name!r}; it must be one of {', '.join(PREPROCESSINGS)}")
+    return PREPROCESSINGS[name]
+
+
+def _free_size(model: ir.Model, path: Path) -> tuple[int, int] | None:
+    """Make the image input [1, 3, H, W]; the (height, width) that it declared."""
+    image = _image_input(model, path)
+    declared = static_shape(image)
+    image.shape = ir.Shape([1, 3, "H", "W"])
+    _infer_again(model)
+    return declared[2:4] if declared is not None else None  # type: ignore[return-value]
+
+
+def settle_size(network: Network, values: Sequence[ir.Value]) -> tuple[int, int] | None:
+    """The one (height, width) at which ``values`` can be computed, or ``None`` where any will do.
+
+    A fully connected layer is made for one image size; every layer before it, and every network that pools over
+    the whole map, takes any. Where there is such a layer, the image input gets the size that the file declares.
+    Raises :class:`NetworkError` where it declares none.
+    """
+    culprit = next((node for node in upstream(values) if _insists_on_size(node)), None)
+    if culprit is None:
+        return None
+    if network.declared_size is None:
+        raise NetworkError(
+            f"{culprit.op_type} at {culprit.outputs[0].name!r} works at one image size only, and the network file does "
+            "not say at which; choose an earlier layer, or export the network with a fixed input size"
+        )
+    network.image.shape = ir.Shape([1, 3, *network.declared_size])
+    _infer_again(network.model)
+    return network.declared_size
+
+
+def _image_input(model: ir.Model, path: Path) -> ir.Value:
+    inputs = [value for value in model.graph.inputs if value.const_value is None]
+    listed = ", ".join(f"{v.name} {v.shape}" for v in inputs) or "none"
+    if len(inputs) != 1:
+        raise NetworkError(f"{path.name!r} must have one input, an image; it has {len(inputs)}: {listed}")
+    value = inputs[0]
+    channels = value.shape[1] if value.shape is not None and value.shape.rank() == 4 else None
+    if value.shape is None or value.shape.rank() != 4 or not (channels == 3 or isinstance(channels, ir.SymbolicDim)):
+        raise NetworkError(
+            f"{path.name!r} has no image input: its input is {listed}, and an image is [N, 3, H, W]"
+        )
+    if value.dtype != ir.DataType.FLOAT:
+        raise NetworkError(f"{path.name!r} takes {value.dtype} images; export it in float32")
+    return value
+
+
+def _infer_again(model: ir.Model) -> None:
+    """Infer every shape anew from those of the inputs."""
+    for node in model.graph:
+        for output in node.outputs:
+            output.shape = None
+    infer_shapes(model)
+
+
+def _insists_on_size(node: ir.Node) -> bool:
+    """Whether a node only works at one image size: weights for a flattened map, or a reshape to a fixed size."""
+    source = node.inputs[0] if node.inputs else None
+    if source is None or source.shape is None or source.shape.is_static():
+        return False
+    if node.op_type in {"Gemm", "MatMul"}:
+        weight = node.inputs[1]
+        if weight is None or weight.const_value is None:
+            return False
+        across = dims(source)[0 if node.op_type == "Gemm" and integer(node, "transA", 0) else -1]
+        along = dims(weight)[-1 if node.op_type == "Gemm" and integer(node, "transB", 0) else -2]
+        return across != along
+    target = constant(node.inputs[1]) if node.op_type == "Reshape" else None
+    if target is None:
+        return False
+    known = math.prod(dim for dim in source.shape if isinstance(dim, int))
+    return (target > 0).all() or math.prod(int(size) for size in target if size > 0) > known
+
+
+def _normalise_input(model: ir.Model, preprocessing: Preprocessing) -> None:
+    """Rename the input to ``image``; where needed, put a 1x1 convolution behind it that normalises it."""
+    graph = model.graph
+    image = next(value for value in graph.inputs if value.const_value is None)
+    order = ["RGB".index(channel) for channel in preprocessing.order]
+    gain = preprocessing.scale / np.asarray(preprocessing.std)
+    matrix = np.zeros((3, 3), dtype=np.float64)
+    matrix[range(3), order] = gain
+    offset = -np.asarray(preprocessing.mean) / np.asarray(preprocessing.std)
+    if not (np.array_equal(matrix, np.eye(3)) and not offset.any()):
+        uses = list(image.uses())
+        weight, bias = (
+            _weight(graph, f"preprocess/{name}", array)
+            for name, array in (("weight", matrix.reshape(3, 3, 1, 1)), ("bias", offset))
+        )
+        node = ir.node("Conv", [image, weight, bias], attributes={"kernel_shape": [1, 1]}, name="preprocess")
+        node.outputs[0].name, node.outputs[0].dtype = "preprocessed", image.dtype
+        node.outputs[0].shape = image.shape
+        graph.insert_before(graph[0], node)
+        for use in uses:
+            use.node.replace_input_with(use.idx, node.outputs[0])
+    taken = tensors(graph)
+    if IMAGE in taken and image.name != IMAGE:
+        taken[IMAGE].name = "image_1"
+    image.name = IMAGE
+
+
+def _weight(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:  # type: ignore[type-arg]
+    tensor = ir.tensor(np.ascontiguousarray(array, dtype=np.float32), name=name)
+    value = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
+    graph.register_initializer(value)
+    return value
+
+
+def upstream(values: Sequence[ir.Value]) -> list[ir.Node]:
+    """The nodes that ``values`` depend on, in no particular order."""
+    seen: dict[ir.Node, None] = {}
+    waiting = [value.producer() for value in values]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen[node] = None
+        waiting.extend(value.producer() for value in node.inputs if value is not None)
+    return list(seen)

@@ -1,0 +1,196 @@
+"""An objective: the terms of a loss over a network's layers, and the two graphs that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from pixelgrad.errors import SettingsError
+from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient, finish
+from pixelgrad.exporters.networks import IMAGE, Geometry, Network, minimum_size, settle_size, upstream
+from pixelgrad.exporters.objectives.terms import Term
+from pixelgrad.exporters.opset18 import infer_shapes
+
+_FLOAT = ir.TensorType(ir.DataType.FLOAT)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """kind: what it is for, ``style`` say. settings: what it was made from, for the manifest."""
+
+    kind: str
+    terms: tuple[Term, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LossGraphs:
+    """training: image, targets, weights -> loss, each term's loss, gradient.
+    evaluation: image -> targets; ``None`` where no term has one.
+    layers: geometry of every layer in use, by tensor name.
+    minimum_size: the shortest edge that an image may have.
+    fixed_size: (height, width) where no other is possible.
+    alignment: the image is continued by its edge to a multiple of this many pixels inside the graph.
+    """
+
+    training: onnx.ModelProto
+    evaluation: onnx.ModelProto | None
+    layers: Mapping[str, Geometry]
+    minimum_size: int
+    fixed_size: tuple[int, int] | None
+    alignment: int
+
+
+def build_loss_graphs(network: Network, objective: Objective) -> LossGraphs:
+    """Write ``objective`` over a copy of ``network``, trimmed to the layers in use, and its gradient.
+
+    Raises :class:`UnknownLayerError`, :class:`UnsupportedOperatorError`, :class:`NetworkError`.
+    """
+    if not objective.terms:
+        raise SettingsError("an objective needs at least one term: give a content, style or total variation weight")
+    network = network.clone()
+    layers = {term.layer: network.layer(term.layer) for term in objective.terms if term.layer is not None}
+    geometry = network.geometries()
+    fixed = settle_size(network, list(layers.values()))
+    alignment = 1 if fixed else _alignment([geometry[value] for value in layers.values()])
+    _set_size(network, alignment, fixed)
+    used = upstream(list(layers.values()))
+    training = _training(network.clone(), objective, alignment)
+    evaluation = _evaluation(network, objective, alignment)
+    return LossGraphs(
+        training=training,
+        evaluation=evaluation,
+        layers={str(value.name): geometry[value] for value in layers.values()},
+        minimum_size=1 if fixed else _unaligned(minimum_size(used), alignment),
+        fixed_size=fixed,
+        alignment=alignment,
+    )
+
+
+def _alignment(layers: Sequence[Geometry]) -> int:
+    """The coarsest stride in use.
+
+    With the image a multiple of it, pooling covers every map exactly; without, the last rows and columns of the
+    image would not reach the deeper layers at all, and each pooling's gradient would need two more passes over
+    the largest maps to say so.
+    """
+    strides = [g.stride for g in layers if g.stride is not None]
+    whole = [int(stride) for stride in strides if stride >= 1 and stride == int(stride)]
+    return max(whole, default=1)
+
+
+def _unaligned(size: int, alignment: int) -> int:
+    """The shortest edge whose aligned length is at least ``size``: one pixel fewer would be a step less."""
+    return max(1, -(-size // alignment) * alignment - alignment + 1)
+
+
+def _set_size(network: Network, alignment: int, fixed: tuple[int, int] | None) -> None:
+    if fixed is not None or alignment == 1:
+        return
+    sizes = [f"{alignment}*floor({s}/{alignment} + {alignment - 1}/{alignment})" for s in ("H", "W")]
+    network.image.shape = ir.Shape([1, 3, *sizes])
+    for node in network.model.graph:
+        for output in node.outputs:
+            output.shape = None
+    infer_shapes(network.model)
+
+
+def _align(model: ir.Model, alignment: int) -> ir.Value:
+    """Put the edge padding in front of the graph; the image input proper, [1, 3, H, W]."""
+    graph = model.graph
+    aligned = graph.inputs[0]
+    if alignment == 1:
+        return aligned
+    image = ir.Value(name=IMAGE, shape=ir.Shape([1, 3, "H", "W"]), type=_FLOAT)
+    aligned.name = "aligned"
+    graph.inputs[0] = image
+    op = Emitter(graph)
+    with op.named("align"):
+        size = op.Shape(image, start=2)
+        target = op.Mul(op.Div(op.Add(size, alignment - 1), alignment), alignment)
+        pads = op.Concat(op.value([0] * 6), op.Sub(target, size), axis=0)
+        padded = op.Pad(image, pads, None, mode="edge")
+    padded.shape = aligned.shape
+    aligned.replace_all_uses_with(padded)
+    graph.sort()
+    return image
+
+
+def _training(network: Network, objective: Objective, alignment: int) -> onnx.ModelProto:
+    model, graph = network.model, network.model.graph
+    graph.outputs.clear()
+    op = Emitter(graph)
+    total: ir.Value | None = None
+    for term in objective.terms:
+        features = network.image if term.layer is None else network.layer(term.layer)
+        with op.named(term.name):
+            reference = _probe_target(network, term, features)
+            if reference is not None:
+                target = ir.Value(name=f"target.{term.name}", shape=reference, type=_FLOAT)
+                graph.inputs.append(target)
+            loss = term.loss(op, features, target if reference is not None else None)
+            loss = _output(op, loss, f"loss.{term.name}")
+            weighted = op.Mul(loss, _weight(graph, term))
+        graph.outputs.append(loss)
+        total = weighted if total is None else op.Add(total, weighted)
+    assert total is not None
+    total = _output(op, total, "loss")
+    graph.outputs.insert(0, total)
+    infer_shapes(model)
+    image = _align(model, alignment)
+    (gradient,) = append_value_and_gradient(graph, total, [image])
+    gradient.name = "gradient"
+    gradient.shape = image.shape
+    graph.name = f"pixelgrad {objective.kind} training"
+    return finish(model)
+
+
+def _probe_target(network: Network, term: Term, features: ir.Value) -> ir.Shape | None:
+    """The shape of a term's target, found by writing it into a graph of its own."""
+    source = ir.Value(name="features", shape=features.shape, type=_FLOAT)
+    graph = ir.Graph([source], [], nodes=[], opset_imports={"": 18}, name="target")
+    target = term.target(Emitter(graph), source)
+    if target is None:
+        return None
+    infer_shapes(ir.Model(graph, ir_version=8))
+    return target.shape
+
+
+def _evaluation(network: Network, objective: Objective, alignment: int) -> onnx.ModelProto | None:
+    model, graph = network.model, network.model.graph
+    graph.outputs.clear()
+    op = Emitter(graph)
+    for term in objective.terms:
+        features = network.image if term.layer is None else network.layer(term.layer)
+        with op.named(term.name):
+            target = term.target(op, features)
+        if target is not None:
+            graph.outputs.append(_output(op, target, f"target.{term.name}"))
+    if not graph.outputs:
+        return None
+    infer_shapes(model)
+    _align(model, alignment)
+    graph.name = f"pixelgrad {objective.kind} targets"
+    return finish(model)
+
+
+def _output(op: Emitter, value: ir.Value, name: str) -> ir.Value:
+    """``value`` under a name of its own, whatever else uses it."""
+    output = op.Identity(value)
+    output.name, output.shape, output.dtype = name, value.shape, ir.DataType.FLOAT
+    return output
+
+
+def _weight(graph: ir.Graph, term: Term) -> ir.Value:
+    """A scalar input with a default value."""
+    name = f"weight.{term.name}"
+    tensor = ir.tensor(np.asarray(term.weight, dtype=np.float32), name=name)
+    value = ir.Value(name=name, shape=ir.Shape([]), type=_FLOAT, const_value=tensor)
+    graph.inputs.append(value)
+    graph.register_initializer(value)
+    return value

@@ -1,0 +1,93 @@
+"""One dialect for everything: any ONNX model in, opset 18 of the default domain with inferred shapes out.
+
+Why opset 18: execution providers register some kernels for one opset only, and newer ones (Pad from 19, MaxPool
+and ConvTranspose from 22) silently fall back to the CPU on a GPU. Why our own conversion and not
+``onnx.version_converter``: of the thirty old forms in ``tests/exporters/test_opset18.py`` it refuses or gets
+wrong six (BatchNormalization-1, Pad-2, Cast-1, linear Upsample, channel-wise PRelu-6, ImageScaler), and it does
+not go down from opsets above 18.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass, RemoveUnusedOpsetsPass
+
+from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.opset18.functions import expand_functions
+from pixelgrad.exporters.opset18.inference import infer_shapes
+from pixelgrad.exporters.opset18.convert import convert_nodes
+
+__all__ = ["IR_VERSION", "OPSET", "from_opset18", "infer_shapes", "to_opset18"]
+
+OPSET = 18
+IR_VERSION = 8
+
+
+def to_opset18(
+    model: onnx.ModelProto | ir.Model,
+    *,
+    primitives: Container[str] | None = None,
+    fixed_weights: bool = False,
+) -> ir.Model:
+    """A copy of ``model`` in opset 18 with inferred shapes, functions inlined and constants lifted to weights.
+
+    primitives: operators and functions that stay as they are; any other operator that ONNX itself defines as a
+        function of simpler ones is expanded, as is every other model-local function. ``None``: those for which
+        pixelgrad has gradient rules.
+    fixed_weights: weights that are also graph inputs (all of them before IR 4) are weights only.
+
+    Raises :class:`NetworkError` naming operator and opset where a form has no opset 18 equivalent.
+    """
+    if primitives is None:
+        from pixelgrad.exporters.autodiff.registry import NON_DIFFERENTIABLE, RULES
+
+        primitives = RULES.keys() | NON_DIFFERENTIABLE
+    copy = model.clone() if isinstance(model, ir.Model) else ir.from_proto(model)
+    graph = copy.graph
+    if fixed_weights or copy.ir_version < 4:
+        for value in [v for v in graph.inputs if v.const_value is not None]:
+            graph.inputs.remove(value)
+            graph.initializers[str(value.name)] = value
+    copy = InlinePass(lambda function: f"{function.domain}.{function.name}" not in primitives)(copy).model
+    opset = copy.opset_imports.get("", copy.opset_imports.get("ai.onnx", 0))
+    if not opset:
+        raise NetworkError("the model imports no version of the standard ONNX operators")
+    graph = copy.graph
+    graph.sort()
+    for node in graph:
+        for output in node.outputs:
+            if output not in graph.outputs:
+                output.shape = None
+    LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
+    convert_nodes(graph, opset)
+    expand_functions(copy, opset, primitives)
+    graph.opset_imports[""] = OPSET
+    for function in copy.functions.values():
+        function.opset_imports[""] = OPSET
+    LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
+    copy.ir_version = IR_VERSION
+    infer_shapes(copy)
+    return copy
+
+
+def from_opset18(model: ir.Model) -> onnx.ModelProto:
+    """Serialise; what comes out passes ``onnx.checker``, else :class:`NetworkError` says what is wrong."""
+    model = InlinePass()(model).model
+    RemoveUnusedOpsetsPass()(model)
+    foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph if node.domain})
+    if foreign:
+        raise NetworkError(
+            f"the network uses operators outside the ONNX standard: {', '.join(foreign)}. Such operators run in one "
+            "runtime only; export the network without runtime-specific optimisations"
+        )
+    model.graph.opset_imports.setdefault("", OPSET)
+    model.ir_version = IR_VERSION
+    proto = ir.to_proto(model)
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        raise NetworkError(f"the network is not valid ONNX: {str(error).splitlines()[0]}") from error
+    return proto

@@ -1,0 +1,85 @@
+"""Operators that ONNX defines as functions of simpler ones (Gelu, Mish, GroupNormalization, ...), written out."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import InlinePass
+
+from pixelgrad.exporters.opset18.inference import infer_shapes
+
+_TARGET = 18
+
+
+def expand_functions(model: ir.Model, opset: int, primitives: Container[str]) -> None:
+    """Replace each node that is no primitive but has a standard function body by that body, in place.
+
+    ``opset`` is the version that the nodes were written for; bodies are taken at the oldest version that serves.
+    """
+    for _ in range(4):  # a body may use another function
+        waiting = [n for n in model.graph if n.domain == "" and n.op_type not in primitives and _has_body(n, opset)]
+        if not waiting:
+            return
+        model.graph.opset_imports[""] = max(opset, _TARGET)
+        infer_shapes(model)  # bodies may depend on the types of their inputs
+        for node in waiting:
+            function = _body(node, opset)
+            if function is None:
+                continue
+            overload = f"expand{len(model.functions)}"
+            node.domain, node.overload = "pixelgrad.expand", overload
+            model.functions[(node.domain, node.op_type, overload)] = ir.Function(
+                node.domain,
+                node.op_type,
+                overload,
+                graph=function.graph,
+                attributes=list(function.attributes.values()),
+            )
+        for expanded in model.functions.values():
+            expanded.opset_imports[""] = max(opset, _TARGET)
+        model.graph.opset_imports.pop("pixelgrad.expand", None)
+        InlinePass(lambda f: f.domain == "pixelgrad.expand")(model)
+        opset = max(opset, _TARGET)
+
+
+def _schema(node: ir.Node, opset: int) -> onnx.defs.OpSchema | None:
+    try:
+        return onnx.defs.get_schema(node.op_type, opset, "")
+    except onnx.defs.SchemaError:
+        return None
+
+
+def _has_body(node: ir.Node, opset: int) -> bool:
+    schema = _schema(node, opset)
+    return schema is not None and bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def _body(node: ir.Node, opset: int) -> ir.Function | None:
+    schema = _schema(node, max(opset, _TARGET)) or _schema(node, opset)
+    assert schema is not None
+    for name, default in schema.attributes.items():
+        if name not in node.attributes and default.default_value.type != onnx.AttributeProto.UNDEFINED:
+            node.attributes[name] = ir.from_proto(default.default_value)
+    if schema.has_function:
+        versions = sorted(schema.function_opset_versions)
+        text = schema.get_function_with_opset_version(versions[0]) if versions else None
+        proto = schema.function_body if text is None else onnx.FunctionProto.FromString(text)
+    else:
+        types = []
+        for value in node.inputs:
+            kind = onnx.TypeProto()
+            if value is not None and value.dtype is not None:
+                kind.tensor_type.elem_type = int(value.dtype)
+            types.append(kind.SerializeToString())
+        versions = sorted(schema.context_dependent_function_opset_versions)
+        text = schema.get_context_dependent_function_with_opset_version(
+            versions[0], ir.to_proto(node).SerializeToString(), types
+        )
+        if not text:
+            return None
+        proto = onnx.FunctionProto.FromString(text)
+    function = ir.from_proto(proto)
+    assert isinstance(function, ir.Function)
+    return function

@@ -1,0 +1,73 @@
+"""What is known of a value before anything runs: its rank, its dimensions, its constant content.
+
+Dimensions are integers or symbolic expressions over the free sizes of the inputs (``floor(H/2) + 1``). Two
+symbolic dimensions count as equal only where that is proven; a rule that needs to know more asks at run time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from pixelgrad.errors import NetworkError
+
+Dim = int | ir.SymbolicDim
+
+
+def rank(value: ir.Value) -> int:
+    """Number of dimensions; raises :class:`NetworkError` where it is not known."""
+    if value.shape is None:
+        raise NetworkError(
+            f"the rank of tensor {value.name!r} is not known before the network runs, so its gradient cannot be "
+            "written; give the network's inputs fixed ranks (onnx.shape_inference can add them)"
+        )
+    return value.shape.rank()
+
+
+def dims(value: ir.Value) -> tuple[Dim, ...]:
+    """The dimensions, each an integer or a symbolic expression."""
+    rank(value)
+    assert value.shape is not None
+    return tuple(value.shape)
+
+
+def static_shape(value: ir.Value) -> tuple[int, ...] | None:
+    """The shape where every dimension is a known integer, else ``None``."""
+    if value.shape is None or not value.shape.is_static():
+        return None
+    return tuple(int(dim) for dim in value.shape.numpy())
+
+
+def same_dim(a: Dim, b: Dim) -> bool:
+    """Whether two dimensions are proven equal."""
+    if isinstance(a, int) or isinstance(b, int):
+        return isinstance(a, int) and isinstance(b, int) and a == b
+    if a.value is None or b.value is None:
+        return False
+    return a.value == b.value or (a - b).simplify().value == "0"
+
+
+def same_shape(a: ir.Value, b: ir.Value) -> bool:
+    """Whether two values are proven to have one shape."""
+    if a.shape is None or b.shape is None or a.shape.rank() != b.shape.rank():
+        return False
+    return all(same_dim(x, y) for x, y in zip(a.shape, b.shape, strict=True))
+
+
+def constant(value: ir.Value | None) -> np.ndarray[Any, Any] | None:
+    """The content of a constant value, else ``None``. A graph input with a default value is no constant."""
+    if value is None or value.const_value is None or value.is_graph_input():
+        return None
+    return value.const_value.numpy()
+
+
+def is_floating(value: ir.Value) -> bool:
+    """Whether a gradient can flow through the value; one of unknown type is taken to be floating point."""
+    return value.dtype is None or value.dtype.is_floating_point()
+
+
+def normalize_axis(axis: int, ndim: int) -> int:
+    """An axis in ``[0, ndim)`` from one in ``[-ndim, ndim)``."""
+    return axis + ndim if axis < 0 else axis

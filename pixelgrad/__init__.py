@@ -1,0 +1,1 @@
+"""Optimise pixels through any neural network with ONNX Runtime alone."""
