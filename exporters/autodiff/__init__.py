@@ -52,12 +52,14 @@ def vjp(
 
     Returns a model with the inputs and outputs of ``model`` plus an input ``cotangent_<output>`` for each of
     ``outputs`` and an output ``gradient_<input>`` for each of ``wrt``, the sum over outputs of
-    cotangent . d output / d input, in the shape of the input; zero where there is no influence.
+    cotangent . d output / d input, in the shape of the input; zero where there is no influence. Where the model
+    has such a name already, being a gradient itself, ``_2`` is appended.
 
     Raises :class:`UnsupportedOperatorError` (every missing rule at once), :class:`NetworkError` for a graph that
     cannot be read, :class:`SettingsError` for a name that is not there.
     """
-    graph_model = to_opset18(model)
+    table = overlay(rules)
+    graph_model = to_opset18(model, primitives=table.keys() | NON_DIFFERENTIABLE)
     graph = graph_model.graph
     sources = _select(graph.outputs, outputs, "output")
     targets = _select(graph.inputs, wrt, "input")
@@ -66,7 +68,7 @@ def vjp(
         name = f"cotangent_{source.name}"
         seeds[source] = ir.Value(name=name, shape=source.shape, type=ir.TensorType(_floating_dtype(source)))
         graph.inputs.append(seeds[source])
-    gradients = append_gradient(graph, seeds, targets, overlay(rules))
+    gradients = append_gradient(graph, seeds, targets, table)
     _publish(graph, targets, gradients)
     return finish(graph_model)
 
@@ -87,7 +89,7 @@ def value_and_gradient(
     Returns a model with the inputs and outputs of ``model`` plus an output ``gradient_<input>`` for each of
     ``wrt``. Raises as :func:`vjp` does, and :class:`SettingsError` where ``loss`` is not a scalar.
     """
-    graph_model = to_opset18(model)
+    graph_model = to_opset18(model, primitives=overlay(rules).keys() | NON_DIFFERENTIABLE)
     graph = graph_model.graph
     if loss is None:
         if len(graph.outputs) != 1:
@@ -147,7 +149,6 @@ def _publish(graph: ir.Graph, wrt: Sequence[ir.Value], gradients: Sequence[ir.Va
     op = Emitter(graph)
     published = []
     for value, gradient in zip(wrt, gradients, strict=True):
-        name = f"gradient_{value.name}"
         if gradient is None:
             zero = op.const(np.zeros((), dtype=_floating_dtype(value).numpy()))
             output = op.expand_like(zero, value)
@@ -155,7 +156,7 @@ def _publish(graph: ir.Graph, wrt: Sequence[ir.Value], gradients: Sequence[ir.Va
             # A node of its own, so that a name never has to move off a tensor that something else uses.
             output = op.Identity(gradient)
             output.shape = value.shape
-        output.name = name
+        output.name = op.unique(f"gradient_{value.name}")
         output.dtype = _floating_dtype(value)
         graph.outputs.append(output)
         published.append(output)

@@ -57,11 +57,12 @@ def append_gradient(
         with op.named(f"gradient/{node.outputs[0].name}"):
             argument = tuple(cotangents) if rule.every_output else cotangents[0]
             results = as_tuple(rule.function(op, node, argument))
-            if len(results) > len(node.inputs):
+            if any(result is not None for result in results[len(node.inputs) :]):
                 raise RuntimeError(
                     f"the gradient rule of {node.op_type} returned {len(results)} cotangents for "
                     f"{len(node.inputs)} inputs"
                 )
+            # Optional inputs may be missing at the end, and so may the cotangents of the last inputs.
             for value, cotangent in zip(node.inputs, results, strict=False):
                 if value is None or cotangent is None or value not in active:
                     continue

@@ -51,7 +51,8 @@ class Emitter:
         self, op_type: str, inputs: Sequence[Operand], attributes: dict[str, Any] | None = None, count: int = 1
     ) -> tuple[ir.Value, ...]:
         """Append one node with ``count`` outputs; attributes that are ``None`` are left out."""
-        kind = next((x.dtype for x in inputs if isinstance(x, ir.Value)), None)
+        kinds = (x.dtype for x in inputs if isinstance(x, ir.Value))
+        kind = next((dtype for dtype in kinds if dtype != ir.DataType.BOOL), None)
         values = [self._operand(x, kind) for x in inputs]
         while values and values[-1] is None:
             values.pop()
@@ -60,10 +61,10 @@ class Emitter:
             values,
             attributes={k: v for k, v in (attributes or {}).items() if v is not None},
             num_outputs=count,
-            name=self._unique(f"{self._prefix}/{op_type}"),
+            name=self.unique(f"{self._prefix}/{op_type}"),
         )
         for index, output in enumerate(node.outputs):
-            output.name = self._unique(f"{node.name}_output_{index}")
+            output.name = self.unique(f"{node.name}_output_{index}")
             dtype = self._output_dtype(op_type, values, attributes or {})
             if dtype is not None:
                 output.dtype = dtype
@@ -92,7 +93,7 @@ class Emitter:
         """A constant; equal ones are one tensor."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            name = self._unique(f"constant/{len(self._constants)}")
+            name = self.unique(f"constant/{len(self._constants)}")
             tensor = ir.tensor(array, name=name)
             value = ir.Value(
                 name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
@@ -212,7 +213,8 @@ class Emitter:
         finally:
             self._prefix = before
 
-    def _unique(self, name: str) -> str:
+    def unique(self, name: str) -> str:
+        """``name``, with a number behind it if the graph has it already."""
         candidate, count = name, 1
         while candidate in self._names:
             count += 1
@@ -229,7 +231,7 @@ class Emitter:
             return ir.DataType.INT64
         if op_type == "Cast":
             return ir.DataType(attributes["to"])
-        source = values[1] if op_type == "Where" else values[0]
+        source = next((v for v in values[1:] if v is not None), None) if op_type == "Where" else values[0]
         return None if source is None else source.dtype
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError, SettingsError
+from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES
 from pixelgrad.exporters.networks.geometry import Geometry, geometries
 from pixelgrad.exporters.networks.layers import find_layer, short_names, structural_aliases, tensors
 from pixelgrad.exporters.networks.onnx_file import read_onnx
@@ -78,7 +79,7 @@ def load_network(
     if pool not in POOLS:
         raise SettingsError(f"pool is {pool!r}; it must be one of {', '.join(POOLS)}")
     original, sha256 = read_onnx(path)
-    model = to_opset18(original, fixed_weights=True)
+    model = to_opset18(original, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
     known = tensors(model.graph)
     entry = recognise(known)
     chosen = _preprocessing(preprocess, entry)

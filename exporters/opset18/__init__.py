@@ -29,22 +29,17 @@ IR_VERSION = 8
 def to_opset18(
     model: onnx.ModelProto | ir.Model,
     *,
-    primitives: Container[str] | None = None,
+    primitives: Container[str],
     fixed_weights: bool = False,
 ) -> ir.Model:
     """A copy of ``model`` in opset 18 with inferred shapes, functions inlined and constants lifted to weights.
 
     primitives: operators and functions that stay as they are; any other operator that ONNX itself defines as a
-        function of simpler ones is expanded, as is every other model-local function. ``None``: those for which
-        pixelgrad has gradient rules.
+        function of simpler ones is expanded, as is every other model-local function.
     fixed_weights: weights that are also graph inputs (all of them before IR 4) are weights only.
 
     Raises :class:`NetworkError` naming operator and opset where a form has no opset 18 equivalent.
     """
-    if primitives is None:
-        from pixelgrad.exporters.autodiff.registry import NON_DIFFERENTIABLE, RULES
-
-        primitives = RULES.keys() | NON_DIFFERENTIABLE
     copy = model.clone() if isinstance(model, ir.Model) else ir.from_proto(model)
     graph = copy.graph
     if fixed_weights or copy.ir_version < 4:

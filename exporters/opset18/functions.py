@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 import onnx
 import onnx_ir as ir
@@ -63,9 +63,8 @@ def _body(node: ir.Node, opset: int) -> ir.Function | None:
         if name not in node.attributes and default.default_value.type != onnx.AttributeProto.UNDEFINED:
             node.attributes[name] = ir.from_proto(default.default_value)
     if schema.has_function:
-        versions = sorted(schema.function_opset_versions)
-        text = schema.get_function_with_opset_version(versions[0]) if versions else None
-        proto = schema.function_body if text is None else onnx.FunctionProto.FromString(text)
+        text = schema.get_function_with_opset_version(_nearest(schema.function_opset_versions))
+        proto = onnx.FunctionProto.FromString(text)
     else:
         types = []
         for value in node.inputs:
@@ -73,13 +72,20 @@ def _body(node: ir.Node, opset: int) -> ir.Function | None:
             if value is not None and value.dtype is not None:
                 kind.tensor_type.elem_type = int(value.dtype)
             types.append(kind.SerializeToString())
-        versions = sorted(schema.context_dependent_function_opset_versions)
+        version = _nearest(schema.context_dependent_function_opset_versions)
         text = schema.get_context_dependent_function_with_opset_version(
-            versions[0], ir.to_proto(node).SerializeToString(), types
+            version, ir.to_proto(node).SerializeToString(), types
         )
         if not text:
             return None
         proto = onnx.FunctionProto.FromString(text)
+    del proto.output[len(node.outputs) :]  # optional ones that nobody asked for, which the body may not compute
     function = ir.from_proto(proto)
     assert isinstance(function, ir.Function)
     return function
+
+
+def _nearest(versions: Iterable[int]) -> int:
+    """The version of a body that is written for opset 18, or for the oldest one after it."""
+    known = sorted(versions)
+    return max((v for v in known if v <= _TARGET), default=known[0])

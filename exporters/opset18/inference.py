@@ -6,9 +6,15 @@ import logging
 import re
 
 import onnx_ir as ir
-from onnx_shape_inference import ShapeInferenceError, infer_symbolic_shapes
+from onnx_shape_inference import (
+    ShapeInferenceContext,
+    ShapeInferenceError,
+    infer_symbolic_shapes,
+    registry,
+)
 
 from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.opset18.attributes import integer, integers
 
 logging.getLogger("onnx_shape_inference").setLevel(logging.ERROR)
 
@@ -29,3 +35,40 @@ def infer_shapes(model: ir.Model) -> None:
         infer_symbolic_shapes(model, warn_on_missing=False)
     except (ShapeInferenceError, ValueError) as error:
         raise NetworkError(f"the shapes in the network do not fit together: {error}") from error
+
+
+def _correct_ceil_mode(op_type: str) -> None:
+    """Teach the library that no pooling window starts beyond the input and its front padding.
+
+    With ceil_mode the last window may reach over the end, but one that would start there is dropped (the ONNX
+    specification since opset 22, ONNX Runtime and PyTorch in every version).
+    """
+    registry.collect()
+    infer = registry.get("", op_type, version=18)
+    assert infer is not None
+
+    def corrected(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+        infer(ctx, node)
+        x, y = node.inputs[0], node.outputs[0]
+        if not integer(node, "ceil_mode", 0) or x is None or x.shape is None or y.shape is None:
+            return
+        kernel = integers(node, "kernel_shape") or []
+        n = len(kernel)
+        strides = integers(node, "strides", [1] * n) or []
+        dilations = integers(node, "dilations", [1] * n) or []
+        pads = integers(node, "pads", [0] * 2 * n) or []
+        dims = list(y.shape)
+        for axis in range(n):
+            size, count = x.shape[2 + axis], dims[2 + axis]
+            extent = (kernel[axis] - 1) * dilations[axis] + 1
+            if isinstance(size, int) and isinstance(count, int):
+                dims[2 + axis] = count - int((count - 1) * strides[axis] >= size + pads[axis])
+            elif pads[n + axis] - extent + strides[axis] - 1 >= 0:
+                dims[2 + axis] = ir.SymbolicDim(None)  # whether the last one is dropped depends on the size
+        y.shape = ir.Shape(dims)
+
+    registry.register("", op_type, since_version=18)(corrected)
+
+
+for _operator in ("MaxPool", "AveragePool", "LpPool"):
+    _correct_ceil_mode(_operator)

@@ -97,7 +97,9 @@ def _to_weight(
     pads: list[int] | None
     if isinstance(w.pads_begin, ir.Value) or isinstance(w.pads_end, ir.Value):
         ends = [np.zeros(2, dtype=np.int64), w.pads_begin, np.zeros(2, dtype=np.int64), w.pads_end]
-        x, pads = op.Pad(x, op.Concat(*map(op.value, ends), axis=0)), None
+        padded = op.Pad(x, op.Concat(*map(op.value, ends), axis=0))
+        padded.shape = ir.Shape([*dims(x)[:2], *[None] * len(w.kernel)])
+        x, pads = padded, None
     else:
         pads = [*w.pads_begin, *w.pads_end]
     kernel = op.Conv(

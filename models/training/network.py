@@ -1,0 +1,145 @@
+"""The student: pebble, a VGG-shaped feature network for optimising pixels.
+
+The layer names and strides are VGG-19's (Simonyan and Zisserman 2015), the widths a quarter of it, so the cost is a
+sixteenth. Where it departs from VGG: max pooling became average pooling, whose gradient reaches every pixel
+(Gatys et al. 2016 section 2), the image is centred on grey before the first zero padding, and batch normalisation
+(Ioffe and Szegedy 2015) stands behind every convolution while training and is folded into it afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+#: What the graph subtracts from an image in [0, 1]; also the colour that the zero padding stands for.
+GREY = 0.45
+
+#: The layers that the style and content losses read, and that the teachers supervise.
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
+
+
+@dataclass(frozen=True)
+class Design:
+    """The shape of a student: per block its channels and its number of convolutions, and the pooling between blocks.
+
+    `pool` is "average" (2x2, stride 2) or "blur" (3x3 stride 1, then 2x2 stride 2: the taps [1, 2, 2, 1] / 6 per axis).
+    """
+
+    channels: tuple[int, ...] = (16, 32, 64, 128, 128)
+    depths: tuple[int, ...] = (2, 2, 4, 4, 1)
+    pool: str = "average"
+
+    def convolutions(self) -> list[tuple[str, int, int]]:
+        """Per convolution, in order: its suffix ("3_2"), input channels, output channels."""
+        rows, width = [], 3
+        for block, (channels, depth) in enumerate(zip(self.channels, self.depths, strict=True), start=1):
+            for index in range(1, depth + 1):
+                rows.append((f"{block}_{index}", width, channels))
+                width = channels
+        return rows
+
+    def multiply_adds(self, height: int, width: int) -> int:
+        """Multiply-adds of one forward pass over an image of this size in pixels."""
+        return sum(
+            9 * fan_in * fan_out * (height >> (int(suffix[0]) - 1)) * (width >> (int(suffix[0]) - 1))
+            for suffix, fan_in, fan_out in self.convolutions()
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a checkpoint; `Design(**...)` restores it once the lists are tuples again."""
+        return asdict(self)
+
+
+def design_from(row: Mapping[str, Any]) -> Design:
+    """The design that `Design.as_dict` wrote down."""
+    return Design(tuple(row["channels"]), tuple(row["depths"]), str(row["pool"]))
+
+
+@dataclass
+class Folded:
+    """The network as it ships: plain convolutions, `weights[suffix]` [out, in, 3, 3] and `biases[suffix]` [out]."""
+
+    design: Design
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    biases: dict[str, Tensor] = field(default_factory=dict)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """All rectified layers, "relu1_1" and so on, of an image [N, 3, H, W], RGB in [0, 1]."""
+        features, x = {}, image - GREY
+        for suffix, _, _ in self.design.convolutions():
+            if suffix.endswith("_1") and suffix != "1_1":
+                x = pool(x, self.design.pool)
+            x = F.relu(F.conv2d(x, self.weights[suffix], self.biases[suffix], padding=1))
+            features[f"relu{suffix}"] = x
+        return features
+
+
+def pool(x: Tensor, kind: str) -> Tensor:
+    """Halve the height and width."""
+    if kind == "blur":
+        x = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    return F.avg_pool2d(x, 2)
+
+
+class Student(nn.Module):
+    """The network while it trains: convolution, batch normalisation, rectifier."""
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self.design = design
+        self.convolutions = nn.ModuleDict()
+        self.norms = nn.ModuleDict()
+        for suffix, fan_in, fan_out in design.convolutions():
+            self.convolutions[suffix] = nn.Conv2d(fan_in, fan_out, 3, padding=1, bias=False)
+            self.norms[suffix] = nn.BatchNorm2d(fan_out, momentum=0.02)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """All rectified layers of an image [N, 3, H, W], RGB in [0, 1]."""
+        features, x = {}, image - GREY
+        for suffix, _, _ in self.design.convolutions():
+            if suffix.endswith("_1") and suffix != "1_1":
+                x = pool(x, self.design.pool)
+            x = F.relu(self.norms[suffix](self.convolutions[suffix](x)))
+            features[f"relu{suffix}"] = x
+        return features
+
+    @torch.no_grad()
+    def folded(self) -> Folded:
+        """Each normalisation multiplied into the convolution in front of it; exact in evaluation mode."""
+        result = Folded(self.design)
+        for suffix, _, _ in self.design.convolutions():
+            norm = self.norms[suffix]
+            gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            weight = self.convolutions[suffix].weight
+            result.weights[suffix] = (weight * gain[:, None, None, None]).detach().float().clone()
+            result.biases[suffix] = (norm.bias - norm.running_mean * gain).detach().float().clone()
+        return result
+
+
+class Heads(nn.Module):
+    """One 1x1 convolution per supervised layer, from the student's channels to a teacher's; not shipped."""
+
+    def __init__(self, pairs: Mapping[str, tuple[str, int, int]]) -> None:
+        """`pairs[target]` is (student layer, its channels, the target's channels)."""
+        super().__init__()
+        self.sources = {target: source for target, (source, _, _) in pairs.items()}
+        # ModuleDict takes no dots and slashes.
+        self.maps = nn.ModuleDict({_key(name): nn.Conv2d(a, b, 1) for name, (_, a, b) in pairs.items()})
+
+    def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The student's estimate of every target."""
+        return {target: self.maps[_key(target)](features[source]) for target, source in self.sources.items()}
+
+    def weight(self, target: str) -> Tensor:
+        """The linear map [target channels, student channels] of one head."""
+        weight: Tensor = self.maps[_key(target)].weight
+        return weight[:, :, 0, 0]
+
+
+def _key(name: str) -> str:
+    return name.replace("/", "_").replace(".", "_")

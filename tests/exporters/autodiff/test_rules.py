@@ -1,0 +1,61 @@
+"""Every gradient rule, in every form, against finite differences of ONNX's reference implementation in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from helpers.cases import CASES
+from helpers.gradcheck import Case, check, runtime
+from pixelgrad.exporters import vjp
+from pixelgrad.exporters.autodiff import RULES
+
+# Their gradient changes type on the way, which finite differences in one type cannot follow: tested below.
+_ELSEWHERE = {"Cast", "CastLike"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_rule(case: Case) -> None:
+    check(case)
+
+
+def test_every_rule_has_a_row() -> None:
+    assert set(RULES) - {case.op for case in CASES} - _ELSEWHERE == set()
+
+
+@pytest.mark.parametrize("op", sorted(_ELSEWHERE))
+def test_cast_hands_the_cotangent_back_in_the_input_type(op: str) -> None:
+    node = (
+        helper.make_node("Cast", ["x"], ["y"], to=TensorProto.DOUBLE)
+        if op == "Cast"
+        else helper.make_node("CastLike", ["x", "like"], ["y"])
+    )
+    graph = helper.make_graph(
+        [node],
+        op,
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3])],
+        [helper.make_tensor_value_info("y", TensorProto.DOUBLE, [3])],
+        [helper.make_tensor("like", TensorProto.DOUBLE, [1], [0.0])] if op == "CastLike" else [],
+    )
+    model = vjp(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8))
+    assert model.graph.output[1].type.tensor_type.elem_type == TensorProto.FLOAT
+    results = runtime(model)({"x": np.ones(3, np.float32), "cotangent_y": np.asarray([1.0, -2.0, 0.5])})
+    assert results["gradient_x"].dtype == np.float32
+    np.testing.assert_array_equal(results["gradient_x"], np.asarray([1.0, -2.0, 0.5], np.float32))
+
+
+def test_flat_windows_share_their_gradient() -> None:
+    """Four equal maxima get a quarter each, not the whole four times over."""
+    node = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], strides=[2, 2])
+    graph = helper.make_graph(
+        [node],
+        "flat",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
+    model = vjp(helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8))
+    flat = np.ones((1, 1, 4, 4), np.float32)
+    results = runtime(model)({"x": flat, "cotangent_y": np.full((1, 1, 2, 2), 8.0, np.float32)})
+    np.testing.assert_array_equal(results["gradient_x"], np.full((1, 1, 4, 4), 2.0, np.float32))

@@ -1,0 +1,250 @@
+"""Models of every age become opset 18 and compute what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from helpers.gradcheck import runtime
+from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES
+from pixelgrad.exporters.opset18 import from_opset18
+from pixelgrad.exporters.opset18 import to_opset18 as to_opset18_of
+
+_rng = np.random.default_rng(0)
+X = _rng.normal(size=(1, 3, 8, 8)).astype(np.float32)
+Array = np.ndarray[Any, Any]
+
+
+def f(*shape: int) -> Array:
+    return _rng.normal(size=shape).astype(np.float32)
+
+
+def model(
+    nodes: list[onnx.NodeProto], weights: Mapping[str, Array], opset: int, free: bool = True, outputs: tuple[str, ...] = ("y",)
+) -> onnx.ModelProto:
+    tensors = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "H", "W"] if free else [1, 3, 8, 8])]
+    old = opset < 9  # before IR 4 a weight had to be an input as well
+    if old:
+        inputs += [helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in tensors]
+    graph = helper.make_graph(
+        nodes, "g", inputs, [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs], tensors
+    )
+    imports = [helper.make_opsetid("", opset)]
+    ir_version = 3 if old else max(4, helper.find_min_ir_version_for(imports, True))
+    return helper.make_model(graph, opset_imports=imports, ir_version=ir_version)
+
+
+def to_opset18(proto: onnx.ModelProto) -> ir.Model:
+    return to_opset18_of(proto, primitives=RULES.keys() | NON_DIFFERENTIABLE)
+
+
+def convert(proto: onnx.ModelProto) -> onnx.ModelProto:
+    converted = from_opset18(to_opset18(proto))
+    assert [(o.domain, o.version) for o in converted.opset_import] == [("", 18)]
+    assert converted.ir_version == 8
+    return converted
+
+
+def n(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(op, inputs.split(), outputs.split(), **attributes)
+
+
+STATISTICS = {"s": f(3), "b": f(3), "m": f(3), "v": np.abs(f(3)) + 0.5}
+
+# What ONNX Runtime still runs in its old form: the two forms must agree to the bit.
+OLD: list[tuple[str, list[onnx.NodeProto], int, dict[str, Array]]] = [
+    ("clip-6", [n("Clip", "x", min=-0.5, max=0.7)], 6, {}),
+    ("clip-one-sided", [n("Clip", "x", max=0.7)], 7, {}),
+    ("pad-2", [n("Pad", "x", pads=[0, 0, 1, 1, 0, 0, 2, 2], mode="reflect")], 2, {}),
+    ("pad-10-value", [n("Pad", "x", pads=[0, 0, 1, 1, 0, 0, 2, 2], value=1.5)], 10, {}),
+    ("upsample-7", [n("Upsample", "x", scales=[1.0, 1.0, 2.0, 2.0], mode="nearest")], 7, {}),
+    ("upsample-9", [n("Upsample", "x k", mode="linear")], 9, {"k": np.asarray([1, 1, 2, 2], np.float32)}),
+    ("resize-10", [n("Resize", "x k", mode="nearest")], 10, {"k": np.asarray([1, 1, 2, 2], np.float32)}),
+    ("slice-1", [n("Slice", "x", starts=[1, 1], ends=[-1, 5], axes=[2, 3])], 1, {}),
+    ("slice-no-axes", [n("Slice", "x", starts=[0, 1], ends=[1, 3])], 9, {}),
+    ("split-2", [n("Split", "x", "y z", axis=1, split=[1, 2])], 2, {}),
+    ("split-even", [n("Concat", "x x", "c", axis=1), n("Split", "c", "y z", axis=1)], 11, {}),
+    ("squeeze", [n("Unsqueeze", "x", "u", axes=[0, 3]), n("Squeeze", "u", axes=[0])], 7, {}),
+    ("reduce-mean", [n("ReduceMean", "x", axes=[2, 3], keepdims=1)], 7, {}),
+    ("reduce-sum", [n("ReduceSum", "x", axes=[2, 3], keepdims=0)], 11, {}),
+    ("softmax-9", [n("Softmax", "x", axis=1)], 9, {}),
+    ("softmax-last", [n("Softmax", "x", axis=3)], 9, {}),
+    ("log-softmax-9", [n("LogSoftmax", "x")], 9, {}),
+    ("dropout-7", [n("Dropout", "x", ratio=0.3)], 7, {}),
+    ("dropout-10", [n("Dropout", "x", "y mask", ratio=0.3)], 10, {}),
+    ("batch-normalization-7", [n("BatchNormalization", "x s b m v")], 7, STATISTICS),
+    ("batch-normalization-9", [n("BatchNormalization", "x s b m v", epsilon=1e-3)], 9, STATISTICS),
+    ("p-relu-7", [n("PRelu", "x s")], 7, {"s": f(3, 1, 1)}),
+    ("sum-6", [n("Sum", "x x")], 6, {}),
+    ("reshape-5", [n("Reshape", "x s")], 5, {"s": np.asarray([0, -1])}),
+    ("lp-pool-2", [n("LpPool", "x", kernel_shape=[2, 2])], 2, {}),
+    ("top-k-1", [n("TopK", "x", "y i", k=2, axis=3)], 1, {}),
+    ("consumed-inputs", [n("Relu", "x", "r"), n("Sigmoid", "r")], 6, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "nodes", "opset", "weights"), OLD, ids=[row[0] for row in OLD])
+def test_old_forms_compute_the_same(
+    name: str, nodes: list[onnx.NodeProto], opset: int, weights: dict[str, Array]
+) -> None:
+    outputs = ("y", "z") if "z" in nodes[-1].output else ("y",)
+    proto = model(nodes, weights, opset, outputs=outputs)
+    for free in (True, False):
+        proto = model(nodes, weights, opset, free=free, outputs=outputs)
+        before, after = runtime(proto)({"x": X}), runtime(convert(proto))({"x": X})
+        for key, expected in before.items():
+            np.testing.assert_array_equal(after[key], expected)
+
+
+W, G, GB, BIAS, SLOPE = f(4, 3, 3, 3), f(5, 256), f(5), f(4), f(3)
+
+
+def _channels(vector: Array) -> Array:
+    return vector.reshape(1, -1, 1, 1)
+
+
+# What ONNX Runtime no longer runs, against NumPy.
+OLDEST: list[tuple[str, list[onnx.NodeProto], int, dict[str, Array], Callable[[Array], Array]]] = [
+    ("add-axis", [n("Add", "x b", broadcast=1, axis=1)], 6, {"b": SLOPE}, lambda x: x + _channels(SLOPE)),
+    ("mul-suffix", [n("Mul", "x b", broadcast=1)], 6, {"b": X[0, 0, 0]}, lambda x: x * X[0, 0, 0]),
+    ("pow-1", [n("Pow", "x b", broadcast=1)], 6, {"b": np.asarray([2.0], np.float32)}, lambda x: x**2),
+    ("p-relu-6", [n("PRelu", "x s")], 6, {"s": SLOPE}, lambda x: np.where(x > 0, x, _channels(SLOPE) * x)),
+    ("cast-3", [n("Cast", "x", to="FLOAT")], 3, {}, lambda x: x),
+    ("concat-3", [n("Concat", "x x")], 3, {}, lambda x: np.concatenate([x, x], axis=1)),
+    (
+        "hard-sigmoid-1",
+        [n("HardSigmoid", "x", alpha=0.3, beta=0.4, consumed_inputs=[0])],
+        1,
+        {},
+        lambda x: np.clip(0.3 * x + 0.4, 0, 1),
+    ),
+    (
+        "batch-normalization-3",
+        [n("BatchNormalization", "x s b m v", consumed_inputs=[0, 0, 0, 1, 1], is_test=1, epsilon=1e-3)],
+        3,
+        STATISTICS,
+        lambda x: (x - _channels(STATISTICS["m"]))
+        / np.sqrt(_channels(STATISTICS["v"]) + 1e-3)
+        * _channels(STATISTICS["s"])
+        + _channels(STATISTICS["b"]),
+    ),
+    (
+        "image-scaler",
+        [n("ImageScaler", "x", scale=2.0, bias=[1.0, 2.0, 3.0])],
+        3,
+        {},
+        lambda x: 2 * x + _channels(np.asarray([1.0, 2.0, 3.0])),
+    ),
+    (
+        "classifier-3",
+        [
+            n("Relu", "x", "r", consumed_inputs=[0]),
+            n("Add", "r b", "a", broadcast=1, axis=1),
+            n("MaxPool", "a", "p", kernel_shape=[2, 2], strides=[2, 2]),
+            n("Dropout", "p", "d mask", is_test=1, ratio=0.5),
+            n("Reshape", "d", "re", shape=[1, 48]),
+            n("Gemm", "re g gb", broadcast=1, transB=1),
+        ],
+        3,
+        {"b": SLOPE, "g": G[:, :48].copy(), "gb": GB},
+        lambda x: (np.maximum(x, 0) + _channels(SLOPE)).reshape(1, 3, 4, 2, 4, 2).max((3, 5)).reshape(1, 48)
+        @ G[:, :48].T
+        + GB,
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "nodes", "opset", "weights", "expected"), OLDEST, ids=[row[0] for row in OLDEST])
+def test_oldest_forms_compute_what_they_say(
+    name: str, nodes: list[onnx.NodeProto], opset: int, weights: dict[str, Array], expected: Callable[[Array], Array]
+) -> None:
+    result = runtime(convert(model(nodes, weights, opset)))({"x": X})["y"]
+    np.testing.assert_allclose(result, expected(X), rtol=1e-5, atol=1e-5)
+
+
+NEW: list[tuple[str, list[onnx.NodeProto], int, dict[str, Array]]] = [
+    ("gelu", [n("Gelu", "x")], 20, {}),
+    ("gelu-tanh", [n("Gelu", "x", approximate="tanh")], 20, {}),
+    ("group-normalization", [n("Concat", "x x", "c", axis=1), n("GroupNormalization", "c s b", num_groups=2)], 21, {"s": f(6), "b": f(6)}),
+    ("average-pool", [n("AveragePool", "x", kernel_shape=[2, 2], dilations=[1, 1], strides=[2, 2])], 22, {}),
+    ("max-pool", [n("MaxPool", "x", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)], 22, {}),
+    ("cast", [n("Cast", "x", to=TensorProto.FLOAT, saturate=1)], 23, {}),
+    ("pad", [n("Pad", "x p", mode="edge")], 21, {"p": np.asarray([0, 0, 1, 1, 0, 0, 2, 2])}),
+    ("resize", [n("Resize", "x  k", mode="linear")], 19, {"k": np.asarray([1, 1, 2, 2], np.float32)}),
+    ("rms-normalization", [n("RMSNormalization", "x s", axis=-1)], 23, {"s": f(8)}),
+    ("layer-normalization", [n("LayerNormalization", "x s b", axis=-1)], 17, {"s": f(8), "b": f(8)}),
+    ("mish", [n("Mish", "x")], 18, {}),
+    ("celu", [n("Celu", "x", alpha=0.7)], 12, {}),
+    ("swish", [n("Swish", "x", alpha=1.5)], 24, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "nodes", "opset", "weights"), NEW, ids=[row[0] for row in NEW])
+def test_new_forms_compute_the_same(
+    name: str, nodes: list[onnx.NodeProto], opset: int, weights: dict[str, Array]
+) -> None:
+    if name == "resize":
+        nodes = [helper.make_node("Resize", ["x", "", "k"], ["y"], mode="linear")]
+    proto = model(nodes, weights, opset)
+    before, after = runtime(proto)({"x": X}), runtime(convert(proto))({"x": X})
+    np.testing.assert_allclose(after["y"], before["y"], rtol=2e-6, atol=2e-6)
+
+
+REFUSED: list[tuple[str, list[onnx.NodeProto], int, dict[str, Array]]] = [
+    ("wrap", [n("Pad", "x p", mode="wrap")], 19, {"p": np.asarray([0, 0, 1, 1, 0, 0, 1, 1])}),
+    ("dilations", [n("AveragePool", "x", kernel_shape=[2, 2], dilations=[2, 2])], 19, {}),
+    ("spatial=0", [n("BatchNormalization", "x s b m v", spatial=0)], 7, STATISTICS),
+]
+
+
+@pytest.mark.parametrize(("what", "nodes", "opset", "weights"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_what_has_no_older_form_is_named(
+    what: str, nodes: list[onnx.NodeProto], opset: int, weights: dict[str, Array]
+) -> None:
+    with pytest.raises(NetworkError, match=rf"{nodes[0].op_type} \(at tensor 'y', opset {opset}\).*{what}"):
+        to_opset18(model(nodes, weights, opset))
+
+
+def test_foreign_operators_are_named() -> None:
+    node = helper.make_node("FusedConv", ["x", "w"], ["y"], domain="com.microsoft")
+    proto = model([node], {"w": W}, 13)
+    proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    with pytest.raises(NetworkError, match=r"outside the ONNX standard: com\.microsoft\.FusedConv"):
+        convert(proto)
+
+
+def test_model_functions_are_inlined() -> None:
+    function = helper.make_function(
+        "local", "Twice", ["a"], ["b"], [n("Add", "a a", "b")], [helper.make_opsetid("", 18)]
+    )
+    proto = model([helper.make_node("Twice", ["x"], ["y"], domain="local")], {}, 18)
+    proto.functions.append(function)
+    proto.opset_import.append(helper.make_opsetid("local", 1))
+    np.testing.assert_array_equal(runtime(convert(proto))({"x": X})["y"], 2 * X)
+
+
+def test_shapes_are_formulas_of_the_free_sizes() -> None:
+    nodes = [
+        n("Conv", "x w", "c", strides=[2, 2], pads=[1, 1, 1, 1]),
+        n("MaxPool", "c", "p", kernel_shape=[2, 2], strides=[2, 2]),
+        n("Relu", "p"),
+    ]
+    converted = to_opset18(model(nodes, {"w": W}, 18))
+    height = converted.graph.outputs[0].shape[2]  # type: ignore[index]
+    for size in (17, 18, 32, 33):
+        expected = runtime(from_opset18(converted))({"x": np.zeros((1, 3, size, size), np.float32)})["y"].shape[2]
+        assert height.evaluate({"H": size}) == expected  # type: ignore[union-attr]
+
+
+def test_a_window_that_would_start_beyond_the_input_is_dropped() -> None:
+    nodes = [n("MaxPool", "x", kernel_shape=[1, 1], strides=[3, 3], ceil_mode=1)]
+    converted = to_opset18(model(nodes, {}, 18, free=False))
+    assert converted.graph.outputs[0].shape.numpy() == (1, 3, 3, 3)  # type: ignore[union-attr]
