@@ -1,6 +1,7 @@
-"""Which networks there are: rows of data, and nothing that runs."""
+"""Which networks there are: rows of data, the bundled network, and nothing that runs."""
 
+from pixelgrad.models.bundled import BUNDLED, bundled_network
 from pixelgrad.models.catalogue import CATALOGUE, Entry, recognise
 from pixelgrad.models.preprocessing import PREPROCESSINGS, Preprocessing
 
-__all__ = ["CATALOGUE", "PREPROCESSINGS", "Entry", "Preprocessing", "recognise"]
+__all__ = ["BUNDLED", "CATALOGUE", "PREPROCESSINGS", "Entry", "Preprocessing", "bundled_network", "recognise"]

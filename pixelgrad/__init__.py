@@ -1,1 +1,81 @@
-"""Optimise pixels through any neural network with ONNX Runtime alone."""
+"""Optimise pixels through any neural network with ONNX Runtime alone.
+
+>>> import pixelgrad
+>>> pixelgrad.stylize("photo.jpg", "painting.jpg").save("out.png")
+
+What is named here is loaded when it is first used, so that ``import pixelgrad.runtime`` needs NumPy, Pillow and
+ONNX Runtime only.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pixelgrad.errors import (
+        ArtifactError,
+        DeviceError,
+        DivergedError,
+        ImageError,
+        NetworkError,
+        OutputError,
+        PixelgradError,
+        SettingsError,
+        UnknownLayerError,
+        UnsupportedOperatorError,
+    )
+    from pixelgrad.exporters import load_network, style_objective, value_and_gradient, vjp, write_artifact
+    from pixelgrad.runtime import Artifact, Picture, StepEvent, StyleSettings, read_image
+    from pixelgrad.tasks import style_artifact, stylize
+    from pixelgrad.version import __version__
+
+_HOMES = {
+    "pixelgrad.errors": (
+        "ArtifactError DeviceError DivergedError ImageError NetworkError OutputError PixelgradError SettingsError "
+        "UnknownLayerError UnsupportedOperatorError"
+    ),
+    "pixelgrad.exporters": "load_network style_objective value_and_gradient vjp write_artifact",
+    "pixelgrad.runtime": "Artifact Picture StepEvent StyleSettings read_image",
+    "pixelgrad.tasks": "style_artifact stylize",
+    "pixelgrad.version": "__version__",
+}
+_WHERE = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "Artifact",
+    "ArtifactError",
+    "DeviceError",
+    "DivergedError",
+    "ImageError",
+    "NetworkError",
+    "OutputError",
+    "Picture",
+    "PixelgradError",
+    "SettingsError",
+    "StepEvent",
+    "StyleSettings",
+    "UnknownLayerError",
+    "UnsupportedOperatorError",
+    "__version__",
+    "load_network",
+    "read_image",
+    "style_artifact",
+    "style_objective",
+    "stylize",
+    "value_and_gradient",
+    "vjp",
+    "write_artifact",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'pixelgrad' has no attribute {name!r}")
+    value = getattr(import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

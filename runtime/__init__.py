@@ -1,0 +1,38 @@
+"""Finished artifacts in, pictures out, with NumPy, Pillow and ONNX Runtime alone.
+
+>>> from pixelgrad.runtime import Artifact, read_image, style
+>>> artifact = Artifact("style.pixelgrad")
+>>> for event in style(artifact, read_image("photo.jpg"), [read_image("painting.jpg")]):
+...     print(event.step, event.loss)
+>>> event.picture().save("out.png")
+"""
+
+from pixelgrad.runtime.artifact import Artifact, Evaluation, Term
+from pixelgrad.runtime.devices import DEVICES, Choice, Device, choose_device
+from pixelgrad.runtime.events import StepEvent
+from pixelgrad.runtime.images import Picture, read_image, read_recipe, write_image
+from pixelgrad.runtime.optimizers import LBFGS, Adam, Optimizer
+from pixelgrad.runtime.tasks import StyleSettings, style
+from pixelgrad.runtime.verify import Check, verify
+
+__all__ = [
+    "DEVICES",
+    "LBFGS",
+    "Adam",
+    "Artifact",
+    "Check",
+    "Choice",
+    "Device",
+    "Evaluation",
+    "Optimizer",
+    "Picture",
+    "StepEvent",
+    "StyleSettings",
+    "Term",
+    "choose_device",
+    "read_image",
+    "read_recipe",
+    "style",
+    "verify",
+    "write_image",
+]

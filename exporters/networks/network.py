@@ -35,6 +35,7 @@ class Network:
     entry: its row in the catalogue, if it was recognised.
     aliases: names for layers beside the tensor names.
     declared_size: (height, width) that the file declares, if it declares any.
+    pool: how its max pooling is done.
     """
 
     model: ir.Model
@@ -45,6 +46,7 @@ class Network:
     entry: Entry | None
     aliases: Mapping[str, str]
     declared_size: tuple[int, int] | None
+    pool: str
 
     @property
     def image(self) -> ir.Value:
@@ -103,6 +105,7 @@ def load_network(
         entry=entry,
         aliases={alias: name for alias, name in aliases.items() if name in known and alias not in known},
         declared_size=declared,
+        pool=pool,
     )
 
 

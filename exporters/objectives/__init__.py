@@ -1,0 +1,16 @@
+"""What to optimise an image for."""
+
+from pixelgrad.exporters.objectives.objective import LossGraphs, Objective, build_loss_graphs
+from pixelgrad.exporters.objectives.style import style_objective
+from pixelgrad.exporters.objectives.terms import Content, Gram, Term, TotalVariation
+
+__all__ = [
+    "Content",
+    "Gram",
+    "LossGraphs",
+    "Objective",
+    "Term",
+    "TotalVariation",
+    "build_loss_graphs",
+    "style_objective",
+]

@@ -52,7 +52,7 @@ class Content(Term):
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
         assert target is not None
-        return scaled_squared_error(op, features, target)
+        return relative_error(op, features, target)
 
 
 class Gram(Term):
@@ -63,7 +63,7 @@ class Gram(Term):
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
         assert target is not None
-        return scaled_squared_error(op, gram_matrix(op, features), target)
+        return relative_error(op, gram_matrix(op, features), target)
 
 
 class TotalVariation(Term):
@@ -95,15 +95,13 @@ def gram_matrix(op: Emitter, features: ir.Value) -> ir.Value:
     return gram
 
 
-def scaled_squared_error(op: Emitter, value: ir.Value, target: ir.Value) -> ir.Value:
-    """sum d^2 / sum |d|."""
+def relative_error(op: Emitter, value: ir.Value, target: ir.Value) -> ir.Value:
+    """(sum d^2 / sum |d|) / (sum t^2 / sum |t|) for d = value - target."""
     difference = op.Sub(value, target)
-    square = op.ReduceSum(op.Mul(difference, difference), keepdims=0)
-    return op.Div(square, op.Add(op.ReduceSum(op.Abs(difference), keepdims=0), _TINY))
+    return op.Div(_typical_size(op, difference), op.Max(_typical_size(op, target), _TINY))
 
 
-def relative_squared_error(op: Emitter, value: ir.Value, target: ir.Value) -> ir.Value:
-    """sum d^2 / sum target^2."""
-    difference = op.Sub(value, target)
-    square = op.ReduceSum(op.Mul(difference, difference), keepdims=0)
-    return op.Div(square, op.Max(op.ReduceSum(op.Mul(target, target), keepdims=0), _TINY))
+def _typical_size(op: Emitter, value: ir.Value) -> ir.Value:
+    """sum v^2 / sum |v|: the mean of |v|, weighted by |v|."""
+    square = op.ReduceSum(op.Mul(value, value), keepdims=0)
+    return op.Div(square, op.Add(op.ReduceSum(op.Abs(value), keepdims=0), _TINY))

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 #: What the graph subtracts from an image in [0, 1]; also the colour that the zero padding stands for.
@@ -113,9 +113,10 @@ class Student(nn.Module):
         """Each normalisation multiplied into the convolution in front of it; exact in evaluation mode."""
         result = Folded(self.design)
         for suffix, _, _ in self.design.convolutions():
-            norm = self.norms[suffix]
-            gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-            weight = self.convolutions[suffix].weight
+            norm, convolution = self.norms[suffix], self.convolutions[suffix]
+            assert isinstance(norm, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d)
+            assert norm.running_mean is not None and norm.running_var is not None
+            gain, weight = norm.weight / torch.sqrt(norm.running_var + norm.eps), convolution.weight
             result.weights[suffix] = (weight * gain[:, None, None, None]).detach().float().clone()
             result.biases[suffix] = (norm.bias - norm.running_mean * gain).detach().float().clone()
         return result
@@ -137,8 +138,9 @@ class Heads(nn.Module):
 
     def weight(self, target: str) -> Tensor:
         """The linear map [target channels, student channels] of one head."""
-        weight: Tensor = self.maps[_key(target)].weight
-        return weight[:, :, 0, 0]
+        head = self.maps[_key(target)]
+        assert isinstance(head, nn.Conv2d)
+        return head.weight[:, :, 0, 0]
 
 
 def _key(name: str) -> str:

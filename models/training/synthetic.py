@@ -21,12 +21,15 @@ def _colour(rng: Generator) -> tuple[int, int, int]:
 
 
 def _palette(rng: Generator) -> NDArray[np.float64]:
-    """Two to six colours, half of the time close to one another."""
+    """Two to six colours, half of the time close to one another, of any saturation."""
     count = int(rng.integers(2, 7))
     colours = rng.uniform(0, 255, (count, 3))
     if rng.random() < 0.5:
         colours = colours[:1] + rng.normal(0, 40, (count, 3))
-    return np.clip(colours, 0, 255)
+    grey = colours.mean(axis=1, keepdims=True)
+    colours = grey + rng.uniform(0.1, 1) * (colours - grey)
+    result: NDArray[np.float64] = np.clip(colours, 0, 255)
+    return result
 
 
 def _through_palette(field: NDArray[np.float64], rng: Generator) -> Picture:
@@ -36,7 +39,8 @@ def _through_palette(field: NDArray[np.float64], rng: Generator) -> Picture:
     position = np.clip((field - low) / max(high - low, 1e-9), 0, 1) * (len(colours) - 1)
     index = np.minimum(position.astype(int), len(colours) - 2)
     share = (position - index)[..., None]
-    return ((1 - share) * colours[index] + share * colours[index + 1]).astype(np.uint8)
+    result: Picture = ((1 - share) * colours[index] + share * colours[index + 1]).astype(np.uint8)
+    return result
 
 
 def spectrum(size: int, rng: Generator, exponent: float | None = None) -> NDArray[np.float64]:
@@ -62,7 +66,8 @@ def noise(size: int, rng: Generator) -> Picture:
     exponent = float(rng.uniform(0.3, 2.0))
     layers = np.stack([spectrum(size, rng, exponent) for _ in range(3)], axis=-1)
     layers = layers / layers.std(axis=(0, 1)) * rng.uniform(10, 70, 3) + rng.uniform(60, 200, 3)
-    return np.clip(layers, 0, 255).astype(np.uint8)
+    result: Picture = np.clip(layers, 0, 255).astype(np.uint8)
+    return result
 
 
 def marble(size: int, rng: Generator) -> Picture:
@@ -104,7 +109,9 @@ def gradient(size: int, rng: Generator) -> Picture:
         corners[:] = corners[0, 0]
     t = np.linspace(0, 1, size) ** rng.uniform(0.5, 2)
     rows = corners[0][None] * (1 - t[:, None, None]) + corners[1][None] * t[:, None, None]
-    return (rows[:, :1] * (1 - t[None, :, None]) + rows[:, 1:] * t[None, :, None]).astype(np.uint8)
+    blend = rows[:, :1] * (1 - t[None, :, None]) + rows[:, 1:] * t[None, :, None]
+    result: Picture = blend.astype(np.uint8)
+    return result
 
 
 def dead_leaves(size: int, rng: Generator) -> Picture:

@@ -14,7 +14,7 @@ from typing import Any
 
 import onnx
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from onnx import numpy_helper
 from torch import Tensor
 
@@ -56,6 +56,10 @@ class SlimVGG:
     @torch.no_grad()
     def features(self, image: Tensor) -> dict[str, Tensor]:
         """The rectified layers "relu1_1" and so on of an image [N, 3, H, W], RGB in [0, 1]."""
+        return self.differentiable(image)
+
+    def differentiable(self, image: Tensor) -> dict[str, Tensor]:
+        """`features`, with a gradient in the image."""
         result, x = {}, image.contiguous(memory_format=torch.channels_last)
         for suffix, weight, bias in self.layers:
             if suffix.endswith("_1") and suffix != "1_1":
@@ -64,6 +68,7 @@ class SlimVGG:
             dtype = torch.float32 if suffix == "1_1" else self.dtype
             x = F.pad(x.to(dtype), (1, 1, 1, 1), mode="reflect")
             x = F.relu(F.conv2d(x, weight.to(dtype), bias.to(dtype)))
+            x = x.contiguous(memory_format=torch.channels_last)
             result[f"relu{suffix}"] = x
         return result
 
@@ -75,7 +80,7 @@ class SlimVGG:
             f"relu{s}": F.conv2d(features[f"relu{s}"].float(), self.maps[s][:, :, None, None]) for s in HEADS
         }
         result["relu4_2"] = features["relu4_2"].float()
-        return result
+        return {name: x.contiguous(memory_format=torch.channels_last) for name, x in result.items()}
 
 
 class OnnxTeacher:
@@ -86,7 +91,7 @@ class OnnxTeacher:
         model = onnx.load(path)
         self.layers, self.dtype = layers, dtype
         self.weights = {
-            tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()).to(dtype)
+            tensor.name: _channels_last(torch.from_numpy(numpy_helper.to_array(tensor).copy()).to(dtype))
             for tensor in model.graph.initializer
         }
         self.input = next(value.name for value in model.graph.input if value.name not in self.weights)
@@ -104,7 +109,7 @@ class OnnxTeacher:
     def features(self, image: Tensor) -> dict[str, Tensor]:
         """The layers asked for of an image [N, 3, H, W], RGB in [0, 1]; differentiable in the image."""
         means = torch.tensor(CAFFE_MEANS, device=image.device)[:, None, None]
-        values = {self.input: (255.0 * image.flip(1) - means).to(self.dtype)}
+        values = {self.input: _channels_last((255.0 * image.flip(1) - means).to(self.dtype))}
         for kind, inputs, output, attributes in self.nodes:
             x = values[inputs[0]]
             if kind == "Conv":
@@ -139,6 +144,10 @@ class OnnxTeacher:
             stride=tuple(attributes.get("strides", [1, 1])),
             padding=(pads[0], pads[1]),
         )
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
 
 
 def _max_pool(x: Tensor, attributes: Mapping[str, Any]) -> Tensor:

@@ -1,0 +1,26 @@
+"""Pictures in and out: any file, array or Pillow image to float32 sRGB, and back to PNG, JPEG, WebP and TIFF.
+
+>>> picture = read_image("photo.jpg")
+>>> picture.resized(*fit_size(*picture.size, long_edge=512)).save("small.png")
+"""
+
+from pixelgrad.runtime.images.encoding import encode_image
+from pixelgrad.runtime.images.opening import MAX_PIXELS
+from pixelgrad.runtime.images.picture import Picture
+from pixelgrad.runtime.images.reading import ImageSource, read_image, read_recipe
+from pixelgrad.runtime.images.resizing import Filter, fit_size, resize
+from pixelgrad.runtime.images.writing import check_output, write_image
+
+__all__ = [
+    "MAX_PIXELS",
+    "Filter",
+    "ImageSource",
+    "Picture",
+    "check_output",
+    "encode_image",
+    "fit_size",
+    "read_image",
+    "read_recipe",
+    "resize",
+    "write_image",
+]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pixelgrad.errors import ImageError
 
-__all__ = ["Floats", "eight_bit", "float_samples", "split_channels", "within_unit_range"]
+__all__ = ["Floats", "eight_bit", "float_samples", "read_only", "split_channels", "within_unit_range"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -38,14 +38,15 @@ def within_unit_range(values: npt.NDArray[Any], what: str) -> Floats:
 
 
 def float_samples(array: npt.NDArray[Any], what: str) -> Floats:
-    """Samples of one dtype as float32 in [0, 1]: uint8 / 255, uint16 / 65535, bool as 0 and 1, floats as they are.
+    """Samples as float32 in [0, 1]: uint8 / 255, uint16 / 65535, bool as 0 and 1, floating point as it is.
 
     ``ImageError`` for any other dtype, and as ``within_unit_range`` says.
     """
     if array.dtype == np.bool_:
         return array.astype(np.float32)
     if array.dtype in (np.uint8, np.uint16):
-        return np.divide(array, np.float32(np.iinfo(array.dtype).max), dtype=np.float32)
+        result: Floats = np.divide(array, np.float32(np.iinfo(array.dtype).max), dtype=np.float32)
+        return result
     if np.issubdtype(array.dtype, np.floating):
         return within_unit_range(array, what)
     raise ImageError(
@@ -75,6 +76,17 @@ def split_channels(array: npt.NDArray[Any], what: str = "the array") -> tuple[Fl
     if samples.shape[2] == 4:
         return samples[..., :3], samples[..., 3]
     return samples, None
+
+
+def read_only(array: Floats) -> Floats:
+    """``array``, or a copy of it, as a C-contiguous array that nobody can write to.
+
+    No copy is made of an array that is read-only already and owns its memory.
+    """
+    if array.flags.writeable or array.base is not None or not array.flags.c_contiguous:
+        array = np.array(array, order="C")
+    array.flags.writeable = False
+    return array
 
 
 def eight_bit(values: Floats) -> npt.NDArray[np.uint8]:

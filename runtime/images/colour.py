@@ -40,18 +40,18 @@ class Conversion(NamedTuple):
 def conversion_to_srgb(profile: bytes | None, mode: str) -> Conversion:
     """The conversion for an image of Pillow mode L, RGB, CMYK or LAB with an ICC ``profile``, if it has one.
 
-    A profile that cannot be used (damaged, or made for another kind of image) is left out and noted: a picture
-    with slightly wrong colours is worth more than none.
+    A profile that cannot be used (damaged, or made for another kind of image) is left out and noted: a
+    picture with slightly wrong colours is worth more than none.
     """
     try:
         if not profile:
-            return Conversion(_from_lab() if mode == "LAB" else None, mode)
+            return Conversion(None, mode)
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip().upper()
         if mode == "L" and space == "RGB":
             mode = "RGB"  # grey samples stored beside an RGB profile mean R = G = B
         if space != _SPACE_OF_MODE[mode]:
-            note = f"its ICC profile is for {space} images but the image is {_SPACE_OF_MODE[mode]}; ignored it"
+            note = f"its ICC profile is for {space} images, not for {_SPACE_OF_MODE[mode]}; ignored it"
             return Conversion(None, mode, note)
         transform = ImageCms.buildTransform(source, _srgb(), mode, "RGB", ImageCms.Intent.PERCEPTUAL)
         conversion = Conversion(transform, mode)
@@ -64,11 +64,6 @@ def conversion_to_srgb(profile: bytes | None, mode: str) -> Conversion:
 
 def _srgb() -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-
-
-def _from_lab() -> ImageCms.ImageCmsTransform:
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    return ImageCms.buildTransform(lab, _srgb(), "LAB", "RGB")
 
 
 def _changes_nothing(conversion: Conversion) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from pixelgrad.errors import ImageError
-from pixelgrad.runtime.images.arrays import Floats, eight_bit, float_samples, within_unit_range
+from pixelgrad.runtime.images.arrays import Floats, eight_bit, float_samples, read_only, within_unit_range
 from pixelgrad.runtime.images.colour import conversion_to_srgb
 from pixelgrad.runtime.images.opening import without_warnings
 from pixelgrad.runtime.images.recipes import Recipe, recipe_in
@@ -23,8 +23,8 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
 @dataclass(frozen=True)
 class Decoded:
-    """pixels float32 [H, W, 3] and alpha float32 [H, W] or ``None``, both in [0, 1]; the recipe in the file;
-    warnings: what was left out on the way, in words.
+    """pixels float32 [H, W, 3] and alpha float32 [H, W] or ``None``, read-only, in [0, 1]; the recipe in the
+    file; warnings: what was left out on the way, in words.
     """
 
     pixels: Floats
@@ -51,10 +51,8 @@ class _Samples:
         return self.eight.mode
 
 
-def decode_image(
-    image: Image.Image, name: str, reopen: Callable[[], Image.Image] | None = None
-) -> Decoded:
-    """Decode the first frame or page of ``image``, which may be open only or loaded; ``image`` keeps its pixels.
+def decode_image(image: Image.Image, name: str, reopen: Callable[[], Image.Image] | None = None) -> Decoded:
+    """Decode the first frame or page of ``image``, which may be loaded already or not.
 
     In this order: samples of any mode to [0, 1], ICC profile to sRGB, EXIF orientation. ``reopen`` opens the
     same file again, which 16-bit colour needs. ``ImageError``, with ``name`` in its message, for everything
@@ -71,7 +69,7 @@ def decode_image(
         raise ImageError(f"{name}: too large ({error}); scale it down in an image editor first") from None
     except MemoryError:
         raise ImageError(
-            f"{name}: {image.width} x {image.height} pixels do not fit into memory; scale the picture down first"
+            f"{name}: {image.width} x {image.height} pixels do not fit into memory; scale it down first"
         ) from None
     except Exception as error:
         # Pillow's decoders fail in every way there is; whatever it was, the pixels are not to be had.
@@ -83,7 +81,6 @@ def decode_image(
 
 
 def _decode(image: Image.Image, name: str, reopen: Callable[[], Image.Image] | None) -> Decoded:
-    recipe = recipe_in(image)
     deep = sixteen_bit_samples(image, reopen, name) if reopen is not None else None
     image.load()
     samples = _samples(image, deep, name)
@@ -104,9 +101,9 @@ def _decode(image: Image.Image, name: str, reopen: Callable[[], Image.Image] | N
         orientation = 1
     alpha = samples.alpha
     return Decoded(
-        np.ascontiguousarray(_upright(pixels, orientation)),
-        None if alpha is None else np.ascontiguousarray(_upright(alpha, orientation)),
-        recipe,
+        _settled(pixels, orientation),
+        None if alpha is None else _settled(alpha, orientation),
+        recipe_in(image),
         tuple(warnings),
     )
 
@@ -153,13 +150,18 @@ def _grey_samples(image: Any, name: str) -> _Samples:
         low, high = int(array.min()), int(array.max())
         if low < 0 or high > highest:
             raise ImageError(
-                f"{name}: integer grey samples from {low} to {high}; up to 16 bits (0 to {highest}) are read; "
+                f"{name}: integer grey samples from {low} to {high}, but only 0 to {highest} can be read; "
                 "convert the picture to 16 bits first"
             )
         values = np.divide(array, np.float32(highest), dtype=np.float32)
     if image.format == "TIFF" and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         values = 1 - values  # Pillow inverts 8-bit samples only
     return _Samples(None, values, alpha)
+
+
+def _settled(array: Floats, orientation: object) -> Floats:
+    array.flags.writeable = False  # made here, so nobody else writes to it and read_only need not copy
+    return read_only(_upright(array, orientation))
 
 
 def _upright(array: Floats, orientation: object) -> Floats:

@@ -8,17 +8,31 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pixelgrad.errors import ImageError
 
-__all__ = ["MAX_PIXELS", "READ_FORMATS", "open_image", "without_warnings"]
+__all__ = ["MAX_PIXELS", "open_image", "without_warnings"]
 
 # Twice Pillow's own default, where it stops too; an image of this size takes 2 GB as float32 RGB.
 MAX_PIXELS = 178_956_970
 
-# Not all that Pillow knows: EPS would start Ghostscript, and formats without a signature take any bytes for theirs.
-READ_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000", "PPM", "QOI", "ICO", "PSD")
+# Not all that Pillow knows: EPS would start Ghostscript, and formats without a signature claim any bytes.
+_FORMATS = (
+    "PNG",
+    "JPEG",
+    "MPO",
+    "WEBP",
+    "TIFF",
+    "GIF",
+    "BMP",
+    "AVIF",
+    "JPEG2000",
+    "PPM",
+    "QOI",
+    "ICO",
+    "PSD",
+)
 
 _READABLE = "PNG, JPEG, WebP, TIFF, GIF, BMP, AVIF, JPEG 2000, PPM"
 
@@ -42,8 +56,6 @@ _FOREIGN = (
     (0, b"<!DOCTYPE", "a web page, not the picture on it"),
     (0, b"<html", "a web page, not the picture on it"),
     (0, b"PK\x03\x04", "a ZIP archive"),
-    (0, b"\x80\x02", "a Python pickle"),
-    (0, b"\x93NUMPY", "a NumPy file"),
 )
 
 # catch_warnings swaps state of the whole interpreter (up to Python 3.13), so our threads take turns.
@@ -63,7 +75,7 @@ def open_image(data: bytes, name: str) -> Image.Image:
     if not data:
         raise ImageError(f"{name}: empty (0 bytes); choose a file that holds a picture: {_READABLE}")
     Image.init()
-    formats = [name for name in READ_FORMATS if name in Image.OPEN]
+    formats = [row for row in _FORMATS if row in Image.OPEN]
     try:
         with without_warnings():
             image = Image.open(io.BytesIO(data), formats=formats)
@@ -91,7 +103,7 @@ def _unreadable(data: bytes, error: Exception) -> str:
             return f"this is {kind}; save or export the picture as PNG or JPEG"
     for offset, signature, kind in _SIGNATURES:
         if data.startswith(signature, offset):
-            reason = "" if isinstance(error, Image.UnidentifiedImageError) else f" ({error})"
+            reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
             return (
                 f"begins like a {kind} file, but its header is cut short, damaged, or of a kind that Pillow "
                 f"does not read{reason}; copy or download it again, or save it as an 8- or 16-bit PNG"

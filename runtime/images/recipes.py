@@ -1,7 +1,7 @@
 """The recipe in a picture file: how the picture was made, as JSON beside the pixels.
 
-PNG holds it in an iTXt chunk with the keyword ``pixelgrad``; JPEG, WebP and TIFF hold it in the EXIF / TIFF tag
-ImageDescription as ``{"pixelgrad": recipe}``, since other programs use that tag too.
+PNG holds it in an iTXt chunk with the keyword ``pixelgrad``; JPEG, WebP and TIFF hold it in the EXIF / TIFF
+tag ImageDescription as ``{"pixelgrad": recipe}``, since other programs use that tag too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from pixelgrad.errors import SettingsError
 
-__all__ = ["KEYWORD", "Recipe", "canonical_json", "description", "recipe_in"]
+__all__ = ["KEYWORD", "Recipe", "canonical_json", "description", "recipe_from_json", "recipe_in"]
 
 Recipe = dict[str, Any]
 
@@ -40,6 +40,12 @@ def canonical_json(recipe: Recipe | None) -> str | None:
     return text
 
 
+def recipe_from_json(text: str | None) -> Recipe | None:
+    """The inverse of ``canonical_json``."""
+    recipe: Recipe | None = None if text is None else json.loads(text)
+    return recipe
+
+
 def description(recipe_json: str) -> str:
     """The text of an ImageDescription tag: pure ASCII, which is all that the tag may hold."""
     return json.dumps({KEYWORD: json.loads(recipe_json)}, sort_keys=True)
@@ -51,6 +57,8 @@ def recipe_in(image: Image.Image) -> Recipe | None:
         text = image.info.get(KEYWORD)
         if isinstance(text, str):
             recipe = json.loads(text)
+        elif image.format == "PNG":
+            return None  # and asking Pillow for EXIF would decode the pixels
         else:
             wrapped = json.loads(image.getexif().get(ExifTags.Base.ImageDescription, ""))
             recipe = wrapped.get(KEYWORD)

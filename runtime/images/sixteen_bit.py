@@ -1,9 +1,9 @@
 """All 16 bits of PNG and TIFF colour samples, which Pillow by itself cuts down to 8.
 
-Pillow holds colour in 8-bit channels, and reads 16-bit RGB and RGBA by keeping the high byte of each sample (up
-to Pillow 13 at least; 16-bit *grey* it reads whole). Which byte it keeps follows from the byte order in the raw
-mode of each tile, both parts of Pillow's documented decoder interface. So the file is decoded twice, once as it
-stands and once with the other byte order, which gives the low bytes.
+Pillow holds colour in 8-bit channels, and reads 16-bit RGB and RGBA by keeping the high byte of each sample
+(up to Pillow 13 at least; 16-bit *grey* it reads whole). Which byte it keeps follows from the byte order in
+the raw mode of each tile, both parts of Pillow's documented decoder interface. So the file is decoded
+twice, once as it stands and once with the other byte order, which gives the low bytes.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def sixteen_bit_samples(
 ) -> npt.NDArray[np.uint16] | None:
     """uint16 [H, W, C] for a 16-bit colour PNG or TIFF that is open but not loaded, ``None`` for all others.
 
-    C is 2 (grey, alpha), 3 (RGB) or 4 (RGBA). ``reopen`` opens the same file once more. ``ImageError`` for the
-    one layout that Pillow decodes to nonsense, uncompressed TIFF with each channel in its own plane.
+    C is 2 (grey, alpha), 3 (RGB) or 4 (RGBA). ``reopen`` opens the same file once more. ``ImageError`` for
+    the one layout that Pillow decodes to nonsense, uncompressed TIFF with each channel in its own plane.
     """
     tiles: list[Any] = list(getattr(image, "tile", ()))
     if image.format not in ("PNG", "TIFF") or not tiles:
@@ -41,7 +41,7 @@ def sixteen_bit_samples(
     if image.format == "TIFF" and _in_planes(image):
         if tiles[0][0] != "libtiff":
             raise ImageError(
-                f"{name}: an uncompressed 16-bit TIFF with one plane per channel, which Pillow cannot decode; "
+                f"{name}: a 16-bit TIFF with one uncompressed plane per channel, which Pillow cannot decode; "
                 "save it with interleaved channels (planar configuration 1), with compression, or as PNG"
             )
         return None

@@ -7,6 +7,7 @@ the middle of the horizon; a frame is 1.5 x 1 of them, scaled to cover the pictu
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from .noise import Array
 
@@ -52,8 +53,13 @@ class Camera:
         grid = np.meshgrid(u.astype(np.float32), v.astype(np.float32))
         return grid[0], grid[1]
 
-    def project(self, x: float, y: float, z: float) -> tuple[float, float]:
-        """Column and row of a point of the world."""
-        u = FOCAL * x / z
-        v = FOCAL * (y - self.eye) / z
-        return self.width / 2 + u * self.scale, self.horizon - v * self.scale
+    def place(self, u: npt.ArrayLike, v: npt.ArrayLike) -> Array:
+        """Columns and rows [..., 2] of places in design units."""
+        column = self.width / 2 + np.asarray(u, np.float32) * np.float32(self.scale)
+        row = self.horizon - np.asarray(v, np.float32) * np.float32(self.scale)
+        return np.stack(np.broadcast_arrays(column, row), axis=-1).astype(np.float32)
+
+    def project(self, points: npt.ArrayLike) -> Array:
+        """Columns and rows [..., 2] of points of the world [..., 3]."""
+        at = np.asarray(points, np.float32)
+        return self.place(FOCAL * at[..., 0] / at[..., 2], FOCAL * (at[..., 1] - self.eye) / at[..., 2])

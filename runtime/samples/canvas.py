@@ -1,8 +1,7 @@
 """Antialiased shapes in linear light: drawn large with Pillow, then averaged down."""
 
-from collections.abc import Sequence
-
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from .noise import Array
@@ -10,35 +9,45 @@ from .noise import Array
 _OVER = 3  # Subpixels per pixel and axis.
 _WHITE = 4.0  # The brightest radiance that a layer holds; stored as a square root, so that 8 bits do.
 
-Point = tuple[float, float]
-Colour = Sequence[float] | Array
+Values = npt.ArrayLike
 
 
 class Layer:
-    """A transparent sheet of width x height pixels to draw opaque shapes on, in pixel coordinates."""
+    """A transparent sheet to draw opaque shapes on, many at a time, each over the ones before.
+
+    Coordinates are pixels; colours are radiances, one [3] for all shapes or one for each, [N, 3].
+    """
 
     def __init__(self, width: int, height: int) -> None:
         self._image = Image.new("RGBA", (width * _OVER, height * _OVER))
         self._draw = ImageDraw.Draw(self._image)
 
     @staticmethod
-    def _ink(colour: Colour) -> tuple[int, int, int, int]:
-        red, green, blue = (int(255.0 * min(max(c / _WHITE, 0.0), 1.0) ** 0.5 + 0.5) for c in colour)
-        return red, green, blue, 255
+    def _inks(colours: Values, count: int) -> list[tuple[int, ...]]:
+        coded = 255.0 * np.sqrt(np.clip(np.asarray(colours, np.float64) / _WHITE, 0.0, 1.0)) + 0.5
+        coded = np.broadcast_to(coded, (count, 3)).astype(np.int64)
+        return [(red, green, blue, 255) for red, green, blue in coded.tolist()]
 
-    def polygon(self, points: Sequence[Point], colour: Colour) -> None:
-        """A filled polygon."""
-        self._draw.polygon([(x * _OVER, y * _OVER) for x, y in points], fill=self._ink(colour))
+    def polygons(self, points: Values, colours: Values) -> None:
+        """Filled polygons of K corners each, ``points`` [N, K, 2]."""
+        rings = np.asarray(points, np.float64) * _OVER
+        for ring, ink in zip(rings.tolist(), self._inks(colours, len(rings)), strict=True):
+            self._draw.polygon([(x, y) for x, y in ring], fill=ink)
 
-    def line(self, points: Sequence[Point], colour: Colour, width: float) -> None:
-        """A line through ``points``; at least one subpixel wide."""
+    def lines(self, points: Values, colours: Values, width: float) -> None:
+        """Lines through K points each, ``points`` [N, K, 2], at least one subpixel wide."""
+        paths = np.asarray(points, np.float64) * _OVER
         thick = max(1, round(width * _OVER))
-        self._draw.line([(x * _OVER, y * _OVER) for x, y in points], fill=self._ink(colour), width=thick)
+        for path, ink in zip(paths.tolist(), self._inks(colours, len(paths)), strict=True):
+            self._draw.line([(x, y) for x, y in path], fill=ink, width=thick)
 
-    def blob(self, x: float, y: float, radius_x: float, radius_y: float, colour: Colour) -> None:
-        """A filled ellipse."""
-        box = [(x - radius_x) * _OVER, (y - radius_y) * _OVER, (x + radius_x) * _OVER, (y + radius_y) * _OVER]
-        self._draw.ellipse(box, fill=self._ink(colour))
+    def blobs(self, middles: Values, radii: Values, colours: Values) -> None:
+        """Filled ellipses, ``middles`` and ``radii`` [N, 2]."""
+        middle = np.asarray(middles, np.float64) * _OVER
+        radius = np.broadcast_to(np.asarray(radii, np.float64), middle.shape) * _OVER
+        boxes = np.concatenate([middle - radius, middle + radius], axis=1)
+        for box, ink in zip(boxes.tolist(), self._inks(colours, len(boxes)), strict=True):
+            self._draw.ellipse(box, fill=ink)
 
     def resolve(self) -> tuple[Array, Array]:
         """Radiance [H, W, 3], multiplied by coverage, and coverage [H, W]."""

@@ -5,7 +5,7 @@ import numpy as np
 from .camera import Camera
 from .noise import Array, Noise, mix, smoothstep
 
-SUN_PLACE = (0.405, 0.112)  # u, v in the picture.
+SUN_PLACE = (0.405, 0.128)  # u, v in the picture.
 
 
 def _rgb(red: float, green: float, blue: float) -> Array:
@@ -15,21 +15,23 @@ def _rgb(red: float, green: float, blue: float) -> Array:
 def paint(rng: np.random.Generator, camera: Camera) -> Array:
     """Radiance [H, W, 3] of the sky at every pixel; what lies below the horizon repeats the horizon."""
     u, v = camera.frame()
-    v = np.maximum(v, 0.0)
+    rows = min(max(round(camera.horizon) + 1, 1), camera.height)
+    u, v = u[:rows], np.maximum(v[:rows], 0.0)
     sheet, heap = Noise(rng), Noise(rng)
     away = np.hypot((u - SUN_PLACE[0]) * 0.8, v - SUN_PLACE[1])
     side = smoothstep(-0.9, 0.5, u)
-    low = mix(_rgb(0.62, 0.47, 0.50), _rgb(1.25, 0.74, 0.36), side)
-    middle = mix(_rgb(0.30, 0.42, 0.62), _rgb(0.55, 0.55, 0.58), side)
+    low = mix(_rgb(0.66, 0.40, 0.40), _rgb(1.00, 0.46, 0.20), side)
+    middle = mix(_rgb(0.25, 0.37, 0.62), _rgb(0.38, 0.38, 0.52), side)
     sky = mix(low, middle, smoothstep(0.0, 0.27, v))
     sky = mix(sky, mix(_rgb(0.055, 0.13, 0.34), _rgb(0.12, 0.22, 0.44), side), smoothstep(0.14, 0.62, v))
-    glow = np.exp(-away / 0.13)[..., None] * _rgb(1.5, 0.80, 0.26) + np.exp(-away / 0.035)[..., None] * _rgb(3.2, 2.2, 1.0)
+    glow = np.exp(-away / 0.15)[..., None] * _rgb(1.50, 0.56, 0.09) + np.exp(-away / 0.035)[..., None] * _rgb(3.0, 1.9, 0.75)
     sky = sky + glow
 
     sky = _high_clouds(sheet, camera, sky, u, v, away)
     sky = _heaps(heap, camera, sky, u, v, away)
     disc = smoothstep(0.0205, 0.0185, np.hypot(u - SUN_PLACE[0], v - SUN_PLACE[1]))
-    return np.asarray(sky + disc[..., None] * _rgb(9.0, 7.0, 4.0), np.float32)
+    sky = sky + disc[..., None] * _rgb(9.0, 7.0, 4.0)
+    return np.concatenate([sky, np.repeat(sky[-1:], camera.height - rows, axis=0)]).astype(np.float32)
 
 
 def _high_clouds(noise: Noise, camera: Camera, sky: Array, u: Array, v: Array, away: Array) -> Array:
@@ -38,13 +40,13 @@ def _high_clouds(noise: Noise, camera: Camera, sky: Array, u: Array, v: Array, a
     x = (u - SUN_PLACE[0]) * depth * 0.62
     y = depth * 0.42
     warp = noise.fractal(x * 1.2, y * 1.2, 3)
-    cover = noise.fractal(x * 1.5 + 0.7 * warp, y * 3.4 + 0.9 * warp, camera.octaves(6), 0.56)
+    cover = noise.fractal(x * 1.7 + 0.45 * warp, y * 3.6 + 0.5 * warp, camera.octaves(6), 0.60)
     patches = noise(x * 0.8 + 7.7, y * 1.1 + 3.1)
-    veil = smoothstep(-0.12, 0.75, cover + 0.55 * patches + 0.10) * smoothstep(0.03, 0.16, v)
+    veil = smoothstep(-0.10, 0.80, cover + 0.65 * patches + 0.02) * smoothstep(0.03, 0.16, v)
     gold = np.exp(-away / 0.30)
     colour = mix(_rgb(0.72, 0.55, 0.56), _rgb(1.9, 1.15, 0.55), gold)
     colour = colour * (1.12 - 0.45 * smoothstep(0.2, 1.1, cover))[..., None]
-    return mix(sky, np.asarray(colour, np.float32), 0.80 * veil)
+    return mix(sky, np.asarray(colour, np.float32), veil * (0.80 - 0.35 * gold))
 
 
 def _heaps(noise: Noise, camera: Camera, sky: Array, u: Array, v: Array, away: Array) -> Array:
@@ -54,8 +56,8 @@ def _heaps(noise: Noise, camera: Camera, sky: Array, u: Array, v: Array, away: A
         warp = noise.fractal(x / 0.30 + 3.0, y / 0.22, 2)
         body = noise.fractal(x / 0.42 + 0.35 * warp, y / 0.17 + 1.0, 3, 0.5)
         puff = noise.billows(x / 0.13 + 0.4 * warp, y / 0.085 + 0.4 * warp, camera.octaves(5), 0.52)
-        band = np.exp(-(((y - 0.235 + 0.10 * x) / 0.085) ** 2)) - 0.62
-        return np.asarray(1.1 * body + 0.34 * puff + 0.95 * band - 0.06, np.float32)
+        band = np.exp(-(((y - 0.235 + 0.10 * x) / 0.085) ** 2)) - 0.50
+        return np.asarray(1.1 * body + 0.40 * puff + 0.95 * band - 0.02, np.float32)
 
     here = density(u, v)
     reach = np.hypot(u - SUN_PLACE[0], v - SUN_PLACE[1]) + 0.05

@@ -13,6 +13,7 @@ from .camera import FOCAL, Camera
 from .noise import Array, Noise, mix, smoothstep
 
 NEAR, FAR = 4.6, 62.0
+_TREE = 0.13  # Spacing and, about, height of the trees on the hills.
 SUN = np.array([0.86, 0.36, -0.30], np.float32)  # Towards the light; to the right and a little behind the viewer.
 SUN_COLOUR = np.array([3.0, 1.72, 0.80], np.float32)
 SKY_COLOUR = np.array([0.13, 0.22, 0.40], np.float32)
@@ -20,12 +21,15 @@ SKY_COLOUR = np.array([0.13, 0.22, 0.40], np.float32)
 
 @dataclass(frozen=True)
 class Terrain:
-    """Ground seen from the lake: ``u`` [C], ``z`` [D], ``ground`` [D, C], ``colour`` [D, C, 3] in linear light."""
+    """Ground seen from the lake: ``u`` [C], ``z`` [D], ``ground`` [D, C], ``colour`` [D, C, 3] in linear light; ``crag`` [D, C]
+    says how much the bare rock's own texture, made of ``stains``, shows."""
 
     u: Array
     z: Array
     ground: Array
     colour: Array
+    crag: Array
+    stains: Noise
 
     def cast(self, camera: Camera) -> tuple[Array, Array]:
         """Colour [H, W, 3], premultiplied, and coverage [H, W] of the ground, from 2 x 2 rays a pixel."""
@@ -48,25 +52,29 @@ class Terrain:
         nearest = left + (part > 0.5)
         colour = self.colour[depth, nearest[None, :]] * inside[..., None]
         shape = (camera.height, 2, camera.width, 2)
-        return (
-            np.asarray(colour.reshape(*shape, 3).mean(axis=(1, 3)), np.float32),
-            np.asarray(inside.reshape(shape).mean(axis=(1, 3)), np.float32),
-        )
+        colour = colour.reshape(*shape, 3).mean(axis=(1, 3))
+        if camera.eye > 0:
+            depth, nearest = depth[::2, ::2], nearest[::2]
+            x = columns[::2].astype(np.float32) * self.z[depth] / np.float32(FOCAL)
+            y = camera.eye + rows[::2, None] * self.z[depth] / np.float32(FOCAL)
+            bed = self.stains(x * 0.25 + 3.0, y * 1.6)
+            crack = self.stains.billows(x * 1.9 + 0.5 * bed, y * 1.3 + 0.5 * x + 0.5 * bed, camera.octaves(4), 0.7)
+            colour *= np.exp(self.crag[depth, nearest] * (0.26 * crack + 0.14 * bed - 0.03))[..., None]
+        return np.asarray(colour, np.float32), np.asarray(inside.reshape(shape).mean(axis=(1, 3)), np.float32)
 
 
-def _trees(noise: Noise, x: Array, z: Array, cell: float, octaves: int) -> tuple[Array, Array]:
-    """Conifers as cones on a jittered lattice: height of the tallest above each point, in cells, and a tint per tree."""
-    i, j = np.floor(x / cell), np.floor(z / cell)
+def _trees(noise: Noise, x: Array, z: Array) -> tuple[Array, Array]:
+    """Conifers as cones on a jittered lattice of unit cells: height of the tallest above each point, and its tint."""
+    i, j = np.floor(x), np.floor(z)
     tall = np.zeros_like(x)
     tint = np.zeros_like(x)
     for di in (-1, 0, 1):
         for dj in (-1, 0, 1):
             ci, cj = i + di, j + dj
-            a = noise(ci * 0.731 + 0.37, cj * 0.677 + 0.19)
-            b = noise(cj * 0.713 + 0.53, ci * 0.651 + 0.71)
-            distance = np.hypot(x / cell - ci - 0.5 - 0.7 * a, z / cell - cj - 0.5 - 0.7 * b)
-            cone = (1.25 + 0.9 * (a - b)) * (1.0 - distance / 0.78)
-            tint = np.where(cone > tall, a + b, tint)
+            a, b = noise.cells(ci, cj)
+            dx, dz = x - ci - 0.1 - 0.8 * a, z - cj - 0.1 - 0.8 * b
+            cone = (0.75 + a * b + 0.5 * b) * (1.0 - np.sqrt(dx * dx + dz * dz) / (0.62 + 0.2 * a))
+            tint = np.where(cone > tall, 2.0 * a - b - 0.5, tint)
             tall = np.maximum(tall, cone)
     return tall, np.asarray(tint, np.float32)
 
@@ -90,7 +98,7 @@ def build(rng: np.random.Generator, camera: Camera) -> Terrain:
     hills = smoothstep(10.8, 17.0, z2) * (0.55 + 0.9 * relief.fractal(x2 / 5.5, z2 / 5.5, 4))
     hills = hills * (1.45 + 0.8 * smoothstep(0.1, 0.6, -u2) - 0.75 * smoothstep(0.1, 0.45, u2))
     crest = 0.52 + 0.62 * _bell(u2, -0.25 + shift[0], 0.17) + 0.36 * _bell(u2, 0.08 + shift[1], 0.12)
-    crest = crest + 0.20 * _bell(u2, 0.72 + shift[2], 0.17) - 0.24 * _bell(u2, 0.40 + shift[3], 0.16)
+    crest = crest + 0.20 * _bell(u2, 0.72 + shift[2], 0.17) - 0.34 * _bell(u2, 0.405, 0.15)
     peaks = 0.44 + 1.25 * relief.eroded(x2 / 8.5, z2 / 8.5, camera.octaves(9), 0.47)
     peaks = peaks + 0.35 * (1 - 2.5 * np.abs(relief(x2 / 13.0 + 4.1, z2 / 13.0)))
     peaks = np.maximum(peaks, 0.02)
@@ -98,11 +106,15 @@ def build(rng: np.random.Generator, camera: Camera) -> Terrain:
     rock = ground + np.maximum(hills, 0.0) + peaks
 
     forest = smoothstep(2.5, 1.5, rock + 1.1 * woods.fractal(x2 / 2.6, z2 / 2.6, 3))
-    forest = forest * smoothstep(0.30, 0.42, rock) * smoothstep(-0.10, 0.10, woods(x2 / 1.7 + 8, z2 / 1.7) + 0.16)
-    tall, tint = _trees(woods, x2, z2, 0.15, 1)
-    rock = rock + 0.15 * np.where(rock > 0.05, forest, 0.0) * tall
-    colour = _light(rock, _paint(stains, rock, forest, tint, u2, x2, z2, camera), u2, x2, z2)
-    return Terrain(u, z, np.asarray(rock, np.float32), colour)
+    glades = woods(x2 / 1.7 + 8, z2 / 1.7) + 0.7 * woods(x2 / 0.5, z2 / 0.5 + 3)
+    forest = forest * smoothstep(0.20, 0.32, rock + 0.16 * glades) * smoothstep(-0.10, 0.10, glades + 0.20)
+    wooded = (z > 9.0) & (z < 27.0)
+    tint = np.zeros_like(rock)
+    tall, tint[wooded] = _trees(woods, x2[wooded] / _TREE, z2[wooded] / _TREE)
+    rock[wooded] += np.float32(_TREE) * np.where(rock[wooded] > 0.05, forest[wooded], 0.0) * tall
+    colour, crag = _paint(stains, rock, forest, tint, x2, z2, camera)
+    colour = _light(rock, colour, u2, x2, z2)
+    return Terrain(u, z, np.asarray(rock, np.float32), colour, crag, stains)
 
 
 def _bell(x: Array, middle: float, width: float) -> Array:
@@ -120,9 +132,9 @@ def _normals(rock: Array, x: Array, z: Array) -> tuple[Array, Array, Array]:
 
 
 def _paint(
-    stains: Noise, rock: Array, forest: Array, tint: Array, u: Array, x: Array, z: Array, camera: Camera
-) -> Array:
-    """Albedo: meadow by the shore, wood on the hills, rock above, snow where it can lie."""
+    stains: Noise, rock: Array, forest: Array, tint: Array, x: Array, z: Array, camera: Camera
+) -> tuple[Array, Array]:
+    """Albedo: meadow by the shore, wood on the hills, rock above, snow where it can lie; and how bare the rock is."""
     _, up, _ = _normals(rock, x, z)
     mottle = stains.fractal(x / 1.4, z / 1.4, camera.octaves(6), 0.6)
     strata = stains(x * 0.1, rock * 3.2 + mottle)
@@ -134,7 +146,8 @@ def _paint(
     lie = smoothstep(0.36, 0.60, up + 0.14 * mottle) * smoothstep(2.9, 4.6, rock + 0.9 * mottle)
     colour = mix(colour, _rgb(0.83, 0.85, 0.90), lie)
     sand = smoothstep(0.05, 0.015, rock + 0.01 * mottle)
-    return mix(colour, _rgb(0.17, 0.145, 0.11), sand)
+    crag = (1.0 - 0.75 * lie) * (1.0 - forest) * smoothstep(0.8, 2.4, rock)
+    return mix(colour, _rgb(0.17, 0.145, 0.11), sand), np.asarray(crag, np.float32)
 
 
 def _rgb(red: float, green: float, blue: float) -> Array:

@@ -55,6 +55,7 @@ def paint(rng: np.random.Generator, camera: Camera, mirrored: Array) -> Array:
     water = seen_in_it * fresnel[..., None] + _DEPTHS * (1.0 - fresnel[..., None]) * 1.6
 
     path = np.exp(-(((u - SUN_PLACE[0]) / (0.035 + 0.30 * np.abs(v))) ** 2))
-    glint = smoothstep(0.55, 1.35, facets + 0.9 * path) * path * smoothstep(-0.01, -0.07, v)
-    water = water + glint[..., None] * np.array([3.6, 2.2, 0.9], np.float32)
+    sparks = ripple(x * 26.0, z * 44.0) * smoothstep(4.5, 1.5, z) + ripple(x * 11.0, z * 17.0)
+    glint = smoothstep(0.75, 1.5, facets + 0.9 * path + 0.55 * sparks) * path * smoothstep(-0.01, -0.07, v)
+    water = water + glint[..., None] * np.array([3.0, 1.6, 0.5], np.float32)
     return mix(water, water * 0.9, calm * 0.0)

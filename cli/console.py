@@ -1,0 +1,53 @@
+"""Talking to the person: errors, notes and results."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+
+from pixelgrad.errors import PixelgradError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def fail(message: str) -> None:
+    """One line on stderr."""
+    print(f"pixelgrad: error: {message}", file=sys.stderr)
+
+
+def note(message: str, *, quiet: bool = False) -> None:
+    """A line on stderr that only informs."""
+    if not quiet:
+        print(f"pixelgrad: {message}", file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout."""
+    print(json.dumps(value, sort_keys=True))
+
+
+def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn what a command raises into one clear line and an exit code; ``PIXELGRAD_DEBUG=1`` shows the traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (PixelgradError, MemoryError) as error:
+            if os.environ.get("PIXELGRAD_DEBUG") == "1":
+                raise
+            out_of_memory = isinstance(error, MemoryError)
+            fail("there is not enough memory; use a smaller --size" if out_of_memory else str(error))
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            fail("interrupted before there was a picture to save")
+            raise typer.Exit(130) from None
+
+    return wrapped

@@ -1,0 +1,60 @@
+"""``pixelgrad export``: artifacts for applications."""
+
+from __future__ import annotations
+
+import typer
+
+from pixelgrad.cli import options
+from pixelgrad.cli.console import note, print_json, reports_errors
+from pixelgrad.exporters import load_network, style_objective, write_artifact
+from pixelgrad.exporters.artifact import check_directory
+from pixelgrad.runtime import Artifact
+from pixelgrad.tasks import find_network
+
+export_app = typer.Typer(no_args_is_help=True, help="Write an artifact: a folder that any ONNX Runtime can run.")
+
+
+@export_app.callback()
+def _export() -> None:
+    """Write an artifact: a folder that any ONNX Runtime can run."""
+
+
+@export_app.command("style")
+@reports_errors
+def export_style(
+    output: options.Folder,
+    model: options.Model = None,
+    content_layers: options.ContentLayers = None,
+    style_layers: options.StyleLayers = None,
+    pool: options.Pool = "max",
+    preprocess: options.Preprocess = None,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Write the artifact of a style transfer: losses over a network's layers, and their gradient.
+
+    Example: pixelgrad export style --model vgg19.onnx -o style.pixelgrad
+    """
+    check_directory(output, force=force)
+    network = load_network(find_network(model), preprocess=preprocess, pool=pool)
+    if preprocess is None and network.entry is None:
+        note(
+            f"{network.name} is not a known network, so its input is taken to be {network.preprocessing.name} "
+            "normalised; --preprocess says otherwise",
+            quiet=quiet,
+        )
+    objective = style_objective(
+        network,
+        content_layers=options.parse_layers(content_layers, "--content-layers"),
+        style_layers=options.parse_layers(style_layers, "--style-layers"),
+    )
+    write_artifact(network, objective, output, force=force)
+    manifest = Artifact(output, device="cpu").manifest
+    if json:
+        print_json({"output": str(output), **{key: manifest[key] for key in ("network", "terms", "files", "image")}})
+        return
+    size = sum(row["bytes"] for row in manifest["files"].values())
+    note(f"wrote {output}: {network.name}, {len(manifest['files'])} files, {size / 1e6:.1f} MB", quiet=quiet)
+    for term in manifest["terms"]:
+        note(f"  {term['name']:32} weight {term['weight']:.4g}", quiet=quiet)

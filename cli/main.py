@@ -1,0 +1,47 @@
+"""The ``pixelgrad`` command and its sub-commands."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from pixelgrad.cli.export import export_app
+from pixelgrad.cli.style import style_command
+from pixelgrad.cli.verify import verify_command
+from pixelgrad.version import __version__
+
+app = typer.Typer(
+    name="pixelgrad",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("style")(style_command)
+app.add_typer(export_app, name="export")
+app.command("verify")(verify_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pixelgrad {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def pixelgrad(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Optimise pixels through any neural network, with ONNX Runtime alone."""
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+    try:
+        app(prog_name="pixelgrad")
+    except KeyboardInterrupt:  # before or after a command has run; commands handle their own
+        sys.exit(130)

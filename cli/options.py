@@ -1,0 +1,74 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pixelgrad.errors import SettingsError
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", metavar="NAME|FILE", help="Network: an ONNX file, or the name of a known one."),
+]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N, directml, webgpu, openvino or coreml."),
+]
+Pool = Annotated[str, typer.Option("--pool", metavar="max|avg", help="How max poolings of the network are done.")]
+Preprocess = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocess",
+        metavar="NAME",
+        help="How the network wants its input: rgb, rgb255, imagenet, caffe, caffe-vgg, tf or inception5h. "
+        "Known networks say so themselves; others are taken to be imagenet.",
+    ),
+]
+ContentLayers = Annotated[
+    str | None,
+    typer.Option("--content-layers", metavar="A,B=2,...", help="Layers to keep the content of, with weights if any."),
+]
+StyleLayers = Annotated[
+    str | None,
+    typer.Option("--style-layers", metavar="A,B=2,...", help="Layers to take the style from, with weights if any."),
+]
+Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the picture; - is stdout.")]
+Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The artifact folder to write.")]
+Size = Annotated[int, typer.Option("--size", metavar="PIXELS", help="Long edge of the picture.")]
+Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Gradient steps in all.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of what is random.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite what is there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end, and nothing else there.")]
+
+
+def parse_layers(text: str | None, option: str) -> dict[str, float] | list[str] | None:
+    """``a,b=2`` as names, or as names with weights (1 where one is missing) as soon as one has a weight."""
+    if text is None:
+        return None
+    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    if not pairs:
+        raise SettingsError(f"{option} is empty; give layer names separated by commas")
+    if not any(separator for _, separator, _ in pairs):
+        return [name for name, _, _ in pairs]
+    weights = {}
+    for name, separator, weight in pairs:
+        try:
+            weights[name.strip()] = float(weight) if separator else 1.0
+        except ValueError:
+            raise SettingsError(f"{option}: the weight of {name!r} is {weight!r}; it must be a number") from None
+    return weights
+
+
+def parse_numbers(text: str | None, option: str) -> Sequence[float] | None:
+    """``1,2,0.5`` as numbers."""
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"{option} is {text!r}; it must be numbers separated by commas") from None

@@ -1,0 +1,187 @@
+"""Writing an artifact: the folder that is all that passes from an exporter to a runtime.
+
+The file names and their split are those of ONNX Runtime's own training artifacts; ``artifact.json`` follows
+``artifact.schema.json`` beside this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnx.external_data_helper import set_external_data
+
+from pixelgrad.errors import OutputError
+from pixelgrad.exporters.networks import Network
+from pixelgrad.exporters.objectives import LossGraphs, Objective, build_loss_graphs
+from pixelgrad.exporters.optimizer import adam_model
+from pixelgrad.exporters.self_check import self_check
+from pixelgrad.version import __version__
+
+FORMAT = "pixelgrad-artifact"
+FORMAT_VERSION = 1
+MANIFEST = "artifact.json"
+WEIGHTS = "weights.bin"
+# Tensors below this stay in their graph: a file offset costs about as much.
+_EXTERNAL_FROM = 1024
+_ALIGNMENT = 64
+
+
+def write_artifact(
+    network: Network, objective: Objective, directory: str | Path, *, force: bool = False
+) -> Path:
+    """Write ``objective`` over ``network`` as an artifact folder, whole or not at all.
+
+    force: replace an artifact that is there. A folder that holds anything else is never touched.
+    Raises :class:`OutputError` where the folder cannot be written, and what :func:`build_loss_graphs` raises.
+    """
+    directory = Path(directory)
+    check_directory(directory, force=force)
+    graphs = build_loss_graphs(network, objective)
+    models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model()}
+    if graphs.evaluation is not None:
+        models["eval_model.onnx"] = graphs.evaluation
+    checked = self_check(graphs)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        try:
+            _write_models(models, beside)
+            manifest = _manifest(network, objective, graphs, models, beside, checked)
+            (beside / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+            beside.chmod(0o755)
+            _move(beside, directory)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(
+            f"the artifact {str(directory)!r} cannot be written: {error.strerror or error}; free some space, or choose "
+            "another folder"
+        ) from error
+    return directory
+
+
+def check_directory(directory: Path, *, force: bool) -> None:
+    """Refuse a place that an artifact could not or should not be written to."""
+    if directory.is_dir() and any(directory.iterdir()):
+        if not (directory / MANIFEST).is_file():
+            raise OutputError(f"the folder {str(directory)!r} holds other files; choose a new or empty one")
+        if not force:
+            raise OutputError(f"there is an artifact in {str(directory)!r} already; --force (force=True) replaces it")
+    elif directory.exists() and not directory.is_dir():
+        raise OutputError(f"{str(directory)!r} is a file; an artifact is a folder, choose another name")
+    parent = next(folder for folder in directory.absolute().parents if folder.exists())
+    if not os.access(parent, os.W_OK):
+        raise OutputError(f"the folder {str(parent)!r} cannot be written to; choose another place")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Put a finished folder in its place; the one it replaces goes only when it is there."""
+    if not target.exists():
+        source.rename(target)
+        return
+    old = target.with_name(f".{target.name}.old-{os.getpid()}")
+    target.rename(old)
+    try:
+        source.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_models(models: Mapping[str, onnx.ModelProto], folder: Path) -> None:
+    """Each graph as a file, their larger tensors in one file that they share."""
+    places: dict[tuple[str, int], int] = {}
+    with (folder / WEIGHTS).open("wb") as weights:
+        for name, model in models.items():
+            model.producer_name, model.producer_version = "pixelgrad", __version__
+            for tensor in model.graph.initializer:
+                content = _raw(tensor)
+                if len(content) < _EXTERNAL_FROM:
+                    continue
+                key = (hashlib.sha256(content).hexdigest(), tensor.data_type)
+                if key not in places:
+                    weights.write(b"\0" * (-weights.tell() % _ALIGNMENT))
+                    places[key] = weights.tell()
+                    weights.write(content)
+                set_external_data(tensor, WEIGHTS, offset=places[key], length=len(content))
+                tensor.ClearField("raw_data")
+            (folder / name).write_bytes(model.SerializeToString())
+
+
+def _raw(tensor: onnx.TensorProto) -> bytes:
+    """The content of a tensor as bytes, whichever field holds it."""
+    if not tensor.raw_data and tensor.data_type != onnx.TensorProto.STRING:
+        array = onnx.numpy_helper.to_array(tensor)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+    return bytes(tensor.raw_data)
+
+
+def _manifest(
+    network: Network,
+    objective: Objective,
+    graphs: LossGraphs,
+    models: Mapping[str, onnx.ModelProto],
+    folder: Path,
+    checked: Mapping[str, Any],
+) -> dict[str, Any]:
+    chosen = network.preprocessing
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "pixelgrad_version": __version__,
+        "objective": {"kind": objective.kind, "settings": dict(objective.settings)},
+        "network": {
+            "name": network.name,
+            "licence": network.licence,
+            "sha256": network.sha256,
+            "pool": network.pool,
+            "preprocessing": {
+                "order": chosen.order,
+                "scale": chosen.scale,
+                "mean": list(chosen.mean),
+                "std": list(chosen.std),
+            },
+        },
+        "image": {
+            "layout": "NCHW",
+            "order": "RGB",
+            "range": [0, 1],
+            "minimum_size": graphs.minimum_size,
+            "fixed_size": list(graphs.fixed_size) if graphs.fixed_size else None,
+            "alignment": graphs.alignment,
+        },
+        "layers": {
+            name: {"stride": g.stride, "receptive_field": g.receptive_field} for name, g in graphs.layers.items()
+        },
+        "terms": [
+            {
+                "name": term.name,
+                "kind": term.kind,
+                "layer": term.layer,
+                "weight": term.weight,
+                "target": f"target.{term.name}" if _has_target(graphs, term.name) else None,
+            }
+            for term in objective.terms
+        ],
+        "opset": models["training_model.onnx"].opset_import[0].version,
+        "profile": "portable",
+        "operators": {name: sorted({node.op_type for node in model.graph.node}) for name, model in models.items()},
+        "files": {
+            path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+            for path in sorted(folder.iterdir())
+        },
+        "self_check": dict(checked),
+    }
+
+
+def _has_target(graphs: LossGraphs, term: str) -> bool:
+    return any(value.name == f"target.{term}" for value in graphs.training.graph.input)

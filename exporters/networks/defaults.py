@@ -1,0 +1,49 @@
+"""Which layers to use where the user names none."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.networks.layers import tensors
+from pixelgrad.exporters.networks.network import Network
+
+# What ends a building block of the usual networks.
+_BLOCK_ENDS = {"Relu", "LeakyRelu", "PRelu", "Clip", "Elu", "Selu", "HardSwish", "Concat", "Add"}
+_COARSEST_STYLE, _CONTENT_STRIDE, _MOST = 16, 8, 5
+
+
+def default_layers(network: Network) -> tuple[list[str], list[str]]:
+    """Style layers from shallow to deep, and content layers.
+
+    Those of the catalogue for a network that it knows; relu1_1, relu2_1, ... and relu4_2 for a plain chain, as
+    Gatys et al. 2016 chose; else the first block at each stride from 1 to 16, and for content the middle one of
+    the blocks at stride 8.
+    """
+    if network.entry is not None and network.entry.style_layers:
+        return list(network.entry.style_layers), list(network.entry.content_layers)
+    known, aliases = tensors(network.model.graph), network.aliases
+    first = [name for name in (f"relu{block}_1" for block in range(1, 6)) if name in aliases or name in known]
+    if len(first) >= 3:
+        content = next(n for n in ("relu4_2", "relu4_1", first[-1]) if n in aliases or n in known)
+        return first, [content]
+    return _by_stride(network, known)
+
+
+def _by_stride(network: Network, known: dict[str, ir.Value]) -> tuple[list[str], list[str]]:
+    geometry = network.geometries()
+    blocks: dict[float, list[str]] = {}
+    for name, value in known.items():
+        producer = value.producer()
+        stride = geometry[value].stride if value in geometry else None
+        is_map = value.shape is not None and value.shape.rank() == 4
+        if producer is not None and producer.op_type in _BLOCK_ENDS and stride is not None and is_map:
+            blocks.setdefault(stride, []).append(name)
+    style = [blocks[stride][0] for stride in sorted(blocks) if stride <= _COARSEST_STYLE][:_MOST]
+    if not style:
+        raise NetworkError(
+            f"no layer of {network.name!r} stands out as one to take style from; name some (style_layers=..., "
+            "--style-layers)"
+        )
+    at = max((stride for stride in blocks if stride <= _CONTENT_STRIDE), default=min(blocks))
+    return style, [blocks[at][len(blocks[at]) // 2]]

@@ -1,0 +1,74 @@
+"""What an artifact must compute, said by ONNX's reference implementation, so that any device can be held to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+from pixelgrad.exporters.objectives import LossGraphs
+
+# Large enough for every layer to see something and odd enough to need alignment, small enough for the reference.
+_SMALLEST = 37
+
+
+def pattern(height: int, width: int, seed: int) -> np.ndarray[Any, Any]:
+    """A picture that any language can draw: float32 [1, 3, height, width] in [0, 1).
+
+    Element i, in row-major order, is half noise and half a ramp. The noise is a 32-bit integer hash over 2^32:
+    h = (i + 7919 seed) * 2654435761; h ^= h >> 15; h = h * 2246822519; h ^= h >> 13, all modulo 2^32. The ramp is
+    (i * seed mod 251) / 251.
+    """
+    index = np.arange(3 * height * width, dtype=np.uint64)
+    hashed = (index + 7919 * seed) * 2654435761 % 2**32
+    hashed ^= hashed >> 15
+    hashed = hashed * 2246822519 % 2**32
+    hashed ^= hashed >> 13
+    ramp = (index * seed % 251).astype(np.float64) / 251
+    return ((hashed.astype(np.float64) / 2**32 + ramp) / 2).astype(np.float32).reshape(1, 3, height, width)
+
+
+def self_check(graphs: LossGraphs) -> dict[str, Any]:
+    """Run both graphs on seeded pictures: targets from seed 1, the image from seed 2.
+
+    Returns sizes, seeds, ``loss``, ``losses`` by term, ``gradient_norm`` (L2), and relative ``tolerance``s: max
+    pooling's switches can flip between implementations, which moves the gradient by a few thousandths.
+    """
+    height, width = graphs.fixed_size or (max(_SMALLEST, graphs.minimum_size), max(_SMALLEST + 4, graphs.minimum_size))
+    feeds: dict[str, Any] = {}
+    if graphs.evaluation is not None:
+        feeds = _run(graphs.evaluation, {"image": pattern(height, width, seed=1)})
+    results = _run(graphs.training, {**feeds, "image": pattern(height, width, seed=2)})
+    terms = {name.removeprefix("loss."): float(v) for name, v in results.items() if name.startswith("loss.")}
+    return {
+        "height": height,
+        "width": width,
+        "target_seed": 1,
+        "image_seed": 2,
+        "loss": float(results["loss"]),
+        "losses": terms,
+        "gradient_norm": float(np.linalg.norm(results["gradient"].astype(np.float64))),
+        "tolerance": {"loss": 1e-3, "gradient_norm": 2e-2},
+    }
+
+
+class LRN(OpRun):
+    """Local response normalisation; onnx 1.23 loops over the batch where it means the channels."""
+
+    op_domain = ""
+
+    def _run(self, x: Any, alpha: float, beta: float, bias: float, size: int) -> tuple[Any]:
+        squares = np.zeros((x.shape[0], x.shape[1] + size - 1, *x.shape[2:]), dtype=x.dtype)
+        before = (size - 1) // 2
+        squares[:, before : before + x.shape[1]] = x * x
+        total = sum(squares[:, offset : offset + x.shape[1]] for offset in range(size))
+        return ((x / (bias + alpha / size * total) ** beta).astype(x.dtype),)
+
+
+def _run(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> dict[str, Any]:
+    session = ReferenceEvaluator(model, new_ops=[LRN])
+    return dict(zip(session.output_names, session.run(None, dict(feeds)), strict=True))

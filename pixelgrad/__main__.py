@@ -1,0 +1,6 @@
+"""``python -m pixelgrad``."""
+
+from pixelgrad.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Reading an artifact folder and evaluating its loss."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixelgrad.errors import ArtifactError, ImageError
+from pixelgrad.runtime.devices import Choice, choose_device
+from pixelgrad.runtime.session import open_session
+
+__all__ = ["Artifact", "Evaluation", "Term"]
+
+Array = np.ndarray[Any, Any]
+FORMAT = "pixelgrad-artifact"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand of the loss. target: the name of its target input, ``None`` where it has none."""
+
+    name: str
+    kind: str
+    layer: str | None
+    weight: float
+    target: str | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [1, 3, H, W]."""
+
+    loss: float
+    losses: dict[str, float]
+    gradient: Array
+
+
+class Artifact:
+    """An artifact folder, opened on a device.
+
+    >>> artifact = Artifact("style.pixelgrad", device="cpu")
+    >>> targets = artifact.targets(reference)
+    >>> artifact.evaluate(image, targets).loss
+
+    Images are float32 [1, 3, H, W], RGB in [0, 1]. Sessions are opened when first needed.
+
+    Raises :class:`ArtifactError` where the folder is missing, incomplete or of a newer format, and
+    :class:`DeviceError`, :class:`SettingsError` for the device.
+    """
+
+    def __init__(self, path: str | Path, *, device: str | Choice = "auto") -> None:
+        self.path = Path(path)
+        self.manifest = _read_manifest(self.path)
+        self.choice = device if isinstance(device, Choice) else choose_device(device)
+        self.terms = tuple(Term(**{key: row[key] for key in Term.__dataclass_fields__}) for row in self.manifest["terms"])
+        self._outputs = ["loss", "gradient", *(f"loss.{term.name}" for term in self.terms)]
+
+    @property
+    def minimum_size(self) -> int:
+        """The shortest edge, in pixels, that an image may have."""
+        return int(self.manifest["image"]["minimum_size"])
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """(height, width) where the network allows no other."""
+        fixed = self.manifest["image"]["fixed_size"]
+        return (int(fixed[0]), int(fixed[1])) if fixed else None
+
+    @cached_property
+    def training(self) -> Any:
+        """The session that computes loss and gradient."""
+        return open_session(self.path / "training_model.onnx", self.choice)
+
+    @cached_property
+    def evaluation(self) -> Any:
+        """The session that computes targets."""
+        return open_session(self.path / "eval_model.onnx", self.choice)
+
+    @cached_property
+    def optimizer(self) -> Any:
+        """The session that takes a step of Adam."""
+        return open_session(self.path / "optimizer_model.onnx", self.choice)
+
+    def targets(self, reference: Array) -> dict[str, Array]:
+        """What each term with a target would aim for, were ``reference`` the image to be like."""
+        self.check_size(reference)
+        names = [term.target for term in self.terms if term.target is not None]
+        if not names:
+            return {}
+        return dict(zip(names, self.evaluation.run(names, {"image": reference}), strict=True))
+
+    def evaluate(
+        self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None
+    ) -> Evaluation:
+        """Loss and gradient at ``image``.
+
+        targets: every ``target.*`` input. weights: by term name, where they differ from the artifact's own.
+        """
+        feeds: dict[str, Any] = {"image": image, **targets}
+        for name, weight in (weights or {}).items():
+            feeds[f"weight.{name}"] = np.asarray(weight, np.float32)
+        loss, gradient, *losses = self.training.run(self._outputs, feeds)
+        by_term = {term.name: float(value) for term, value in zip(self.terms, losses, strict=True)}
+        return Evaluation(float(loss), by_term, gradient)
+
+    def check_size(self, image: Array) -> None:
+        """Raise :class:`ImageError` where the network cannot take an image of this size."""
+        height, width = image.shape[2:]
+        if self.fixed_size is not None and (height, width) != self.fixed_size:
+            raise ImageError(
+                f"the image is {width}x{height} and the network takes {self.fixed_size[1]}x{self.fixed_size[0]} only; "
+                "use layers before its fully connected ones to be free of that"
+            )
+        if min(height, width) < self.minimum_size:
+            raise ImageError(
+                f"the image is {width}x{height} and the layers in use need at least {self.minimum_size} pixels along "
+                "each edge; use a larger --size, or layers that are less deep"
+            )
+
+    def check_files(self) -> None:
+        """Compare every file with the manifest's size and SHA-256; :class:`ArtifactError` names the first that differs."""
+        for name, expected in self.manifest["files"].items():
+            content = (self.path / name).read_bytes()
+            if len(content) != expected["bytes"] or hashlib.sha256(content).hexdigest() != expected["sha256"]:
+                raise ArtifactError(
+                    f"{name!r} in {str(self.path)!r} is not the file that was exported (its checksum differs); export "
+                    "the artifact again"
+                )
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    where = str(path)
+    if not path.is_dir():
+        raise ArtifactError(f"there is no artifact folder {where!r}; pixelgrad export makes one")
+    try:
+        manifest = json.loads((path / "artifact.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"the folder {where!r} is no artifact: it holds no artifact.json") from None
+    except (ValueError, OSError) as error:
+        raise ArtifactError(f"artifact.json in {where!r} cannot be read: {error}; export the artifact again") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ArtifactError(f"artifact.json in {where!r} is not that of a pixelgrad artifact")
+    version = manifest.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ArtifactError(
+            f"the artifact {where!r} has format version {version} and this pixelgrad reads version {FORMAT_VERSION}; "
+            "update pixelgrad, or export the artifact again"
+        )
+    try:
+        missing = [name for name in manifest["files"] if not (path / name).is_file()]
+        for key in ("terms", "image", "network", "self_check"):
+            manifest[key]
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"artifact.json in {where!r} is incomplete: it lacks {error}") from error
+    if missing:
+        raise ArtifactError(f"the artifact {where!r} lacks {', '.join(missing)}; export it again")
+    return manifest

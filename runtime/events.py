@@ -1,0 +1,35 @@
+"""What a task reports while it runs: one stream for a progress bar, a notebook, a server and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pixelgrad.runtime.images import Picture
+
+__all__ = ["StepEvent"]
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """One step is done.
+
+    scale, scales: which of how many sizes, from 1. width, height: that size.
+    step, steps: which of how many steps in all, from 1.
+    loss, losses: the weighted sum and each term's own value, at the image before this step.
+    seconds: since the task began.
+    progress: the share of all the work that is done, from 0 to 1; a step at a large size is more work.
+    picture: makes the picture as it is now; costs nothing until it is called.
+    """
+
+    scale: int
+    scales: int
+    width: int
+    height: int
+    step: int
+    steps: int
+    loss: float
+    losses: Mapping[str, float]
+    seconds: float
+    progress: float
+    picture: Callable[[], Picture]

@@ -1,0 +1,7 @@
+"""Ways to move an image downhill."""
+
+from pixelgrad.runtime.optimizers.adam import Adam
+from pixelgrad.runtime.optimizers.lbfgs import LBFGS
+from pixelgrad.runtime.optimizers.optimizer import OPTIMIZERS, Optimizer, make_optimizer
+
+__all__ = ["LBFGS", "OPTIMIZERS", "Adam", "Optimizer", "make_optimizer"]

@@ -1,0 +1,46 @@
+"""What every optimiser does: ask for a gradient at one image at a time, and show its best guess."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from pixelgrad.errors import SettingsError
+
+Array = np.ndarray[Any, Any]
+OPTIMIZERS = ("adam", "lbfgs")
+
+
+class Optimizer(Protocol):
+    """One gradient evaluation per step:
+
+    >>> evaluation = artifact.evaluate(optimizer.image, targets)
+    >>> optimizer.update(evaluation.loss, evaluation.gradient)
+    """
+
+    @property
+    def image(self) -> Array:
+        """Where the next gradient is wanted: float32 [1, 3, H, W] in [0, 1]."""
+
+    @property
+    def result(self) -> Array:
+        """The picture to look at: float32 [1, 3, H, W] in [0, 1]."""
+
+    def update(self, loss: float, gradient: Array) -> None:
+        """Take the loss and gradient at :attr:`image`, and move on."""
+
+    def resized(self, width: int, height: int) -> Optimizer:
+        """An optimiser that goes on from :attr:`result` at another size, with what state carries over."""
+
+
+def make_optimizer(name: str, image: Array, session: Any, learning_rate: float) -> Optimizer:
+    """The optimiser of that name, starting from ``image``. ``session`` is the artifact's optimiser session."""
+    from pixelgrad.runtime.optimizers.adam import Adam
+    from pixelgrad.runtime.optimizers.lbfgs import LBFGS
+
+    if name == "adam":
+        return Adam(image, session, learning_rate)
+    if name == "lbfgs":
+        return LBFGS(image)
+    raise SettingsError(f"the optimizer is {name!r}; it must be one of {', '.join(OPTIMIZERS)}")

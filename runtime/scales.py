@@ -1,0 +1,46 @@
+"""From coarse to fine: the sizes to work at, and how many steps to spend at each."""
+
+from __future__ import annotations
+
+import math
+
+from pixelgrad.errors import SettingsError
+from pixelgrad.runtime.images import fit_size
+
+COARSEST = 128
+
+
+def scale_sizes(
+    width: int, height: int, long_edge: int, *, coarsest: int = COARSEST, minimum: int = 1
+) -> list[tuple[int, int]]:
+    """(width, height) of each scale, growing by sqrt(2) up to ``long_edge``.
+
+    width, height: the proportions. coarsest: no scale has a shorter long edge than this, except where the last
+    one does. minimum: no scale has a shorter short edge than this (the last one may, which is for the caller to
+    judge).
+    """
+    sizes = []
+    halvings = 0
+    while True:
+        edge = round(long_edge / math.sqrt(2) ** halvings)
+        size = fit_size(width, height, edge)
+        if halvings and (edge < coarsest or min(size) < minimum):
+            break
+        sizes.append(size)
+        halvings += 1
+    return sizes[::-1]
+
+
+def share_steps(steps: int, scales: int) -> list[int]:
+    """How many of ``steps`` each scale gets, from coarse to fine: the first twice as many as the others.
+
+    The coarse scales decide where things go, and cost little. With fewer steps than scales the coarsest get none.
+    """
+    if steps < 1:
+        raise SettingsError(f"steps is {steps}; it must be at least 1")
+    if steps < scales:
+        return [0] * (scales - steps) + [1] * steps
+    each = steps / (scales + 1)
+    ends = [round(each * (index + 1)) for index in range(1, scales)]
+    shares = [end - start for start, end in zip([0, *ends], [*ends, steps], strict=True)]
+    return shares

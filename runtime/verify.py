@@ -1,0 +1,88 @@
+"""Holding a device to what an artifact must compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pixelgrad.errors import ArtifactError
+from pixelgrad.runtime.artifact import Artifact
+from pixelgrad.runtime.optimizers import Adam
+
+__all__ = ["Check", "verify"]
+
+# A step along the gradient changes the loss by about this share of it: enough to rise above float32's rounding,
+# little enough for the loss to be straight.
+_PROBE = 2e-3
+_PROBE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked. detail: what was found, and what was expected."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def verify(artifact: Artifact) -> Iterator[Check]:
+    """Check the files, then the loss, its terms and its gradient against the artifact's self-check, then the
+    gradient against finite differences, then that a step of the optimiser lowers the loss.
+
+    The self-check's values come from ONNX's reference implementation, so no device is compared with itself.
+    """
+    try:
+        artifact.check_files()
+    except ArtifactError as error:
+        yield Check("files", False, str(error))
+        return
+    yield Check("files", True, f"{len(artifact.manifest['files'])} files as exported")
+
+    expected = artifact.manifest["self_check"]
+    size = (expected["height"], expected["width"])
+    image = pattern(*size, expected["image_seed"])
+    targets = artifact.targets(pattern(*size, expected["target_seed"]))
+    found = artifact.evaluate(image, targets)
+    tolerance = expected["tolerance"]
+    norm = float(np.linalg.norm(found.gradient.astype(np.float64)))
+    yield _close("loss", found.loss, expected["loss"], tolerance["loss"])
+    for name, value in expected["losses"].items():
+        yield _close(f"loss.{name}", found.losses[name], value, tolerance["loss"])
+    yield _close("gradient norm", norm, expected["gradient_norm"], tolerance["gradient_norm"])
+
+    # Along the gradient itself the slope is its norm, and stands out most.
+    step = _PROBE * abs(found.loss) / max(norm, 1e-30)
+    direction = (found.gradient / max(norm, 1e-30)).astype(np.float32)
+    above, below = (artifact.evaluate(image + np.float32(s) * direction, targets).loss for s in (step, -step))
+    yield _close("finite difference", (above - below) / (2 * step), norm, _PROBE_TOLERANCE)
+
+    optimizer = Adam(image, artifact.optimizer, learning_rate=1e-3)
+    optimizer.update(found.loss, found.gradient)
+    after = artifact.evaluate(optimizer.image, targets).loss
+    yield Check("optimizer", after < found.loss, f"a small step takes the loss from {found.loss:.6g} to {after:.6g}")
+
+
+def _close(name: str, found: float, expected: float, tolerance: float) -> Check:
+    error = abs(found - expected) / max(abs(expected), 1e-12)
+    passed = bool(np.isfinite(found)) and error <= tolerance
+    return Check(name, passed, f"{found:.6g}, expected {expected:.6g} (relative error {error:.1e}, allowed {tolerance:g})")
+
+
+def pattern(height: int, width: int, seed: int) -> np.ndarray[Any, Any]:
+    """The picture that ``artifact.json`` calls by its seed: float32 [1, 3, height, width] in [0, 1).
+
+    Element i, in row-major order, is half noise and half a ramp. The noise is a 32-bit integer hash over 2^32:
+    h = (i + 7919 seed) * 2654435761; h ^= h >> 15; h = h * 2246822519; h ^= h >> 13, all modulo 2^32. The ramp is
+    (i * seed mod 251) / 251. The exporter draws the same from the same words; neither knows the other.
+    """
+    i = np.arange(3 * height * width, dtype=np.uint64)
+    h = (i + 7919 * seed) * 2654435761 & 0xFFFFFFFF
+    h ^= h >> 15
+    h = h * 2246822519 & 0xFFFFFFFF
+    h ^= h >> 13
+    values = (h / 2**32 + (i * seed % 251) / 251) / 2
+    return values.astype(np.float32).reshape(1, 3, height, width)
