@@ -43,7 +43,9 @@ Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Gradient steps
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of what is random.")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite what is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end, and nothing else there.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout at the end, and nothing else there.")
+]
 
 
 def parse_layers(text: str | None, option: str) -> dict[str, float] | list[str] | None:

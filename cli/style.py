@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -12,7 +14,16 @@ from pixelgrad.cli.console import fail, note, print_json, reports_errors
 from pixelgrad.cli.progress import shown
 from pixelgrad.cli.report import run_report
 from pixelgrad.errors import DivergedError, OutputError, SettingsError
-from pixelgrad.runtime import Artifact, Picture, StepEvent, StyleSettings, choose_device, read_image, style, write_image
+from pixelgrad.runtime import (
+    Artifact,
+    Picture,
+    StepEvent,
+    StyleSettings,
+    choose_device,
+    read_image,
+    style,
+    write_image,
+)
 from pixelgrad.runtime.images import check_output
 from pixelgrad.tasks import style_artifact
 
@@ -22,7 +33,9 @@ _DEFAULTS = StyleSettings()
 @reports_errors
 def style_command(
     content: Annotated[str, typer.Argument(metavar="PHOTO", help="The picture to stylise; - is stdin.")],
-    styles: Annotated[list[str], typer.Argument(metavar="PAINTING...", help="One or more pictures to take style from.")],
+    styles: Annotated[
+        list[str], typer.Argument(metavar="PAINTING...", help="One or more pictures to take style from.")
+    ],
     output: options.Output,
     model: options.Model = None,
     size: options.Size = _DEFAULTS.size,
@@ -31,7 +44,8 @@ def style_command(
         str | None, typer.Option("--style-weights", metavar="W,W,...", help="How much of each painting.")
     ] = None,
     style_scale: Annotated[
-        float, typer.Option("--style-scale", help="Size of the paintings relative to --size: less is finer texture.")
+        float,
+        typer.Option("--style-scale", help="Size of the paintings relative to --size: less is finer texture."),
     ] = _DEFAULTS.style_scale,
     content_weight: Annotated[
         float | None, typer.Option("--content-weight", help="Weight of the content; the default is 0.1.")
@@ -46,9 +60,7 @@ def style_command(
     style_layers: options.StyleLayers = None,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
-    init: Annotated[
-        str, typer.Option("--init", metavar="content|noise|FILE", help="What to start from.")
-    ] = "content",
+    init: Annotated[str, typer.Option("--init", metavar="content|noise|FILE", help="What to start from.")] = "content",
     optimizer: Annotated[
         str, typer.Option("--optimizer", metavar="adam|lbfgs", help="How to move the pixels.")
     ] = _DEFAULTS.optimizer,
@@ -150,12 +162,10 @@ def _save(picture: Picture, output: str, *, force: bool) -> None:
 
 
 def _rescue(picture: Picture) -> str | None:
-    import tempfile
-
-    handle = tempfile.NamedTemporaryFile(prefix="pixelgrad-", suffix=".png", delete=False)
-    handle.close()
+    descriptor, name = tempfile.mkstemp(prefix="pixelgrad-", suffix=".png")
+    os.close(descriptor)
     try:
-        write_image(picture, handle.name, force=True)
+        write_image(picture, name, force=True)
     except OutputError:
         return None
-    return handle.name
+    return name

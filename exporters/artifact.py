@@ -34,9 +34,7 @@ _EXTERNAL_FROM = 1024
 _ALIGNMENT = 64
 
 
-def write_artifact(
-    network: Network, objective: Objective, directory: str | Path, *, force: bool = False
-) -> Path:
+def write_artifact(network: Network, objective: Objective, directory: str | Path, *, force: bool = False) -> Path:
     """Write ``objective`` over ``network`` as an artifact folder, whole or not at all.
 
     force: replace an artifact that is there. A folder that holds anything else is never touched.

@@ -7,6 +7,7 @@ import onnx
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff import Emitter, finish
+from pixelgrad.exporters.opset18.weights import add_weight
 
 _FLOAT = ir.TensorType(ir.DataType.FLOAT)
 
@@ -24,10 +25,14 @@ def adam_model() -> onnx.ModelProto:
     pixels = ir.Shape([1, 3, "H", "W"])
     names = ["image", "gradient", "first_moment", "second_moment", "average"]
     tensors = [ir.Value(name=name, shape=pixels, type=_FLOAT) for name in names]
-    scalars = [ir.Value(name=name, shape=ir.Shape([]), type=_FLOAT) for name in ("step", "average_step", "learning_rate")]
+    scalars = [
+        ir.Value(name=name, shape=ir.Shape([]), type=_FLOAT) for name in ("step", "average_step", "learning_rate")
+    ]
     graph = ir.Graph([*tensors, *scalars], [], nodes=[], opset_imports={"": 18}, name="pixelgrad adam")
     defaults = {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8, "average_decay": 0.99}
-    beta1, beta2, epsilon, decay = (_with_default(graph, name, value) for name, value in defaults.items())
+    beta1, beta2, epsilon, decay = (
+        add_weight(graph, name, np.asarray(value, np.float32), overridable=True) for name, value in defaults.items()
+    )
     image, gradient, first, second, average = tensors
     step, average_step, rate = scalars
 
@@ -48,11 +53,3 @@ def adam_model() -> onnx.ModelProto:
         value.name, value.shape, value.dtype = name, pixels, ir.DataType.FLOAT
         graph.outputs.append(value)
     return finish(ir.Model(graph, ir_version=8, producer_name="pixelgrad"))
-
-
-def _with_default(graph: ir.Graph, name: str, default: float) -> ir.Value:
-    tensor = ir.tensor(np.asarray(default, dtype=np.float32), name=name)
-    value = ir.Value(name=name, shape=ir.Shape([]), type=_FLOAT, const_value=tensor)
-    graph.inputs.append(value)
-    graph.register_initializer(value)
-    return value

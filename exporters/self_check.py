@@ -38,7 +38,10 @@ def self_check(graphs: LossGraphs) -> dict[str, Any]:
     Returns sizes, seeds, ``loss``, ``losses`` by term, ``gradient_norm`` (L2), and relative ``tolerance``s: max
     pooling's switches can flip between implementations, which moves the gradient by a few thousandths.
     """
-    height, width = graphs.fixed_size or (max(_SMALLEST, graphs.minimum_size), max(_SMALLEST + 4, graphs.minimum_size))
+    height, width = graphs.fixed_size or (
+        max(_SMALLEST, graphs.minimum_size),
+        max(_SMALLEST + 4, graphs.minimum_size),
+    )
     feeds: dict[str, Any] = {}
     if graphs.evaluation is not None:
         feeds = _run(graphs.evaluation, {"image": pattern(height, width, seed=1)})

@@ -43,7 +43,13 @@ _ROWS = (
         aliases={f"mixed{block}": f"inception_{block}/output" for block in _INCEPTIONS}
         | {"conv1": "conv1/7x7_s2", "conv2": "conv2/3x3", "pool1": "pool1/3x3_s2", "pool2": "pool2/3x3_s2"}
         | {"logits": "loss3/classifier"},
-        style_layers=("conv1/7x7_s2", "conv2/3x3", "inception_3b/output", "inception_4b/output", "inception_4e/output"),
+        style_layers=(
+            "conv1/7x7_s2",
+            "conv2/3x3",
+            "inception_3b/output",
+            "inception_4b/output",
+            "inception_4e/output",
+        ),
         content_layers=("inception_4a/output",),
     ),
     Entry(

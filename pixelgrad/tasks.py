@@ -104,7 +104,9 @@ def stylize(
     known = {field.name for field in fields(StyleSettings)}
     unknown = sorted(set(settings) - known)
     if unknown:
-        raise TypeError(f"stylize() got an unexpected keyword argument {unknown[0]!r}; settings are {', '.join(sorted(known))}")
+        raise TypeError(
+            f"stylize() got an unexpected keyword argument {unknown[0]!r}; settings are {', '.join(sorted(known))}"
+        )
     chosen = StyleSettings(**settings)
     several = isinstance(style_images, list | tuple)
     sources: Sequence[Any] = style_images if several else [style_images]  # type: ignore[assignment]

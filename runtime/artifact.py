@@ -60,7 +60,9 @@ class Artifact:
         self.path = Path(path)
         self.manifest = _read_manifest(self.path)
         self.choice = device if isinstance(device, Choice) else choose_device(device)
-        self.terms = tuple(Term(**{key: row[key] for key in Term.__dataclass_fields__}) for row in self.manifest["terms"])
+        self.terms = tuple(
+            Term(**{key: row[key] for key in Term.__dataclass_fields__}) for row in self.manifest["terms"]
+        )
         self._outputs = ["loss", "gradient", *(f"loss.{term.name}" for term in self.terms)]
 
     @property
@@ -126,7 +128,7 @@ class Artifact:
             )
 
     def check_files(self) -> None:
-        """Compare every file with the manifest's size and SHA-256; :class:`ArtifactError` names the first that differs."""
+        """Compare every file with the manifest's size and SHA-256; :class:`ArtifactError` names one that differs."""
         for name, expected in self.manifest["files"].items():
             content = (self.path / name).read_bytes()
             if len(content) != expected["bytes"] or hashlib.sha256(content).hexdigest() != expected["sha256"]:

@@ -61,12 +61,12 @@ def choose_device(wanted: str = "auto") -> Choice:
     available = set(onnxruntime().get_available_providers())
     if wanted == "auto":
         rejected: dict[str, str] = {}
-        for device in DEVICES.values():
-            if not device.automatic:
+        for row in _ROWS:
+            if not row.automatic:
                 continue
-            if device.provider in available:
-                return Choice(device, device.options, rejected)
-            rejected[device.name] = f"not in the installed ONNX Runtime (pip install 'pixelgrad[{device.extra}]')"
+            if row.provider in available:
+                return Choice(row, row.options, rejected)
+            rejected[row.name] = f"not in the installed ONNX Runtime (pip install 'pixelgrad[{row.extra}]')"
         raise DeviceError("the installed ONNX Runtime has no device at all; install it again")
     match = _NAMED.fullmatch(wanted)
     device = DEVICES.get(match["name"]) if match else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from importlib import metadata
 from types import ModuleType
+from typing import cast
 
 from pixelgrad.errors import DeviceError
 
@@ -41,7 +42,9 @@ def onnxruntime() -> ModuleType:
     installed = installed_distributions()
     if len(installed) > 1:
         names = " ".join(installed)
-        keep = next((extra for name, extra in DISTRIBUTIONS.items() if name in installed and extra != "cpu"), "") or "cpu"
+        keep = (
+            next((extra for name, extra in DISTRIBUTIONS.items() if name in installed and extra != "cpu"), "") or "cpu"
+        )
         raise DeviceError(
             f"several ONNX Runtimes are installed over each other ({', '.join(installed)}); keep one: "
             f'pip uninstall -y {names} && pip install "pixelgrad[{keep}]"'
@@ -53,4 +56,4 @@ def onnxruntime() -> ModuleType:
             f"ONNX Runtime cannot be imported ({error}); install one: "
             'pip install "pixelgrad[cpu]" (or cuda, directml, openvino, webgpu instead of cpu)'
         ) from error
-    return module
+    return cast(ModuleType, module)

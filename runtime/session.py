@@ -33,7 +33,7 @@ def open_session(model: Path, choice: Choice) -> Any:
     placed = session.get_providers()
     if not placed or placed[0] != choice.device.provider:
         raise DeviceError(
-            f"device {choice.name!r} failed to start and ONNX Runtime fell back to {placed[0] if placed else 'nothing'}; "
+            f"device {choice.name!r} failed to start and ONNX Runtime fell back to {''.join(placed[:1]) or 'nothing'}; "
             "its log on stderr says why (often a driver or library of another version). Try --device cpu"
         )
     return session

@@ -69,7 +69,11 @@ def verify(artifact: Artifact) -> Iterator[Check]:
 def _close(name: str, found: float, expected: float, tolerance: float) -> Check:
     error = abs(found - expected) / max(abs(expected), 1e-12)
     passed = bool(np.isfinite(found)) and error <= tolerance
-    return Check(name, passed, f"{found:.6g}, expected {expected:.6g} (relative error {error:.1e}, allowed {tolerance:g})")
+    return Check(
+        name,
+        passed,
+        f"{found:.6g}, expected {expected:.6g} (relative error {error:.1e}, allowed {tolerance:g})",
+    )
 
 
 def pattern(height: int, width: int, seed: int) -> np.ndarray[Any, Any]:

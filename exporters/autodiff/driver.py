@@ -33,9 +33,7 @@ def append_gradient(
     _check_rules(path, rules)
 
     op = Emitter(graph, active)
-    contributions: dict[ir.Value, list[ir.Value]] = {}
-    for value, cotangent in seeds.items():
-        contributions.setdefault(value, []).append(cotangent)
+    contributions: dict[ir.Value, list[ir.Value]] = {value: [seed] for value, seed in seeds.items()}
 
     def collect(value: ir.Value) -> ir.Value | None:
         """The cotangent of ``value``, once all of its uses have been visited."""

@@ -7,6 +7,7 @@ why each form was chosen).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,15 +15,50 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from pixelgrad.exporters.autodiff.sizes import Sizes, Unknown
-from pixelgrad.exporters.opset18.shapes import Dim, dims, normalize_axis, rank, same_dim, same_shape, static_shape
+from pixelgrad.exporters.autodiff.sizes import Sizes, UnknownSizeError
+from pixelgrad.exporters.opset18.shapes import (
+    Dim,
+    dims,
+    normalize_axis,
+    rank,
+    same_dim,
+    same_shape,
+    static_shape,
+)
+from pixelgrad.exporters.opset18.weights import add_weight
 
 Operand = ir.Value | float | int | Sequence[int] | np.ndarray | None
 
 _BOOLEAN = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"})
 _SHAPE_KEEPING = frozenset(
-    {"Add", "Sub", "Mul", "Div", "Pow", "Cast", "Neg", "Abs", "Exp", "HardSigmoid", "Greater", "GreaterOrEqual"}
-    | {"Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Sqrt", "Reciprocal", "Sigmoid", "Tanh", "Sin", "Cos"}
+    {
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Cast",
+        "Neg",
+        "Abs",
+        "Exp",
+        "HardSigmoid",
+        "Greater",
+        "GreaterOrEqual",
+    }
+    | {
+        "Less",
+        "LessOrEqual",
+        "Equal",
+        "Not",
+        "And",
+        "Or",
+        "Sqrt",
+        "Reciprocal",
+        "Sigmoid",
+        "Tanh",
+        "Sin",
+        "Cos",
+    }
 )
 
 
@@ -48,7 +84,11 @@ class Emitter:
         return lambda *inputs, **attributes: self.emit(op_type, inputs, attributes)[0]
 
     def emit(
-        self, op_type: str, inputs: Sequence[Operand], attributes: dict[str, Any] | None = None, count: int = 1
+        self,
+        op_type: str,
+        inputs: Sequence[Operand],
+        attributes: dict[str, Any] | None = None,
+        count: int = 1,
     ) -> tuple[ir.Value, ...]:
         """Append one node with ``count`` outputs; attributes that are ``None`` are left out."""
         kinds = (x.dtype for x in inputs if isinstance(x, ir.Value))
@@ -73,7 +113,7 @@ class Emitter:
         self.graph.append(node)
         return tuple(node.outputs)
 
-    def Mul(self, a: Operand, b: Operand) -> ir.Value:
+    def Mul(self, a: Operand, b: Operand) -> ir.Value:  # noqa: N802  (an operator, like all that __getattr__ makes)
         """``a * b``, without first filling a tensor with a value that the product broadcasts anyway."""
         for expanded, other in ((a, b), (b, a)):
             if not isinstance(expanded, ir.Value) or expanded not in self._expanded:
@@ -94,12 +134,7 @@ class Emitter:
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             name = self.unique(f"constant/{len(self._constants)}")
-            tensor = ir.tensor(array, name=name)
-            value = ir.Value(
-                name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
-            )
-            self.graph.register_initializer(value)
-            self._constants[key] = value
+            self._constants[key] = add_weight(self.graph, name, array)
         return self._constants[key]
 
     def value(self, operand: Operand) -> ir.Value:
@@ -127,7 +162,7 @@ class Emitter:
         with self.named("sizes"):
             try:
                 parts = [self.value([dim]) if isinstance(dim, int) else self._sizes(dim) for dim in wanted]
-            except Unknown:
+            except UnknownSizeError:
                 return self.emit("Shape", [value], {"start": start, "end": end})[0]
             if len(parts) == 1:
                 return parts[0]
@@ -158,7 +193,7 @@ class Emitter:
         """How many elements of ``large`` there are to one of ``small``: a number where known, else a scalar."""
         a, b = static_shape(large), static_shape(small)
         if a is not None and b is not None:
-            return float(np.prod(a, dtype=np.int64) / max(1, np.prod(b, dtype=np.int64)))
+            return math.prod(a) / max(1, math.prod(b))
         dtype = int(large.dtype or ir.DataType.FLOAT)
         counts = [self.emit("Cast", [self.emit("Size", [v])[0]], {"to": dtype})[0] for v in (large, small)]
         return self.emit("Div", counts)[0]
@@ -166,7 +201,8 @@ class Emitter:
     def sum_to(self, value: ir.Value, broadcast: Sequence[Dim], target: ir.Value) -> ir.Value:
         """Undo broadcasting: sum ``value``, which has the dimensions ``broadcast``, to the shape of ``target``."""
         extra = len(broadcast) - rank(target)
-        summed, unknown = list(range(extra)), []
+        summed = list(range(extra))
+        unknown: list[int] = []
         for axis, (large, small) in enumerate(zip(broadcast[extra:], dims(target), strict=True), start=extra):
             if not same_dim(large, small):
                 (summed if small == 1 else unknown).append(axis)
@@ -238,7 +274,7 @@ class Emitter:
 def _is_scalar(operand: Operand) -> bool:
     if isinstance(operand, ir.Value):
         shape = static_shape(operand)
-        return shape is not None and len(shape) <= 1 and int(np.prod(shape)) == 1
+        return shape is not None and len(shape) <= 1 and math.prod(shape) == 1
     return isinstance(operand, int | float)
 
 

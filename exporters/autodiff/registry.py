@@ -42,9 +42,39 @@ RULES: dict[str, Rule] = {}
 # No gradient flows through these by design: their output is an integer, a truth value or a shape, or is constant
 # in the input wherever it is differentiable.
 NON_DIFFERENTIABLE = frozenset(
-    """And ArgMax ArgMin BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil ConstantOfShape Equal EyeLike Floor
-    Greater GreaterOrEqual Hardmax IsInf IsNaN Less LessOrEqual NonZero Not OneHot Or RandomNormalLike
-    RandomUniformLike Round Shape Sign Size Xor""".split()
+    [
+        "And",
+        "ArgMax",
+        "ArgMin",
+        "BitShift",
+        "BitwiseAnd",
+        "BitwiseNot",
+        "BitwiseOr",
+        "BitwiseXor",
+        "Ceil",
+        "ConstantOfShape",
+        "Equal",
+        "EyeLike",
+        "Floor",
+        "Greater",
+        "GreaterOrEqual",
+        "Hardmax",
+        "IsInf",
+        "IsNaN",
+        "Less",
+        "LessOrEqual",
+        "NonZero",
+        "Not",
+        "OneHot",
+        "Or",
+        "RandomNormalLike",
+        "RandomUniformLike",
+        "Round",
+        "Shape",
+        "Sign",
+        "Size",
+        "Xor",
+    ]
 )
 
 
@@ -77,7 +107,7 @@ def operator_name(operator: ir.Node | ir.Function) -> str:
     return f"{operator.domain}.{name}" if operator.domain else name
 
 
-def as_tuple(cotangents: ir.Value | None | Sequence[ir.Value | None]) -> Sequence[ir.Value | None]:
+def as_tuple(cotangents: ir.Value | Sequence[ir.Value | None] | None) -> Sequence[ir.Value | None]:
     """What a rule returned, as a sequence over the inputs."""
     if cotangents is None or not isinstance(cotangents, Sequence):
         return (cotangents,)

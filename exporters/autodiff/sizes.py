@@ -16,7 +16,7 @@ _Rational = tuple[ir.Value | int, int]
 _Emit = Callable[..., ir.Value]
 
 
-class Unknown(Exception):
+class UnknownSizeError(Exception):
     """The formula uses something that no input's shape tells."""
 
 
@@ -34,13 +34,13 @@ class Sizes:
                     self._symbols.setdefault(dim.value, (value, axis))
 
     def __call__(self, dim: ir.SymbolicDim) -> ir.Value:
-        """The size as int64 [1]; raises :class:`Unknown`."""
+        """The size as int64 [1]; raises :class:`UnknownSizeError`."""
         if dim.value is None:
-            raise Unknown
+            raise UnknownSizeError
         if dim.value not in self._known:
             number, denominator = self._evaluate(ast.parse(dim.value, mode="eval").body)
             if denominator != 1 or isinstance(number, int):
-                raise Unknown
+                raise UnknownSizeError
             self._known[dim.value] = number
         return self._known[dim.value]
 
@@ -51,16 +51,18 @@ class Sizes:
             case ast.Name(id=name) if name in self._symbols:
                 return self._symbol(name), 1
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                number, denominator = self._evaluate(operand)
-                return self._times(number, -1), denominator
+                value, denominator = self._evaluate(operand)
+                return self._times(value, -1), denominator
             case ast.Call(func=ast.Name(id="floor"), args=[argument]):
-                number, denominator = self._evaluate(argument)
-                if isinstance(number, int):
-                    return number // denominator, 1
-                return (number if denominator == 1 else self._emit("Div", number, denominator)), 1
+                return self._floor(*self._evaluate(argument)), 1
             case ast.BinOp(left=left, op=operation, right=right):
                 return self._binary(self._evaluate(left), operation, self._evaluate(right))
-        raise Unknown
+        raise UnknownSizeError
+
+    def _floor(self, number: ir.Value | int, denominator: int) -> ir.Value | int:
+        if isinstance(number, int):
+            return number // denominator
+        return number if denominator == 1 else self._emit("Div", number, denominator)
 
     def _binary(self, left: _Rational, operation: ast.operator, right: _Rational) -> _Rational:
         (a, over_a), (b, over_b) = left, right
@@ -73,7 +75,7 @@ class Sizes:
                 return self._times(a, b), over_a * over_b
             case ast.Div() if isinstance(b, int) and b > 0:
                 return self._times(a, over_b), over_a * b
-        raise Unknown
+        raise UnknownSizeError
 
     def _times(self, a: ir.Value | int, b: ir.Value | int) -> ir.Value | int:
         if isinstance(a, int) and isinstance(b, int):

@@ -19,6 +19,7 @@ from pixelgrad.exporters.networks.pooling import average_for_max
 from pixelgrad.exporters.opset18 import infer_shapes, to_opset18
 from pixelgrad.exporters.opset18.attributes import integer
 from pixelgrad.exporters.opset18.shapes import constant, dims, static_shape
+from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.models import PREPROCESSINGS, Entry, Preprocessing, recognise
 
 IMAGE = "image"
@@ -65,9 +66,7 @@ class Network:
         return Network(**{**fields, "model": self.model.clone()})
 
 
-def load_network(
-    path: str | Path, *, preprocess: str | Preprocessing | None = None, pool: str = "max"
-) -> Network:
+def load_network(path: str | Path, *, preprocess: str | Preprocessing | None = None, pool: str = "max") -> Network:
     """Read a network from an ONNX file.
 
     preprocess: how it wants its input, by name (``pixelgrad.models.PREPROCESSINGS``) or in full; ``None`` takes
@@ -155,9 +154,7 @@ def _image_input(model: ir.Model, path: Path) -> ir.Value:
     value = inputs[0]
     channels = value.shape[1] if value.shape is not None and value.shape.rank() == 4 else None
     if value.shape is None or value.shape.rank() != 4 or not (channels == 3 or isinstance(channels, ir.SymbolicDim)):
-        raise NetworkError(
-            f"{path.name!r} has no image input: its input is {listed}, and an image is [N, 3, H, W]"
-        )
+        raise NetworkError(f"{path.name!r} has no image input: its input is {listed}, and an image is [N, 3, H, W]")
     if value.dtype != ir.DataType.FLOAT:
         raise NetworkError(f"{path.name!r} takes {value.dtype} images; export it in float32")
     return value
@@ -187,7 +184,7 @@ def _insists_on_size(node: ir.Node) -> bool:
     if target is None:
         return False
     known = math.prod(dim for dim in source.shape if isinstance(dim, int))
-    return (target > 0).all() or math.prod(int(size) for size in target if size > 0) > known
+    return bool((target > 0).all()) or math.prod(int(size) for size in target if size > 0) > known
 
 
 def _normalise_input(model: ir.Model, preprocessing: Preprocessing) -> None:
@@ -202,12 +199,15 @@ def _normalise_input(model: ir.Model, preprocessing: Preprocessing) -> None:
     if not (np.array_equal(matrix, np.eye(3)) and not offset.any()):
         uses = list(image.uses())
         weight, bias = (
-            _weight(graph, f"preprocess/{name}", array)
+            add_weight(graph, f"preprocess/{name}", array.astype(np.float32))
             for name, array in (("weight", matrix.reshape(3, 3, 1, 1)), ("bias", offset))
         )
         node = ir.node("Conv", [image, weight, bias], attributes={"kernel_shape": [1, 1]}, name="preprocess")
-        node.outputs[0].name, node.outputs[0].dtype = "preprocessed", image.dtype
-        node.outputs[0].shape = image.shape
+        node.outputs[0].name, node.outputs[0].type, node.outputs[0].shape = (
+            "preprocessed",
+            image.type,
+            image.shape,
+        )
         graph.insert_before(graph[0], node)
         for use in uses:
             use.node.replace_input_with(use.idx, node.outputs[0])
@@ -215,13 +215,6 @@ def _normalise_input(model: ir.Model, preprocessing: Preprocessing) -> None:
     if IMAGE in taken and image.name != IMAGE:
         taken[IMAGE].name = "image_1"
     image.name = IMAGE
-
-
-def _weight(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:  # type: ignore[type-arg]
-    tensor = ir.tensor(np.ascontiguousarray(array, dtype=np.float32), name=name)
-    value = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
-    graph.register_initializer(value)
-    return value
 
 
 def upstream(values: Sequence[ir.Value]) -> list[ir.Node]:

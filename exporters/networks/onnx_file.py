@@ -13,7 +13,6 @@ from google.protobuf.message import DecodeError
 from pixelgrad.errors import NetworkError
 
 
-
 def read_onnx(path: Path) -> tuple[ir.Model, str]:
     """The model in ``path`` with its weights in memory, and the SHA-256 of the file and its external data.
 

@@ -15,6 +15,7 @@ from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient, fin
 from pixelgrad.exporters.networks import IMAGE, Geometry, Network, minimum_size, settle_size, upstream
 from pixelgrad.exporters.objectives.terms import Term
 from pixelgrad.exporters.opset18 import infer_shapes
+from pixelgrad.exporters.opset18.weights import add_weight
 
 _FLOAT = ir.TensorType(ir.DataType.FLOAT)
 
@@ -135,7 +136,8 @@ def _training(network: Network, objective: Objective, alignment: int) -> onnx.Mo
                 graph.inputs.append(target)
             loss = term.loss(op, features, target if reference is not None else None)
             loss = _output(op, loss, f"loss.{term.name}")
-            weighted = op.Mul(loss, _weight(graph, term))
+            weight = np.asarray(term.weight, dtype=np.float32)
+            weighted = op.Mul(loss, add_weight(graph, f"weight.{term.name}", weight, overridable=True))
         graph.outputs.append(loss)
         total = weighted if total is None else op.Add(total, weighted)
     assert total is not None
@@ -184,13 +186,3 @@ def _output(op: Emitter, value: ir.Value, name: str) -> ir.Value:
     output = op.Identity(value)
     output.name, output.shape, output.dtype = name, value.shape, ir.DataType.FLOAT
     return output
-
-
-def _weight(graph: ir.Graph, term: Term) -> ir.Value:
-    """A scalar input with a default value."""
-    name = f"weight.{term.name}"
-    tensor = ir.tensor(np.asarray(term.weight, dtype=np.float32), name=name)
-    value = ir.Value(name=name, shape=ir.Shape([]), type=_FLOAT, const_value=tensor)
-    graph.inputs.append(value)
-    graph.register_initializer(value)
-    return value

@@ -16,9 +16,9 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass, RemoveUnusedOpsetsPass
 
 from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.opset18.convert import convert_nodes
 from pixelgrad.exporters.opset18.functions import expand_functions
 from pixelgrad.exporters.opset18.inference import infer_shapes
-from pixelgrad.exporters.opset18.convert import convert_nodes
 
 __all__ = ["IR_VERSION", "OPSET", "from_opset18", "infer_shapes", "to_opset18"]
 

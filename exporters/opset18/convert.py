@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.attributes import integer, integers, number, numbers, text
+from pixelgrad.exporters.opset18.weights import add_weight
 
 Conversion = Callable[["Converter", ir.Node], None]
 _CONVERSIONS: dict[str, tuple[int, Conversion]] = {}
@@ -64,13 +65,11 @@ class Converter:
         self._count = 0
 
     def const(self, array: Any) -> ir.Value:
-        tensor = ir.tensor(np.asarray(array))
+        array = np.asarray(array)
         while f"opset18/constant_{self._count}" in self.graph.initializers:
             self._count += 1
-        name = f"opset18/constant_{self._count}"
-        value = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
-        self.graph.register_initializer(value)
-        self.ranks[value] = tensor.shape.rank()
+        value = add_weight(self.graph, f"opset18/constant_{self._count}", array)
+        self.ranks[value] = array.ndim
         return value
 
     def before(self, node: ir.Node, op_type: str, *inputs: ir.Value, **attributes: Any) -> ir.Value:

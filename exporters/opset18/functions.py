@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from typing import Any
 
 import onnx
 import onnx_ir as ir
@@ -44,7 +45,8 @@ def expand_functions(model: ir.Model, opset: int, primitives: Container[str]) ->
         opset = max(opset, _TARGET)
 
 
-def _schema(node: ir.Node, opset: int) -> onnx.defs.OpSchema | None:
+def _schema(node: ir.Node, opset: int) -> Any:
+    """The operator's ``onnx.defs.OpSchema`` (whose stubs lack its function bodies), ``None`` if there is none."""
     try:
         return onnx.defs.get_schema(node.op_type, opset, "")
     except onnx.defs.SchemaError:
@@ -61,7 +63,7 @@ def _body(node: ir.Node, opset: int) -> ir.Function | None:
     assert schema is not None
     for name, default in schema.attributes.items():
         if name not in node.attributes and default.default_value.type != onnx.AttributeProto.UNDEFINED:
-            node.attributes[name] = ir.from_proto(default.default_value)
+            node.attributes[name] = ir.serde.deserialize_attribute(default.default_value)
     if schema.has_function:
         text = schema.get_function_with_opset_version(_nearest(schema.function_opset_versions))
         proto = onnx.FunctionProto.FromString(text)

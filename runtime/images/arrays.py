@@ -49,9 +49,7 @@ def float_samples(array: npt.NDArray[Any], what: str) -> Floats:
         return result
     if np.issubdtype(array.dtype, np.floating):
         return within_unit_range(array, what)
-    raise ImageError(
-        f"{what} has dtype {array.dtype}; allowed are uint8, uint16, bool and floating point in [0, 1]"
-    )
+    raise ImageError(f"{what} has dtype {array.dtype}; allowed are uint8, uint16, bool and floating point in [0, 1]")
 
 
 def split_channels(array: npt.NDArray[Any], what: str = "the array") -> tuple[Floats, Floats | None]:

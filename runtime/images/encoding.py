@@ -47,11 +47,10 @@ def format_of(path: PurePath) -> Format:
     for row in _FORMATS:
         if path.suffix.lower() in row.suffixes:
             return row
-    found = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+    found = f"the suffix {path.suffix!r}" if path.suffix else "a name without a suffix"
     allowed = ", ".join(suffix for row in _FORMATS for suffix in row.suffixes)
     raise OutputError(
-        f"{path}: {found} does not name a picture format that can be written; allowed are {allowed}, "
-        "and - for PNG on standard output"
+        f"{path}: {found} does not name a format to write; allowed are {allowed}, and - for PNG on standard output"
     )
 
 
@@ -97,9 +96,7 @@ def encode_image(picture: Picture, format: str = "PNG", *, quality: int = 95) ->
     elif form.name == "JPEG":
         _save_jpeg(image, buffer, quality, _exif(text, form))
     elif form.name == "WEBP":
-        image.save(
-            buffer, "WEBP", quality=quality, method=4, alpha_quality=100, exact=True, exif=_exif(text, form)
-        )
+        image.save(buffer, "WEBP", quality=quality, method=4, alpha_quality=100, exact=True, exif=_exif(text, form))
     else:
         image.save(buffer, "TIFF", compression="tiff_adobe_deflate", tiffinfo=_tiff_tags(text))
     return buffer.getvalue()

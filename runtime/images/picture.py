@@ -64,9 +64,7 @@ class Picture:
         self._warnings = tuple(warnings)
 
     @classmethod
-    def from_array(
-        cls, array: npt.NDArray[Any], recipe: Recipe | None = None, *, name: str = "the array"
-    ) -> Self:
+    def from_array(cls, array: npt.NDArray[Any], recipe: Recipe | None = None, *, name: str = "the array") -> Self:
         """A picture from [H, W] or [H, W, 1] (grey), [H, W, 3] (RGB) or [H, W, 4] (RGBA, straight alpha).
 
         uint8 is divided by 255, uint16 by 65535; bool is black and white; floating point must lie in [0, 1].
@@ -85,9 +83,7 @@ class Picture:
         """
         array = np.asarray(array)
         if array.ndim != 4 or array.shape[:2] != (1, 3) or not np.issubdtype(array.dtype, np.floating):
-            raise ImageError(
-                f"the array is {array.dtype} {list(array.shape)}, but must be floating point [1, 3, H, W]"
-            )
+            raise ImageError(f"the array is {array.dtype} {list(array.shape)}, but must be floating point [1, 3, H, W]")
         if not np.isfinite(array).all():
             raise ImageError("the array holds NaN or infinite values; every value must be a number")
         return cls(np.clip(array[0].transpose(1, 2, 0), 0, 1), alpha, recipe)
@@ -199,9 +195,7 @@ class Picture:
         return _unpickled, (self._pixels, self._alpha, self.recipe, self._warnings)
 
 
-def _unpickled(
-    pixels: Floats, alpha: Floats | None, recipe: Recipe | None, warnings: tuple[str, ...]
-) -> Picture:
+def _unpickled(pixels: Floats, alpha: Floats | None, recipe: Recipe | None, warnings: tuple[str, ...]) -> Picture:
     return Picture(pixels, alpha, recipe, warnings=warnings)
 
 

@@ -22,15 +22,7 @@ from pixelgrad.runtime.images.recipes import Recipe, recipe_in
 __all__ = ["ImageSource", "read_image", "read_recipe"]
 
 ImageSource = (
-    str
-    | PathLike[str]
-    | bytes
-    | bytearray
-    | memoryview
-    | IO[bytes]
-    | Image.Image
-    | npt.NDArray[Any]
-    | Picture
+    str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | npt.NDArray[Any] | Picture
 )
 
 _STANDARD_INPUT = "-"
@@ -126,9 +118,7 @@ def _standard_input(name: str) -> bytes:
         raise ImageError(f"{name}: no picture is piped in; use < photo.jpg, or give a path")
     data = _stream(stream, name)
     if not data:
-        raise ImageError(
-            f"{name}: gave no data; pipe one picture in, and use - only once, as it can be read once"
-        )
+        raise ImageError(f"{name}: gave no data; pipe one picture in, and use - only once, as it can be read once")
     return data
 
 

@@ -41,9 +41,7 @@ def fit_size(width: int, height: int, long_edge: int) -> tuple[int, int]:
     return scaled(width), scaled(height)
 
 
-def resize(
-    array: npt.NDArray[Any], size: tuple[int, int], filter: Filter = "lanczos", *, clip: bool = False
-) -> Floats:
+def resize(array: npt.NDArray[Any], size: tuple[int, int], filter: Filter = "lanczos", *, clip: bool = False) -> Floats:
     """Resample ``array`` to ``size`` = (width, height), antialiased when shrinking; returns a new array.
 
     ``array``: floating point [H, W], [H, W, C] or [1, C, H, W], any range; the result is float32 in the same

@@ -29,15 +29,13 @@ _MEGABYTE = 10**6
 _ROOM = 16 * _MEGABYTE
 
 
-def check_output(
-    path: str | PathLike[str], *, force: bool = False, size: tuple[int, int] | None = None
-) -> Path | None:
+def check_output(path: str | PathLike[str], *, force: bool = False, size: tuple[int, int] | None = None) -> Path | None:
     """Whether a picture can be written to ``path``; to be called before long work starts.
 
     ``path``: a file whose suffix names a format (.png, .jpg, .jpeg, .webp, .tif, .tiff), or ``-`` for PNG
     on standard output. ``force``: an existing file may be replaced. ``size``: (width, height) in pixels,
-    where known, checked against the format and the free space. Returns the path, symbolic links resolved,
-    or ``None`` for standard output. ``OutputError`` where the picture could not be written.
+    where known, checked against the format and the free space. Returns the path as given, or ``None`` for
+    standard output. ``OutputError`` where the picture could not be written.
     """
     if os.fspath(path) == STANDARD_STREAM:
         _standard_output()
@@ -55,7 +53,7 @@ def check_output(
         free = shutil.disk_usage(target.parent).free
         if free < needed:
             raise OutputError(f"{path}: {_disk_full(target, needed)}")
-    return target
+    return path
 
 
 def write_image(
@@ -65,9 +63,10 @@ def write_image(
 
     The format follows from the suffix; what each one keeps is said at ``encode_image``. The file appears
     whole or not at all: it is written beside its place under another name and then moved, and without
-    ``force`` it never replaces a file, not even one that has appeared since ``check_output``. Returns the
-    path, or ``None`` for standard output. ``OutputError`` where it cannot be written; ``SettingsError`` for
-    a ``quality`` outside 1 to 100.
+    ``force`` it never replaces a file, not even one that has appeared since ``check_output``. A symbolic
+    link stays, and the file that it points to is written. Returns the path as given, or ``None`` for
+    standard output. ``OutputError`` where it cannot be written; ``SettingsError`` for a ``quality`` outside
+    1 to 100.
     """
     check_quality(quality)
     if os.fspath(target) == STANDARD_STREAM:
@@ -92,7 +91,7 @@ def write_image(
             # Also after Ctrl-C. Gone already where it has been moved.
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-    return place
+    return path
 
 
 def _target(path: Path, force: bool) -> Path:
@@ -155,9 +154,7 @@ def _os_errors(path: Path, size: int = 0) -> Iterator[None]:
     except FileExistsError:
         raise OutputError(_exists(path)) from None
     except PermissionError:
-        raise OutputError(
-            f"{path}: no permission to write into {path.parent}; choose a folder of your own"
-        ) from None
+        raise OutputError(f"{path}: no permission to write into {path.parent}; choose a folder of your own") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(f"{path}: {_disk_full(path, size)}") from None
@@ -165,9 +162,7 @@ def _os_errors(path: Path, size: int = 0) -> Iterator[None]:
             raise OutputError(f"{path}: the file name is too long; choose a shorter one") from None
         if error.errno == errno.EROFS:
             raise OutputError(f"{path}: {path.parent} is read-only; choose another folder") from None
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another folder"
-        ) from None
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another folder") from None
 
 
 def _disk_full(path: Path, needed: int) -> str:

@@ -1,6 +1,7 @@
 """Sample pictures drawn by code: a scene to stylise and two styles, so that a first try needs no files.
 
-Every function takes a width and a height in pixels and a seed, and returns float32 [height, width, 3], RGB in [0, 1].
+Every function takes a width and a height in pixels and a seed, and returns float32 [height, width, 3], RGB in
+[0, 1].
 """
 
 from collections.abc import Callable

@@ -19,7 +19,9 @@ _CLOTH = np.array([0.80, 0.42, 0.13], np.float32)
 def _world(along: Array, up: Array, across: Array) -> Array:
     """Points of the world [..., 3] from the boat's own axes."""
     c, s = np.float32(np.cos(_TURN)), np.float32(np.sin(_TURN))
-    return np.asarray(_PLACE + np.stack([c * along - s * across, up, s * along + c * across], axis=-1), np.float32)
+    return np.asarray(
+        _PLACE + np.stack([c * along - s * across, up, s * along + c * across], axis=-1), np.float32
+    )
 
 
 def _spot(along: float, up: float, across: float = 0.0) -> Array:
@@ -41,7 +43,11 @@ def draw(layer: Layer, camera: Camera, rng: np.random.Generator) -> None:
     along, up = _HALF * s * (1.0 + 0.10 * t), _SIDE * t * (1.0 + 0.5 * s * s)
     bend = (0.10 + 0.28 * np.arange(stations) / (stations - 1))[None, :, None]
     light = 0.75 * SKY_COLOUR + bend * SUN_COLOUR
-    tone = 1.0 + 0.08 * rng.standard_normal((strakes, 1, 1)) + 0.015 * rng.standard_normal((strakes, stations, 1))
+    tone = (
+        1.0
+        + 0.08 * rng.standard_normal((strakes, 1, 1))
+        + 0.015 * rng.standard_normal((strakes, stations, 1))
+    )
     for side, albedo in ((1.0, _OAK), (-1.0, _TEAL)):
         planks = np.broadcast_to(albedo, (strakes, stations, 3)).copy()
         planks[-1] = _RAIL

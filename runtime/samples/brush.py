@@ -1,8 +1,9 @@
-"""An oil brush: curved, tapered, bristly strokes with the thickness of their paint, and a raking light over them.
+"""An oil brush: curved, tapered, bristly strokes with the thickness of their paint, and a raking light over
+them.
 
-Strokes are laid as in Hertzmann, "Painterly Rendering with Curved Brush Strokes of Multiple Sizes" (SIGGRAPH 1998),
-large before small, each an arc of the curvature that the flow has at its middle; the lit height field is that of his
-"Fast Paint Texture" (NPAR 2002).
+Strokes are laid as in Hertzmann, "Painterly Rendering with Curved Brush Strokes of Multiple Sizes" (SIGGRAPH
+1998), large before small, each an arc of the curvature that the flow has at its middle; the lit height field
+is that of his "Fast Paint Texture" (NPAR 2002).
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ _ROWS, _COLUMNS = 512, 256  # The bristle texture: across all bristles, and alon
 
 @dataclass(frozen=True)
 class Strokes:
-    """N strokes in pixels: middle [N, 2] (column, row), direction and curvature (1/pixel), length, width, two colours.
+    """N strokes in pixels: middle [N, 2] (column, row), direction and curvature (1/pixel), length, width, two
+    colours.
 
     ``load`` [N] is the amount of paint: it sets how thick the stroke lies and how soon it runs dry.
     """
@@ -101,7 +103,7 @@ def _bristles(rng: np.random.Generator) -> Array:
     spectrum_y = np.fft.fftfreq(_ROWS)[:, None]
     spectrum_x = np.fft.fftfreq(_COLUMNS)[None, :]
     band = np.exp(-((spectrum_x * 90.0) ** 2)) * (
-        np.exp(-((np.abs(spectrum_y) - 0.10) / 0.06) ** 2) + 0.8 * np.exp(-((spectrum_y / 0.03) ** 2))
+        np.exp(-(((np.abs(spectrum_y) - 0.10) / 0.06) ** 2)) + 0.8 * np.exp(-((spectrum_y / 0.03) ** 2))
     )
     field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((_ROWS, _COLUMNS))) * band).real
     order = np.argsort(np.argsort(field.ravel()))

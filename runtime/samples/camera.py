@@ -1,7 +1,7 @@
 """The one camera of the landscape: where a point of the world falls in the picture, at any picture size.
 
-World: x to the right, y up from the lake, z away from the viewer. Picture: design units, u to the right and v up from
-the middle of the horizon; a frame is 1.5 x 1 of them, scaled to cover the picture asked for.
+World: x to the right, y up from the lake, z away from the viewer. Picture: design units, u to the right and v
+up from the middle of the horizon; a frame is 1.5 x 1 of them, scaled to cover the picture asked for.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,9 @@ HORIZON = 0.575  # From the top, as a part of the frame's height.
 
 @dataclass(frozen=True)
 class Camera:
-    """A level camera above the lake at x = z = 0; ``eye`` < 0 puts it below, where it sees what the lake mirrors."""
+    """A level camera above the lake at x = z = 0; ``eye`` < 0 puts it below, where it sees what the lake
+    mirrors.
+    """
 
     width: int
     height: int

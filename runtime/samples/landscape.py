@@ -13,8 +13,8 @@ _FIRST = 15  # Where the seeds start: chosen by eye, so that the default shows a
 def landscape(width: int = 768, height: int = 512, seed: int = 0) -> Array:
     """A village on an alpine lake at golden hour, float32 [height, width, 3], RGB in [0, 1].
 
-    The same seed gives the same scene at every size; other seeds give other mountains, clouds, trees and windows.
-    A picture that is not 3:2 shows the middle of the scene.
+    The same seed gives the same scene at every size; other seeds give other mountains, clouds, trees and
+    windows. A picture that is not 3:2 shows the middle of the scene.
     """
     camera = Camera(width, height)
     air = sky.paint(_stream(seed, 0), camera)

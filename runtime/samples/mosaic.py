@@ -7,7 +7,9 @@ from .tesserae import Cells, Indices, cells, relax
 
 _SIDE = 0.0195  # A tessera's side in parts of the picture's height.
 _ROUNDS = 20
-_COARSE = 224  # Height at which the cells are relaxed: always the same, so that every size has the same cells.
+_COARSE = (
+    224  # Height at which the cells are relaxed: always the same, so that every size has the same cells.
+)
 _MARGIN = 3 * _SIDE
 _SUN = (-0.22, 0.305)
 _BAND = 4  # Rows of tesserae from one wave to the next.
@@ -29,7 +31,8 @@ _EMERALD, _INK, _GROUT = _rgb(0.06, 0.38, 0.22), _rgb(0.07, 0.05, 0.08), _rgb(0.
 def mosaic(width: int = 768, height: int = 512, seed: int = 0) -> Array:
     """A glass mosaic of a sun over the sea, float32 [height, width, 3], RGB in [0, 1].
 
-    The same seed gives the same mosaic at every size. Rows of tesserae follow the outlines, as in opus vermiculatum.
+    The same seed gives the same mosaic at every size. Rows of tesserae follow the outlines, as in opus
+    vermiculatum.
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 200])))
     motif = _Motif(rng)
@@ -57,7 +60,9 @@ def mosaic(width: int = 768, height: int = 512, seed: int = 0) -> Array:
 
 
 def _render(tiles: Cells, colour: Array, metal: Array, side: float, rng: np.random.Generator) -> Array:
-    """Glass set by hand: every tessera is tilted its own way, rounded at its edges, and casts light back here and there."""
+    """Glass set by hand: every tessera is tilted its own way, rounded at its edges, and casts light back
+    here and there.
+    """
     count, own = len(colour), tiles.owner
     tilt = rng.standard_normal((count, 2)).astype(np.float32)
     matt = rng.random(count).astype(np.float32)
@@ -86,7 +91,9 @@ class _Motif:
     def __init__(self, rng: np.random.Generator) -> None:
         self._tone = Noise(rng)
         self._phase = rng.random(3).astype(np.float32) * 6.28
-        grid = np.stack(np.meshgrid(np.arange(-0.85, 0.9, 0.15), np.arange(0.05, 0.5, 0.125)), axis=-1).reshape(-1, 2)
+        grid = np.stack(
+            np.meshgrid(np.arange(-0.85, 0.9, 0.15), np.arange(0.05, 0.5, 0.125)), axis=-1
+        ).reshape(-1, 2)
         stars = grid + 0.02 * rng.standard_normal(grid.shape)
         far = np.hypot(stars[:, 0] - _SUN[0], stars[:, 1] - _SUN[1]) > 0.46
         clear = np.hypot(stars[:, 0] - _FISH[0][0], stars[:, 1] - _FISH[0][1]) > 0.22
@@ -106,7 +113,9 @@ class _Motif:
         dx, dy = p[:, 0] - x, p[:, 1] - y
         along, across = (c * dx + s * dy) / half, (c * dy - s * dx) / half
         flip = -1.0 if c < 0 else 1.0
-        return np.asarray(along, np.float32), np.asarray(flip * (across - 0.32 * bend * along * along), np.float32)
+        return np.asarray(along, np.float32), np.asarray(
+            flip * (across - 0.32 * bend * along * along), np.float32
+        )
 
     @staticmethod
     def _girth(s: Array) -> Array:
@@ -134,7 +143,9 @@ class _Motif:
     def _sea(self, p: Array) -> Array:
         """Rows below the surface of the sea."""
         u, v = p[:, 0], p[:, 1]
-        lift = 0.034 * np.sin(8.0 * u + 4.0 * v + self._phase[0]) + 0.018 * np.sin(15.0 * u - 7.0 * v + self._phase[1])
+        lift = 0.034 * np.sin(8.0 * u + 4.0 * v + self._phase[0]) + 0.018 * np.sin(
+            15.0 * u - 7.0 * v + self._phase[1]
+        )
         return np.asarray((v - 0.605 + lift * (0.5 + v)) / _SIDE, np.float32)
 
     def _field(self, p: Array) -> Indices:
@@ -209,10 +220,14 @@ class _Motif:
         """A fish: dark back, red and orange flank, cream belly, a golden tail, a black eye."""
         s, t = self._fish(p, k)
         part = t / np.maximum(self._girth(s), 1e-3)
-        colour = mix(np.broadcast_to(_RUBY, (len(p), 3)), _rgb(0.90, 0.30, 0.07), smoothstep(-0.7, -0.2, part))
+        colour = mix(
+            np.broadcast_to(_RUBY, (len(p), 3)), _rgb(0.90, 0.30, 0.07), smoothstep(-0.7, -0.2, part)
+        )
         colour = mix(colour, _GOLD, smoothstep(0.0, 0.45, part))
         colour = mix(colour, _CREAM, smoothstep(0.45, 0.8, part))
         colour = np.where((s < -0.84)[:, None], np.where((s < -1.15)[:, None], _RUBY, _GOLD), colour)
-        colour = np.where((s > 0.52)[:, None], mix(_AMBER + 0.0 * colour, _CREAM, smoothstep(0.1, 0.6, part)), colour)
+        colour = np.where(
+            (s > 0.52)[:, None], mix(_AMBER + 0.0 * colour, _CREAM, smoothstep(0.1, 0.6, part)), colour
+        )
         eye = np.hypot(s - 0.66, t + 0.06) * _FISH[k][2] / _SIDE
         return np.where((eye < 0.62)[:, None], _INK, colour).astype(np.float32)

@@ -1,8 +1,9 @@
-"""Gradient noise and its fractal sums, evaluated at any coordinates, so that a picture has no grid of its own.
+"""Gradient noise and its fractal sums, evaluated at any coordinates, so that a picture has no grid of its
+own.
 
-The lattice hash and the quintic fade are those of Perlin, "Improving Noise" (SIGGRAPH 2002); the gradients are
-random unit vectors rather than his eight, which leaves no preferred direction. Sums turn by about 37 degrees from
-octave to octave, so that the lattices of two octaves never line up.
+The lattice hash and the quintic fade are those of Perlin, "Improving Noise" (SIGGRAPH 2002); the gradients
+are random unit vectors rather than his eight, which leaves no preferred direction. Sums turn by about 37
+degrees from octave to octave, so that the lattices of two octaves never line up.
 """
 
 import numpy as np
@@ -22,17 +23,23 @@ def smoothstep(low: float, high: float, x: Array) -> Array:
 
 
 def mix(a: Array, b: Array, t: Array) -> Array:
-    """Colours from ``a`` where ``t`` is 0 to ``b`` where it is 1; a and b are [..., 3], t has no colour axis."""
+    """Colours from ``a`` where ``t`` is 0 to ``b`` where it is 1; a and b are [..., 3], t has no colour
+    axis.
+    """
     return np.asarray(a + (b - a) * t[..., None], np.float32)
 
 
 class Noise:
-    """One random field: gradient noise of unit cell, with values within about [-1, 1], mean 0 and deviation 0.3."""
+    """One random field: gradient noise of unit cell, with values within about [-1, 1], mean 0 and
+    deviation 0.3.
+    """
 
     def __init__(self, rng: np.random.Generator) -> None:
         order = rng.permutation(_PERIOD)
         angle = rng.random(_PERIOD) * (2.0 * np.pi)
-        twice = np.resize(order, 2 * _PERIOD + 2)  # Long enough for a hash plus a lattice row, with no second mask.
+        twice = np.resize(
+            order, 2 * _PERIOD + 2
+        )  # Long enough for a hash plus a lattice row, with no second mask.
         self._hash = twice
         self._gx = (1.4 * np.cos(angle)).astype(np.float32)[twice]
         self._gy = (1.4 * np.sin(angle)).astype(np.float32)[twice]
@@ -53,7 +60,9 @@ class Noise:
         results = [np.empty(flat_x.size, np.float32) for _ in range(3 if slope else 1)]
         for start in range(0, flat_x.size, _PIECE):
             piece = slice(start, start + _PIECE)
-            for result, part in zip(results, self._evaluate(flat_x[piece], flat_y[piece], slope), strict=True):
+            for result, part in zip(
+                results, self._evaluate(flat_x[piece], flat_y[piece], slope), strict=True
+            ):
                 result[piece] = part
         return [result.reshape(x.shape) for result in results]
 
@@ -87,10 +96,14 @@ class Noise:
         mask = _PERIOD - 1
         first = self._hash[self._hash[i.astype(np.int64) & mask] + (j.astype(np.int64) & mask)]
         second = self._hash[first + 401]
-        return (first / np.float32(_PERIOD)).astype(np.float32), (second / np.float32(_PERIOD)).astype(np.float32)
+        return (first / np.float32(_PERIOD)).astype(np.float32), (second / np.float32(_PERIOD)).astype(
+            np.float32
+        )
 
     def fractal(self, x: Array, y: Array, octaves: int, gain: float = 0.5) -> Array:
-        """Fractal Brownian motion: octaves of doubling frequency, each ``gain`` times as strong as the one before."""
+        """Fractal Brownian motion: octaves of doubling frequency, each ``gain`` times as strong as the one
+        before.
+        """
         total = np.zeros(np.broadcast(x, y).shape, np.float32)
         amplitude = 1.0
         for _ in range(octaves):
@@ -110,7 +123,8 @@ class Noise:
         return total
 
     def eroded(self, x: Array, y: Array, octaves: int, gain: float = 0.5) -> Array:
-        """Fractal sum whose octaves fade where the ground is steep already: flat valleys, sharp ridges, clean flanks.
+        """Fractal sum whose octaves fade where the ground is steep already: flat valleys, sharp ridges, clean
+        flanks.
 
         Inigo Quilez, "Value noise derivatives" (2008), with gradient noise.
         """

@@ -24,7 +24,9 @@ def paint(rng: np.random.Generator, camera: Camera) -> Array:
     middle = mix(_rgb(0.25, 0.37, 0.62), _rgb(0.38, 0.38, 0.52), side)
     sky = mix(low, middle, smoothstep(0.0, 0.27, v))
     sky = mix(sky, mix(_rgb(0.055, 0.13, 0.34), _rgb(0.12, 0.22, 0.44), side), smoothstep(0.14, 0.62, v))
-    glow = np.exp(-away / 0.15)[..., None] * _rgb(1.50, 0.56, 0.09) + np.exp(-away / 0.035)[..., None] * _rgb(3.0, 1.9, 0.75)
+    glow = np.exp(-away / 0.15)[..., None] * _rgb(1.50, 0.56, 0.09) + np.exp(-away / 0.035)[..., None] * _rgb(
+        3.0, 1.9, 0.75
+    )
     sky = sky + glow
 
     sky = _high_clouds(sheet, camera, sky, u, v, away)

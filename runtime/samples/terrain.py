@@ -1,8 +1,10 @@
-"""Mountains, wooded foothills and shores: a heightfield, lit from the right, seen by casting one ray per subpixel.
+"""Mountains, wooded foothills and shores: a heightfield, lit from the right, seen by casting one ray per
+subpixel.
 
-The ground is sampled on a grid of columns and of depths that grow with distance, so that a grid cell is about a pixel
-everywhere. A ray's hit is then the first depth whose ground stands above the ray: a running maximum along depth and
-one binary search per column, which is the voxel-space renderer of 1990s flight games done with arrays.
+The ground is sampled on a grid of columns and of depths that grow with distance, so that a grid cell is about
+a pixel everywhere. A ray's hit is then the first depth whose ground stands above the ray: a running maximum
+along depth and one binary search per column, which is the voxel-space renderer of 1990s flight games done
+with arrays.
 """
 
 from dataclasses import dataclass
@@ -14,15 +16,18 @@ from .noise import Array, Noise, mix, smoothstep
 
 NEAR, FAR = 4.6, 62.0
 _TREE = 0.13  # Spacing and, about, height of the trees on the hills.
-SUN = np.array([0.86, 0.36, -0.30], np.float32)  # Towards the light; to the right and a little behind the viewer.
+SUN = np.array(
+    [0.86, 0.36, -0.30], np.float32
+)  # Towards the light; to the right and a little behind the viewer.
 SUN_COLOUR = np.array([3.0, 1.72, 0.80], np.float32)
 SKY_COLOUR = np.array([0.13, 0.22, 0.40], np.float32)
 
 
 @dataclass(frozen=True)
 class Terrain:
-    """Ground seen from the lake: ``u`` [C], ``z`` [D], ``ground`` [D, C], ``colour`` [D, C, 3] in linear light; ``crag`` [D, C]
-    says how much the bare rock's own texture, made of ``stains``, shows."""
+    """Ground seen from the lake: ``u`` [C], ``z`` [D], ``ground`` [D, C], ``colour`` [D, C, 3] in linear
+    light; ``crag`` [D, C] says how much the bare rock's own texture, made of ``stains``, shows.
+    """
 
     u: Array
     z: Array
@@ -58,13 +63,17 @@ class Terrain:
             x = columns[::2].astype(np.float32) * self.z[depth] / np.float32(FOCAL)
             y = camera.eye + rows[::2, None] * self.z[depth] / np.float32(FOCAL)
             bed = self.stains(x * 0.25 + 3.0, y * 1.6)
-            crack = self.stains.billows(x * 1.9 + 0.5 * bed, y * 1.3 + 0.5 * x + 0.5 * bed, camera.octaves(4), 0.7)
+            crack = self.stains.billows(
+                x * 1.9 + 0.5 * bed, y * 1.3 + 0.5 * x + 0.5 * bed, camera.octaves(4), 0.7
+            )
             colour *= np.exp(self.crag[depth, nearest] * (0.26 * crack + 0.14 * bed - 0.03))[..., None]
         return np.asarray(colour, np.float32), np.asarray(inside.reshape(shape).mean(axis=(1, 3)), np.float32)
 
 
 def _trees(noise: Noise, x: Array, z: Array) -> tuple[Array, Array]:
-    """Conifers as cones on a jittered lattice of unit cells: height of the tallest above each point, and its tint."""
+    """Conifers as cones on a jittered lattice of unit cells: height of the tallest above each point, and
+    its tint.
+    """
     i, j = np.floor(x), np.floor(z)
     tall = np.zeros_like(x)
     tint = np.zeros_like(x)
@@ -134,11 +143,15 @@ def _normals(rock: Array, x: Array, z: Array) -> tuple[Array, Array, Array]:
 def _paint(
     stains: Noise, rock: Array, forest: Array, tint: Array, x: Array, z: Array, camera: Camera
 ) -> tuple[Array, Array]:
-    """Albedo: meadow by the shore, wood on the hills, rock above, snow where it can lie; and how bare the rock is."""
+    """Albedo: meadow by the shore, wood on the hills, rock above, snow where it can lie; and how bare the
+    rock is.
+    """
     _, up, _ = _normals(rock, x, z)
     mottle = stains.fractal(x / 1.4, z / 1.4, camera.octaves(6), 0.6)
     strata = stains(x * 0.1, rock * 3.2 + mottle)
-    stone = mix(_rgb(0.20, 0.17, 0.155), _rgb(0.36, 0.31, 0.265), smoothstep(-0.6, 0.7, mottle + 0.5 * strata))
+    stone = mix(
+        _rgb(0.20, 0.17, 0.155), _rgb(0.36, 0.31, 0.265), smoothstep(-0.6, 0.7, mottle + 0.5 * strata)
+    )
     meadow = mix(_rgb(0.10, 0.13, 0.035), _rgb(0.24, 0.20, 0.06), smoothstep(-0.5, 0.6, mottle))
     wood = mix(_rgb(0.020, 0.040, 0.022), _rgb(0.085, 0.080, 0.025), smoothstep(-0.7, 0.9, tint + mottle))
     colour = mix(stone, meadow, smoothstep(3.2, 1.8, rock + 0.9 * mottle) * smoothstep(0.5, 0.72, up))
@@ -170,5 +183,7 @@ def _light(rock: Array, albedo: Array, u: Array, x: Array, z: Array) -> Array:
     )
     glow = smoothstep(-0.7, 0.55, u)[..., None]
     haze = _rgb(0.34, 0.42, 0.60) * (1 - glow) + _rgb(0.95, 0.66, 0.42) * glow
-    thick = 1.0 - np.exp(-np.maximum(z - 6.0, 0.0) / 90.0 - 0.55 * np.exp(-rock / 0.55) * smoothstep(9.0, 24.0, z))
+    thick = 1.0 - np.exp(
+        -np.maximum(z - 6.0, 0.0) / 90.0 - 0.55 * np.exp(-rock / 0.55) * smoothstep(9.0, 24.0, z)
+    )
     return np.asarray(colour + (haze - colour) * thick[..., None], np.float32)

@@ -1,8 +1,8 @@
 """Cutting a plane into tesserae: nearly square cells that line up with a direction field.
 
-Alejo Hausner, "Simulating Decorative Mosaics" (SIGGRAPH 2001): Lloyd's relaxation (1982) of a Voronoi diagram whose
-distance is turned by the field at each seed. His Manhattan distance is a fourth-power norm here, whose unit ball is a
-square with round corners.
+Alejo Hausner, "Simulating Decorative Mosaics" (SIGGRAPH 2001): Lloyd's relaxation (1982) of a Voronoi diagram
+whose distance is turned by the field at each seed. His Manhattan distance is a fourth-power norm here, whose
+unit ball is a square with round corners.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,9 @@ _PIECE = 256  # Seeds handled at a time.
 
 @dataclass(frozen=True)
 class Cells:
-    """The cell under every pixel: ``owner`` [H, W], offsets from its seed in its own axes, distance to its edge."""
+    """The cell under every pixel: ``owner`` [H, W], offsets from its seed in its own axes, distance to its
+    edge.
+    """
 
     owner: Indices
     along: Array
@@ -29,9 +31,12 @@ class Cells:
     edge: Array
 
 
-def _distances(seeds: Array, angle: Array, reach: int, shape: tuple[int, int]) -> tuple[Indices, Array, Array, Array]:
-    """For every seed and every pixel within reach: flat pixel index (one past the last when outside), distance, and
-    the offsets in the seed's own axes."""
+def _distances(
+    seeds: Array, angle: Array, reach: int, shape: tuple[int, int]
+) -> tuple[Indices, Array, Array, Array]:
+    """For every seed and every pixel within reach: flat pixel index (one past the last when outside),
+    distance, and the offsets in the seed's own axes.
+    """
     span = np.arange(-reach, reach + 1)
     cell = np.floor(seeds).astype(np.int64)
     column, row = cell[:, :1] + span, cell[:, 1:] + span
@@ -46,12 +51,17 @@ def _distances(seeds: Array, angle: Array, reach: int, shape: tuple[int, int]) -
 
 
 def relax(
-    seeds: Array, field: Field, snap: Callable[[Array, float], Array], side: float, shape: tuple[int, int], rounds: int
+    seeds: Array,
+    field: Field,
+    snap: Callable[[Array, float], Array],
+    side: float,
+    shape: tuple[int, int],
+    rounds: int,
 ) -> Array:
     """Lloyd's relaxation of ``seeds`` [N, 2] (pixel column, row) whose cells are about ``side`` pixels wide.
 
-    ``field`` gives the direction at points [N, 2]; ``snap`` moves points a part of the way to the middle of their row
-    of tesserae. It begins late, when every part of the picture has its share of seeds.
+    ``field`` gives the direction at points [N, 2]; ``snap`` moves points a part of the way to the middle of
+    their row of tesserae. It begins late, when every part of the picture has its share of seeds.
     """
     size = shape[0] * shape[1]
     rows, columns = np.divmod(np.arange(size), shape[1])
@@ -72,7 +82,9 @@ def relax(
 
 
 def cells(seeds: Array, field: Field, side: float, shape: tuple[int, int]) -> Cells:
-    """The cells of ``seeds`` at every pixel; what is farther than 0.72 sides from every seed is outside of all."""
+    """The cells of ``seeds`` at every pixel; what is farther than 0.72 sides from every seed is outside of
+    all.
+    """
     size = shape[0] * shape[1] + 1
     angle, reach = field(seeds), int(np.ceil(1.5 * side))
     first, second = np.full(size, 1e9, np.float32), np.full(size, 1e9, np.float32)

@@ -1,4 +1,6 @@
-"""A village on the point: houses and a church of flat faces, each face laid in courses of uneven stones and tiles."""
+"""A village on the point: houses and a church of flat faces, each face laid in courses of uneven stones
+and tiles.
+"""
 
 from collections.abc import Iterator
 
@@ -26,7 +28,9 @@ def _shade(albedo: Array, normal: Array) -> Array:
 
 
 class _Face:
-    """A flat quadrilateral a-b-c-d, a to b along its foot, seen from the side where that runs counter-clockwise."""
+    """A flat quadrilateral a-b-c-d, a to b along its foot, seen from the side where that runs
+    counter-clockwise.
+    """
 
     def __init__(self, a: Array, b: Array, c: Array, d: Array) -> None:
         self.corners = (a, b, c, d)
@@ -45,15 +49,31 @@ class _Face:
         layer.polygons(camera.project(points), colours)
 
     def fill(
-        self, layer: Layer, camera: Camera, rng: np.random.Generator, albedo: Array, across: int, up: int, vary: float
+        self,
+        layer: Layer,
+        camera: Camera,
+        rng: np.random.Generator,
+        albedo: Array,
+        across: int,
+        up: int,
+        vary: float,
     ) -> None:
         """Cover the face with ``up`` courses of ``across`` uneven pieces, whose albedo varies by ``vary``."""
         cuts = np.sort(rng.random((up, across + 1)), axis=1)
         cuts[:, 0], cuts[:, -1] = 0.0, 1.0
         foot = np.repeat(np.arange(up) / up, across)
         boxes = np.stack([cuts[:, :-1].ravel(), cuts[:, 1:].ravel(), foot, foot + 1 / up], axis=1)
-        tone = 1.0 + vary * rng.standard_normal((up * across, 1)) + 0.25 * vary * rng.standard_normal((up * across, 3))
-        self.patches(layer, camera, boxes.astype(np.float32), np.asarray(_shade(albedo, self.normal) * tone, np.float32))
+        tone = (
+            1.0
+            + vary * rng.standard_normal((up * across, 1))
+            + 0.25 * vary * rng.standard_normal((up * across, 3))
+        )
+        self.patches(
+            layer,
+            camera,
+            boxes.astype(np.float32),
+            np.asarray(_shade(albedo, self.normal) * tone, np.float32),
+        )
 
 
 class _House:
@@ -77,7 +97,14 @@ class _House:
         yield _Face(p(-1, 0, -1), p(-1, 0, 1), p(-1, high, 1), p(-1, high, -1)), 2
 
     def draw(
-        self, layer: Layer, lamps: Layer, camera: Camera, rng: np.random.Generator, wall: Array, roof: Array, lit: float
+        self,
+        layer: Layer,
+        lamps: Layer,
+        camera: Camera,
+        rng: np.random.Generator,
+        wall: Array,
+        roof: Array,
+        lit: float,
     ) -> None:
         """Walls with windows, ``lit`` of them lit, then gables, then the roof with its eaves."""
         p, high, top = self.point, self.size[2], self.size[2] + self.size[3]
@@ -89,7 +116,9 @@ class _House:
         for end in (1.0, -1.0):
             gable = _Face(p(end, high, end), p(end, high, -end), p(end, top, 0), p(end, top, 0))
             if gable.seen(camera):
-                gable.fill(layer, camera, rng, np.asarray(wall * _vec(0.62, 0.5, 0.42), np.float32), 6, 1, 0.10)
+                gable.fill(
+                    layer, camera, rng, np.asarray(wall * _vec(0.62, 0.5, 0.42), np.float32), 6, 1, 0.10
+                )
         eave = high - 0.16 * (top - high)
         for side in (1.0, -1.0):
             face = _Face(
@@ -116,8 +145,12 @@ def _windows(face: _Face, layer: Layer, lamps: Layer, camera: Camera, state: Arr
     face.patches(lamps, camera, glass[bright], colours[bright])
 
 
-_WALLS = np.array([[0.62, 0.55, 0.45], [0.70, 0.64, 0.55], [0.58, 0.43, 0.30], [0.66, 0.58, 0.42]], np.float32)
-_ROOFS = np.array([[0.27, 0.105, 0.062], [0.23, 0.10, 0.068], [0.16, 0.12, 0.11], [0.30, 0.145, 0.075]], np.float32)
+_WALLS = np.array(
+    [[0.62, 0.55, 0.45], [0.70, 0.64, 0.55], [0.58, 0.43, 0.30], [0.66, 0.58, 0.42]], np.float32
+)
+_ROOFS = np.array(
+    [[0.27, 0.105, 0.062], [0.23, 0.10, 0.068], [0.16, 0.12, 0.11], [0.30, 0.145, 0.075]], np.float32
+)
 
 # Foot x and z, length, depth, wall, roof, turn: from far to near.
 _HOUSES = (
@@ -144,7 +177,9 @@ _CHURCH = 10  # Drawn before this house.
 
 
 def draw(layer: Layer, lamps: Layer, camera: Camera, rng: np.random.Generator) -> None:
-    """The village onto ``layer``, and its lit windows once more onto ``lamps``, for the glow that they cast."""
+    """The village onto ``layer``, and its lit windows once more onto ``lamps``, for the glow that they
+    cast.
+    """
     for k, (x, z, length, depth, wall, roof, turn) in enumerate(_HOUSES):
         (own,) = rng.spawn(1)  # What one camera sees of a house must not change how the next house looks.
         if k == _CHURCH:
@@ -159,7 +194,9 @@ def draw(layer: Layer, lamps: Layer, camera: Camera, rng: np.random.Generator) -
 def _church(layer: Layer, lamps: Layer, camera: Camera, rng: np.random.Generator) -> None:
     """A nave, and a tower with a tall spire."""
     white, slate = _vec(0.74, 0.68, 0.58), _vec(0.19, 0.15, 0.155)
-    _House(_vec(1.20, 0.09, 6.72), (0.78, 0.42, 0.38, 0.31), 0.22).draw(layer, lamps, camera, rng, white, slate, 0.9)
+    _House(_vec(1.20, 0.09, 6.72), (0.78, 0.42, 0.38, 0.31), 0.22).draw(
+        layer, lamps, camera, rng, white, slate, 0.9
+    )
     foot = _vec(0.74, 0.09, 6.58)
     tower = _House(foot, (0.28, 0.28, 0.86, 0.0), 0.22)
     for face, _ in tower.walls():

@@ -1,4 +1,6 @@
-"""The lake: a mirror of the scene, broken by ripples, dark where one looks down into it, glittering under the sun."""
+"""The lake: a mirror of the scene, broken by ripples, dark where one looks down into it, glittering under
+the sun.
+"""
 
 import numpy as np
 

@@ -55,7 +55,7 @@ class StyleSettings:
     tv_weight: float | None = None
 
     def check(self, styles: int) -> None:
-        """Raise :class:`SettingsError` for the first value that cannot be; ``styles`` is how many pictures there are."""
+        """Raise :class:`SettingsError` for a value that cannot be; ``styles`` is how many style pictures there are."""
         for name, least in (("size", 1), ("steps", 1), ("coarsest", 1), ("seed", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
@@ -111,7 +111,9 @@ def _term_weights(artifact: Artifact, settings: StyleSettings) -> dict[str, floa
         terms = [term for term in artifact.terms if term.kind == kind]
         total = sum(term.weight for term in terms)
         if not total:
-            raise SettingsError(f"the artifact has no {kind} term, so its weight cannot be {wanted}; export it with one")
+            raise SettingsError(
+                f"the artifact has no {kind} term, so its weight cannot be {wanted}; export it with one"
+            )
         weights |= {term.name: wanted * term.weight / total for term in terms}
     return weights
 

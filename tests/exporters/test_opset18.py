@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
+from helpers.gradcheck import runtime
 from onnx import TensorProto, helper, numpy_helper
 
-from helpers.gradcheck import runtime
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES
 from pixelgrad.exporters.opset18 import from_opset18
@@ -27,7 +27,11 @@ def f(*shape: int) -> Array:
 
 
 def model(
-    nodes: list[onnx.NodeProto], weights: Mapping[str, Array], opset: int, free: bool = True, outputs: tuple[str, ...] = ("y",)
+    nodes: list[onnx.NodeProto],
+    weights: Mapping[str, Array],
+    opset: int,
+    free: bool = True,
+    outputs: tuple[str, ...] = ("y",),
 ) -> onnx.ModelProto:
     tensors = [numpy_helper.from_array(value, name) for name, value in weights.items()]
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "H", "W"] if free else [1, 3, 8, 8])]
@@ -35,7 +39,11 @@ def model(
     if old:
         inputs += [helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in tensors]
     graph = helper.make_graph(
-        nodes, "g", inputs, [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs], tensors
+        nodes,
+        "g",
+        inputs,
+        [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs],
+        tensors,
     )
     imports = [helper.make_opsetid("", opset)]
     ir_version = 3 if old else max(4, helper.find_min_ir_version_for(imports, True))
@@ -131,10 +139,10 @@ OLDEST: list[tuple[str, list[onnx.NodeProto], int, dict[str, Array], Callable[[A
         [n("BatchNormalization", "x s b m v", consumed_inputs=[0, 0, 0, 1, 1], is_test=1, epsilon=1e-3)],
         3,
         STATISTICS,
-        lambda x: (x - _channels(STATISTICS["m"]))
-        / np.sqrt(_channels(STATISTICS["v"]) + 1e-3)
-        * _channels(STATISTICS["s"])
-        + _channels(STATISTICS["b"]),
+        lambda x: (
+            (x - _channels(STATISTICS["m"])) / np.sqrt(_channels(STATISTICS["v"]) + 1e-3) * _channels(STATISTICS["s"])
+            + _channels(STATISTICS["b"])
+        ),
     ),
     (
         "image-scaler",
@@ -155,16 +163,21 @@ OLDEST: list[tuple[str, list[onnx.NodeProto], int, dict[str, Array], Callable[[A
         ],
         3,
         {"b": SLOPE, "g": G[:, :48].copy(), "gb": GB},
-        lambda x: (np.maximum(x, 0) + _channels(SLOPE)).reshape(1, 3, 4, 2, 4, 2).max((3, 5)).reshape(1, 48)
-        @ G[:, :48].T
-        + GB,
+        lambda x: (
+            (np.maximum(x, 0) + _channels(SLOPE)).reshape(1, 3, 4, 2, 4, 2).max((3, 5)).reshape(1, 48) @ G[:, :48].T
+            + GB
+        ),
     ),
 ]
 
 
 @pytest.mark.parametrize(("name", "nodes", "opset", "weights", "expected"), OLDEST, ids=[row[0] for row in OLDEST])
 def test_oldest_forms_compute_what_they_say(
-    name: str, nodes: list[onnx.NodeProto], opset: int, weights: dict[str, Array], expected: Callable[[Array], Array]
+    name: str,
+    nodes: list[onnx.NodeProto],
+    opset: int,
+    weights: dict[str, Array],
+    expected: Callable[[Array], Array],
 ) -> None:
     result = runtime(convert(model(nodes, weights, opset)))({"x": X})["y"]
     np.testing.assert_allclose(result, expected(X), rtol=1e-5, atol=1e-5)
@@ -173,7 +186,12 @@ def test_oldest_forms_compute_what_they_say(
 NEW: list[tuple[str, list[onnx.NodeProto], int, dict[str, Array]]] = [
     ("gelu", [n("Gelu", "x")], 20, {}),
     ("gelu-tanh", [n("Gelu", "x", approximate="tanh")], 20, {}),
-    ("group-normalization", [n("Concat", "x x", "c", axis=1), n("GroupNormalization", "c s b", num_groups=2)], 21, {"s": f(6), "b": f(6)}),
+    (
+        "group-normalization",
+        [n("Concat", "x x", "c", axis=1), n("GroupNormalization", "c s b", num_groups=2)],
+        21,
+        {"s": f(6), "b": f(6)},
+    ),
     ("average-pool", [n("AveragePool", "x", kernel_shape=[2, 2], dilations=[1, 1], strides=[2, 2])], 22, {}),
     ("max-pool", [n("MaxPool", "x", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)], 22, {}),
     ("cast", [n("Cast", "x", to=TensorProto.FLOAT, saturate=1)], 23, {}),

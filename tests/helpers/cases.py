@@ -75,7 +75,11 @@ CASES: list[Case] = [
     *(
         Case(
             "Gemm",
-            {"a": normal(*((4, 3) if ta else (3, 4))), "b": normal(*((2, 4) if tb else (4, 2))), "c": normal(1, 2)},
+            {
+                "a": normal(*((4, 3) if ta else (3, 4))),
+                "b": normal(*((2, 4) if tb else (4, 2))),
+                "c": normal(1, 2),
+            },
             {"transA": ta, "transB": tb, "alpha": 0.7, "beta": 1.3},
             label=f"{ta}{tb}",
         )
@@ -85,10 +89,26 @@ CASES: list[Case] = [
     Case("Gemm", {"a": normal(3, 4)}, constants={"b": normal(4, 2)}, label="no-bias"),
     # Convolutions; the property tests draw many more.
     Case("Conv", {"x": normal(2, 3, 6, 7), "w": normal(4, 3, 3, 2), "b": normal(4)}, {"pads": [1, 0, 2, 1]}),
-    Case("Conv", {"x": normal(1, 4, 7, 6), "w": normal(6, 2, 3, 3)}, {"group": 2, "strides": [2, 3]}, label="group", on_runtime=True),
-    Case("Conv", {"x": normal(1, 4, 6, 6), "w": normal(4, 1, 3, 3)}, {"group": 4, "pads": [1] * 4}, label="depthwise"),
+    Case(
+        "Conv",
+        {"x": normal(1, 4, 7, 6), "w": normal(6, 2, 3, 3)},
+        {"group": 2, "strides": [2, 3]},
+        label="group",
+        on_runtime=True,
+    ),
+    Case(
+        "Conv",
+        {"x": normal(1, 4, 6, 6), "w": normal(4, 1, 3, 3)},
+        {"group": 4, "pads": [1] * 4},
+        label="depthwise",
+    ),
     Case("Conv", {"x": normal(1, 2, 8, 9), "w": normal(3, 2, 2, 3)}, {"dilations": [2, 3]}, label="dilated"),
-    Case("Conv", {"x": normal(1, 2, 5, 5), "w": normal(3, 2, 1, 1)}, {"strides": [2, 2]}, label="pointwise-strided"),
+    Case(
+        "Conv",
+        {"x": normal(1, 2, 5, 5), "w": normal(3, 2, 1, 1)},
+        {"strides": [2, 2]},
+        label="pointwise-strided",
+    ),
     Case("Conv", {"x": normal(1, 2, 9), "w": normal(3, 2, 3)}, {"strides": [2], "pads": [1, 0]}, label="1d"),
     Case("Conv", {"x": normal(1, 2, 4, 5, 4), "w": normal(2, 2, 2, 3, 2)}, {"pads": [1] * 6}, label="3d"),
     Case("Conv", {"x": normal(1, 2, 4, 4), "w": normal(2, 2, 2, 2)}, {"pads": [2, 3, 2, 2]}, label="wide-pads"),
@@ -103,8 +123,19 @@ CASES: list[Case] = [
         for auto in ("SAME_UPPER", "SAME_LOWER", "VALID")
         for free in (False, True)
     ),
-    Case("Conv", {"x": normal(1, 2, 7, 8)}, {"strides": [2, 2]}, {"w": normal(3, 2, 3, 3)}, free=True, label="free"),
-    Case("ConvTranspose", {"x": normal(2, 3, 4, 3), "w": normal(3, 4, 3, 2), "b": normal(4)}, {"pads": [1, 0, 0, 1]}),
+    Case(
+        "Conv",
+        {"x": normal(1, 2, 7, 8)},
+        {"strides": [2, 2]},
+        {"w": normal(3, 2, 3, 3)},
+        free=True,
+        label="free",
+    ),
+    Case(
+        "ConvTranspose",
+        {"x": normal(2, 3, 4, 3), "w": normal(3, 4, 3, 2), "b": normal(4)},
+        {"pads": [1, 0, 0, 1]},
+    ),
     Case(
         "ConvTranspose",
         {"x": normal(1, 4, 4, 3), "w": normal(4, 2, 3, 3)},
@@ -128,8 +159,20 @@ CASES: list[Case] = [
     ),
     # Pooling.
     Case("MaxPool", {"x": normal(2, 3, 6, 8)}, {"kernel_shape": [2, 2], "strides": [2, 2]}, label="tiles"),
-    Case("MaxPool", {"x": normal(1, 2, 7, 9)}, {"kernel_shape": [2, 2], "strides": [2, 2]}, free=True, label="odd"),
-    Case("MaxPool", {"x": normal(1, 2, 7, 8)}, {"kernel_shape": [3, 3], "strides": [2, 2]}, free=True, label="overlap"),
+    Case(
+        "MaxPool",
+        {"x": normal(1, 2, 7, 9)},
+        {"kernel_shape": [2, 2], "strides": [2, 2]},
+        free=True,
+        label="odd",
+    ),
+    Case(
+        "MaxPool",
+        {"x": normal(1, 2, 7, 8)},
+        {"kernel_shape": [3, 3], "strides": [2, 2]},
+        free=True,
+        label="overlap",
+    ),
     Case("MaxPool", {"x": normal(1, 2, 6, 6)}, {"kernel_shape": [3, 3], "pads": [1] * 4}, label="stride-one"),
     Case(
         "MaxPool",
@@ -139,9 +182,19 @@ CASES: list[Case] = [
     ),
     Case("MaxPool", {"x": normal(1, 2, 9)}, {"kernel_shape": [3], "strides": [2], "dilations": [2]}, label="1d"),
     Case("MaxPool", {"x": normal(1, 1, 4, 5, 4)}, {"kernel_shape": [2, 3, 2], "strides": [2, 1, 2]}, label="3d"),
-    Case("MaxPool", {"x": normal(1, 2, 7, 8)}, {"kernel_shape": [3, 2], "strides": [2, 3], "auto_pad": "SAME_UPPER"}),
+    Case(
+        "MaxPool",
+        {"x": normal(1, 2, 7, 8)},
+        {"kernel_shape": [3, 2], "strides": [2, 3], "auto_pad": "SAME_UPPER"},
+    ),
     Case("AveragePool", {"x": normal(1, 2, 6, 8)}, {"kernel_shape": [2, 2], "strides": [2, 2]}, label="tiles"),
-    Case("AveragePool", {"x": normal(1, 2, 7, 9)}, {"kernel_shape": [2, 2], "strides": [2, 2]}, free=True, label="odd"),
+    Case(
+        "AveragePool",
+        {"x": normal(1, 2, 7, 9)},
+        {"kernel_shape": [2, 2], "strides": [2, 2]},
+        free=True,
+        label="odd",
+    ),
     *(
         Case(
             "AveragePool",
@@ -152,7 +205,12 @@ CASES: list[Case] = [
         )
         for include in (0, 1)
     ),
-    Case("AveragePool", {"x": normal(1, 2, 6, 6)}, {"kernel_shape": [3, 3], "pads": [1] * 4}, label="stride-one"),
+    Case(
+        "AveragePool",
+        {"x": normal(1, 2, 6, 6)},
+        {"kernel_shape": [3, 3], "pads": [1] * 4},
+        label="stride-one",
+    ),
     Case(
         "AveragePool",
         {"x": normal(1, 2, 6, 6)},
@@ -173,7 +231,13 @@ CASES: list[Case] = [
         {"epsilon": 1e-3},
     ),
     *(
-        Case("LRN", {"x": normal(1, 6, 3, 4) * 3}, {"size": size, "alpha": 0.5, "beta": beta, "bias": 1.5}, label=f"{size}", on_runtime=True)
+        Case(
+            "LRN",
+            {"x": normal(1, 6, 3, 4) * 3},
+            {"size": size, "alpha": 0.5, "beta": beta, "bias": 1.5},
+            label=f"{size}",
+            on_runtime=True,
+        )
         for size, beta in ((5, 0.75), (7, 0.6), (3, 0.75))
     ),
     Case("InstanceNormalization", {"x": normal(2, 3, 4, 5), "s": normal(3), "b": normal(3)}),
@@ -182,7 +246,15 @@ CASES: list[Case] = [
     # Reductions.
     *(
         Case(op, {"x": positive(2, 3, 4)}, {"keepdims": keep}, {"axes": ints(-1, 0)}, label=f"axes-{keep}")
-        for op in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare")
+        for op in (
+            "ReduceSum",
+            "ReduceMean",
+            "ReduceMax",
+            "ReduceMin",
+            "ReduceL1",
+            "ReduceL2",
+            "ReduceSumSquare",
+        )
         for keep in (0, 1)
     ),
     *(
@@ -193,7 +265,13 @@ CASES: list[Case] = [
     Case("ReduceLogSumExp", {"x": normal(2, 3, 4)}, {"keepdims": 1}, {"axes": ints(1)}, label="axis"),
     Case("ReduceSum", {"x": normal(2, 3)}, {"noop_with_empty_axes": 1}, label="no-axes"),
     *(
-        Case("CumSum", {"x": normal(3, 4)}, {"exclusive": e, "reverse": r}, {"axis": np.asarray(1)}, label=f"{e}{r}")
+        Case(
+            "CumSum",
+            {"x": normal(3, 4)},
+            {"exclusive": e, "reverse": r},
+            {"axis": np.asarray(1)},
+            label=f"{e}{r}",
+        )
         for e in (0, 1)
         for r in (0, 1)
     ),
@@ -219,7 +297,13 @@ CASES: list[Case] = [
         constants={"s": ints(1, -1), "e": ints(7, -100), "a": ints(0, 1), "t": ints(3, -2)},
         label="steps",
     ),
-    Case("Slice", {"x": normal(1, 2, 7, 8)}, constants={"s": ints(1), "e": ints(-1), "a": ints(2)}, free=True, label="free"),
+    Case(
+        "Slice",
+        {"x": normal(1, 2, 7, 8)},
+        constants={"s": ints(1), "e": ints(-1), "a": ints(2)},
+        free=True,
+        label="free",
+    ),
     Case("DepthToSpace", {"x": normal(1, 8, 2, 3)}, {"blocksize": 2}),
     Case("DepthToSpace", {"x": normal(1, 8, 2, 3)}, {"blocksize": 2, "mode": "CRD"}, label="crd"),
     Case("SpaceToDepth", {"x": normal(1, 2, 4, 6)}, {"blocksize": 2}),
@@ -227,12 +311,31 @@ CASES: list[Case] = [
     Case("Pad", {"x": normal(3, 4)}, constants={"p": ints(1, 0, 2, 3)}),
     Case("Pad", {"x": normal(5, 6)}, constants={"p": ints(-1, 2, 1, -2)}, label="negative", on_runtime=True),
     *(
-        Case("Pad", {"x": normal(1, 2, 4, 5)}, {"mode": mode}, {"p": ints(0, 0, 2, 1, 0, 0, 3, 2)}, free=free, label=f"{mode}-{free}")
+        Case(
+            "Pad",
+            {"x": normal(1, 2, 4, 5)},
+            {"mode": mode},
+            {"p": ints(0, 0, 2, 1, 0, 0, 3, 2)},
+            free=free,
+            label=f"{mode}-{free}",
+        )
         for mode in ("reflect", "edge")
         for free in (False, True)
     ),
-    Case("Pad", {"x": normal(1, 1, 2, 2)}, {"mode": "reflect"}, {"p": ints(0, 0, 1, 1, 0, 0, 1, 1)}, label="tiny"),
-    Case("Pad", {"x": normal(1, 1, 1, 2)}, {"mode": "edge"}, {"p": ints(0, 0, 2, 1, 0, 0, 1, 1)}, label="one-row"),
+    Case(
+        "Pad",
+        {"x": normal(1, 1, 2, 2)},
+        {"mode": "reflect"},
+        {"p": ints(0, 0, 1, 1, 0, 0, 1, 1)},
+        label="tiny",
+    ),
+    Case(
+        "Pad",
+        {"x": normal(1, 1, 1, 2)},
+        {"mode": "edge"},
+        {"p": ints(0, 0, 2, 1, 0, 0, 1, 1)},
+        label="one-row",
+    ),
     Case(
         "Pad",
         {"x": normal(4, 5)},

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-import torch.nn.functional as F
 from onnx import numpy_helper
+from torch.nn import functional
 
 Tensor = torch.Tensor
 
@@ -20,29 +20,31 @@ def _pads(attributes: dict[str, Any], n: int = 2) -> list[int]:
 
 
 def _conv(a: dict[str, Any], x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    x = F.pad(x, _pads(a))
-    return F.conv2d(x, w, b, stride=a.get("strides", 1), dilation=a.get("dilations", 1), groups=a.get("group", 1))
+    x = functional.pad(x, _pads(a))
+    return functional.conv2d(
+        x, w, b, stride=a.get("strides", 1), dilation=a.get("dilations", 1), groups=a.get("group", 1)
+    )
 
 
 def _max_pool(a: dict[str, Any], x: Tensor) -> Tensor:
-    x = F.pad(x, _pads(a), value=float("-inf"))
-    return F.max_pool2d(x, a["kernel_shape"], a.get("strides", 1))
+    x = functional.pad(x, _pads(a), value=float("-inf"))
+    return functional.max_pool2d(x, a["kernel_shape"], a.get("strides", 1))
 
 
 def _pad(a: dict[str, Any], x: Tensor, pads: Tensor) -> Tensor:
     amounts = _pads({"pads": pads.tolist()}, x.ndim)
-    return F.pad(x, amounts[: 2 * (x.ndim - 2)], mode=a["mode"])
+    return functional.pad(x, amounts[: 2 * (x.ndim - 2)], mode=a["mode"])
 
 
 def _lrn(a: dict[str, Any], x: Tensor) -> Tensor:
-    return F.local_response_norm(x, a["size"], a["alpha"], a["beta"], a["bias"])
+    return functional.local_response_norm(x, a["size"], a["alpha"], a["beta"], a["bias"])
 
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Conv": _conv,
-    "Relu": lambda a, x: F.relu(x),
+    "Relu": lambda a, x: functional.relu(x),
     "MaxPool": _max_pool,
-    "AveragePool": lambda a, x: F.avg_pool2d(x, a["kernel_shape"], a["strides"]),
+    "AveragePool": lambda a, x: functional.avg_pool2d(x, a["kernel_shape"], a["strides"]),
     "LRN": _lrn,
     "Pad": _pad,
     "Concat": lambda a, *x: torch.cat(x, dim=a["axis"]),

@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
-from pixelgrad.exporters.opset18.attributes import integer, number
+from pixelgrad.exporters.opset18.attributes import integer, number, operand, optional
 
 Cotangents = Sequence[ir.Value | None]
 
@@ -28,18 +28,18 @@ def _piecewise(op: Emitter, x: ir.Value, below: ir.Value | float) -> ir.Value:
 
 @rule("LeakyRelu")
 def leaky_relu(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(ct, _piecewise(op, node.inputs[0], number(node, "alpha", 0.01)))
+    return op.Mul(ct, _piecewise(op, operand(node), number(node, "alpha", 0.01)))
 
 
 @rule("PRelu", broadcasts=True)
 def p_relu(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
-    x, slope = node.inputs
+    x, slope = operand(node), operand(node, 1)
     return op.Mul(ct, _piecewise(op, x, slope)), op.Mul(ct, op.Min(x, 0.0))
 
 
 @rule("ThresholdedRelu")
 def thresholded_relu(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(ct, op.mask(op.Greater(node.inputs[0], number(node, "alpha", 1.0)), ct))
+    return op.Mul(ct, op.mask(op.Greater(operand(node), number(node, "alpha", 1.0)), ct))
 
 
 @rule("Elu")
@@ -50,7 +50,10 @@ def elu(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("Selu")
 def selu(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    alpha, gamma = number(node, "alpha", 1.67326319217681884765625), number(node, "gamma", 1.05070102214813232421875)
+    alpha, gamma = (
+        number(node, "alpha", 1.67326319217681884765625),
+        number(node, "gamma", 1.05070102214813232421875),
+    )
     below = op.Add(op.Mul(node.outputs[0], 1 / gamma), alpha)
     return op.Mul(op.Mul(ct, gamma), _piecewise(op, node.outputs[0], below))
 
@@ -77,26 +80,26 @@ def hard_sigmoid(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 @rule("HardSwish")
 def hard_swish(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     """x * h with h = HardSigmoid(x, 1/6, 1/2): h + x h'."""
-    x = node.inputs[0]
+    x = operand(node)
     inside = op.mask(op.Less(op.Abs(x), 3.0), ct)
     return op.Mul(ct, op.Add(op.HardSigmoid(x, alpha=1 / 6, beta=0.5), op.Mul(op.Mul(x, 1 / 6), inside)))
 
 
 @rule("Softplus")
 def softplus(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(ct, op.Sigmoid(node.inputs[0]))
+    return op.Mul(ct, op.Sigmoid(operand(node)))
 
 
 @rule("Softsign")
 def softsign(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    denominator = op.Add(op.Abs(node.inputs[0]), 1.0)
+    denominator = op.Add(op.Abs(operand(node)), 1.0)
     return op.Div(ct, op.Mul(denominator, denominator))
 
 
 @rule("Clip")
 def clip(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
     """Where clipping changed nothing the gradient passes, the bounds included, as in PyTorch."""
-    x, low, high = (*node.inputs, None, None)[:3]
+    x, low, high = operand(node), optional(node, 1), optional(node, 2)
     bounds = [
         op.ReduceSum(op.Mul(ct, op.mask(outside(x, bound), ct)), keepdims=0) if op.needs(bound) else None
         for bound, outside in ((low, op.Less), (high, op.Greater))

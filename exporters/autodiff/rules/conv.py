@@ -11,26 +11,24 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
 from pixelgrad.exporters.autodiff.rules.window import END, Window, crop, flip, window
-from pixelgrad.exporters.opset18.attributes import integer, integers, text
+from pixelgrad.exporters.opset18.attributes import integer, integers, operand, optional, text
 from pixelgrad.exporters.opset18.shapes import dims, static_shape
 
 Cotangents = Sequence[ir.Value | None]
 
 
 def _kernel(node: ir.Node) -> list[int]:
-    weight = node.inputs[1]
-    assert weight is not None
+    weight = operand(node, 1)
     given = integers(node, "kernel_shape")
-    sizes = given or list(dims(weight)[2:])
-    if not all(isinstance(size, int) for size in sizes):
+    sizes = given or [size for size in dims(weight)[2:] if isinstance(size, int)]
+    if len(sizes) < len(dims(weight)) - 2:
         raise NetworkError(f"{node.op_type} at {node.outputs[0].name!r}: the kernel's size must be known")
-    return [int(size) for size in sizes]
+    return sizes
 
 
 @rule("Conv")
 def conv(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
-    x, weight, bias = (*node.inputs, None)[:3]
-    assert x is not None and weight is not None
+    x, weight, bias = operand(node), operand(node, 1), optional(node, 2)
     group = integer(node, "group", 1)
     w = window(op, node, _kernel(node))
     return (
@@ -82,7 +80,8 @@ def _turned(op: Emitter, weight: ir.Value, w: Window, group: int) -> ir.Value:
     if group == 1:
         weight = op.Transpose(weight, perm=[1, 0, *w.axes])
     elif not (outputs == group and inputs == 1):  # depthwise: nothing to swap
-        assert isinstance(outputs, int) and isinstance(inputs, int)
+        assert isinstance(outputs, int)
+        assert isinstance(inputs, int)
         apart = op.Reshape(weight, [group, outputs // group, inputs, *w.kernel])
         swapped = op.Transpose(apart, perm=[0, 2, 1, *(axis + 1 for axis in w.axes)])
         weight = op.Reshape(swapped, [group * inputs, outputs // group, *w.kernel])
@@ -90,9 +89,7 @@ def _turned(op: Emitter, weight: ir.Value, w: Window, group: int) -> ir.Value:
     return flip(op, weight, axes) if axes else weight
 
 
-def _to_weight(
-    op: Emitter, x: ir.Value, ct: ir.Value, w: Window, group: int, weight: ir.Value
-) -> ir.Value:
+def _to_weight(op: Emitter, x: ir.Value, ct: ir.Value, w: Window, group: int, weight: ir.Value) -> ir.Value:
     """A convolution of the input with the cotangent as its kernel; batch and channels change places."""
     pads: list[int] | None
     if isinstance(w.pads_begin, ir.Value) or isinstance(w.pads_end, ir.Value):
@@ -128,8 +125,7 @@ def _groups_as_batch(op: Emitter, x: ir.Value, group: int, w: Window, swap: bool
 
 @rule("ConvTranspose")
 def conv_transpose(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
-    x, weight, bias = (*node.inputs, None)[:3]
-    assert x is not None and weight is not None
+    x, weight, bias = operand(node), operand(node, 1), optional(node, 2)
     group = integer(node, "group", 1)
     kernel = _kernel(node)
     begin, end = _transposed_pads(node, kernel)
@@ -159,7 +155,7 @@ def _transposed_pads(node: ir.Node, kernel: Sequence[int]) -> tuple[tuple[int, .
     if shape is None:
         totals = [e - s + o for e, s, o in zip(extent, strides, extra, strict=True)]
     else:
-        sizes = static_shape(node.inputs[0]) if node.inputs[0] is not None else None
+        sizes = static_shape(operand(node))
         if sizes is None:
             raise NetworkError(
                 f"ConvTranspose at {node.outputs[0].name!r} has a fixed output_shape but an input of free size; "
@@ -174,5 +170,3 @@ def _transposed_pads(node: ir.Node, kernel: Sequence[int]) -> tuple[tuple[int, .
     half = tuple(t // 2 for t in totals)
     rest = tuple(t - h for t, h in zip(totals, half, strict=True))
     return (half, rest) if auto == "SAME_UPPER" else (rest, half)
-
-

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
+from pixelgrad.exporters.opset18.attributes import operand
 from pixelgrad.exporters.opset18.shapes import constant
 
 Cotangents = Sequence[ir.Value | None]
@@ -21,12 +22,12 @@ def add(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
 
 @rule("Sub", broadcasts=True)
 def sub(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
-    return ct, op.Neg(ct) if op.needs(node.inputs[1]) else None
+    return ct, op.Neg(ct) if op.needs(operand(node, 1)) else None
 
 
 @rule("Mul", broadcasts=True)
 def mul(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
-    a, b = node.inputs
+    a, b = operand(node), operand(node, 1)
     if a is b:
         return (op.Mul(op.Mul(ct, 2.0), a),)
     return tuple(op.Mul(ct, other) if op.needs(value) else None for value, other in ((a, b), (b, a)))
@@ -34,20 +35,19 @@ def mul(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
 
 @rule("Div", broadcasts=True)
 def div(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
-    a, b = node.inputs
+    b = operand(node, 1)
     quotient = op.Div(ct, b)
     return quotient, op.Neg(op.Mul(quotient, node.outputs[0])) if op.needs(b) else None
 
 
 @rule("Pow", broadcasts=True)
 def power(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
-    x, exponent = node.inputs
-    assert x is not None and exponent is not None
+    x, exponent = operand(node), operand(node, 1)
     fixed = constant(exponent)
     if fixed is not None and fixed.size == 1:
-        p = float(fixed.reshape(()))
-        raised = x if p == 2 else op.Pow(x, p - 1)
-        return (op.Mul(op.Mul(ct, p), raised) if p != 1 else ct,)
+        known = float(fixed.reshape(()))
+        raised = x if known == 2 else op.Pow(x, known - 1)
+        return (op.Mul(op.Mul(ct, known), raised) if known != 1 else ct,)
     p = exponent if exponent.dtype == x.dtype else op.Cast(exponent, to=int(x.dtype or ir.DataType.FLOAT))
     to_exponent = None
     if op.needs(exponent):
@@ -82,7 +82,7 @@ def mean(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
 
 @rule("Where", broadcasts=True)
 def where(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
-    condition, a, b = node.inputs
+    condition, a, b = (operand(node, index) for index in range(3))
     return (
         None,
         op.Where(condition, ct, 0.0) if op.needs(a) else None,
@@ -97,7 +97,7 @@ def neg(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("Abs")
 def abs_(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(ct, op.Sign(node.inputs[0]))
+    return op.Mul(ct, op.Sign(operand(node)))
 
 
 @rule("Exp")
@@ -107,7 +107,7 @@ def exp(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("Log")
 def log(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Div(ct, node.inputs[0])
+    return op.Div(ct, operand(node))
 
 
 @rule("Sqrt")
@@ -123,18 +123,18 @@ def reciprocal(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("Erf")
 def erf(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
+    x = operand(node)
     return op.Mul(op.Mul(ct, 2 / math.sqrt(math.pi)), op.Exp(op.Neg(op.Mul(x, x))))
 
 
 @rule("Sin")
 def sin(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(ct, op.Cos(node.inputs[0]))
+    return op.Mul(ct, op.Cos(operand(node)))
 
 
 @rule("Cos")
 def cos(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Neg(op.Mul(ct, op.Sin(node.inputs[0])))
+    return op.Neg(op.Mul(ct, op.Sin(operand(node))))
 
 
 @rule("Tan")
@@ -145,7 +145,7 @@ def tan(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("Asin")
 def asin(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
+    x = operand(node)
     return op.Div(ct, op.Sqrt(op.Sub(1.0, op.Mul(x, x))))
 
 
@@ -156,33 +156,33 @@ def acos(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("Atan")
 def atan(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
+    x = operand(node)
     return op.Div(ct, op.Add(op.Mul(x, x), 1.0))
 
 
 @rule("Sinh")
 def sinh(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(ct, op.Cosh(node.inputs[0]))
+    return op.Mul(ct, op.Cosh(operand(node)))
 
 
 @rule("Cosh")
 def cosh(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(ct, op.Sinh(node.inputs[0]))
+    return op.Mul(ct, op.Sinh(operand(node)))
 
 
 @rule("Asinh")
 def asinh(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
+    x = operand(node)
     return op.Div(ct, op.Sqrt(op.Add(op.Mul(x, x), 1.0)))
 
 
 @rule("Acosh")
 def acosh(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
+    x = operand(node)
     return op.Div(ct, op.Sqrt(op.Sub(op.Mul(x, x), 1.0)))
 
 
 @rule("Atanh")
 def atanh(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
+    x = operand(node)
     return op.Div(ct, op.Sub(1.0, op.Mul(x, x)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
-from pixelgrad.exporters.opset18.attributes import integer
+from pixelgrad.exporters.opset18.attributes import integer, operand
 from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank
 
 
@@ -18,8 +21,7 @@ def _zeros(op: Emitter, like: ir.Value) -> ir.Value:
 
 @rule("Gather")
 def gather(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x, indices = node.inputs
-    assert x is not None and indices is not None
+    x, indices = operand(node), operand(node, 1)
     axis = normalize_axis(integer(node, "axis", 0), rank(x))
     known, size = constant(indices), dims(x)[axis]
     if known is not None and isinstance(size, int):
@@ -36,7 +38,9 @@ def gather(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     return op.Transpose(added, perm=[int(i) for i in np.argsort([axis, *rest])])
 
 
-def _gather_back(op: Emitter, x: ir.Value, ct: ir.Value, axis: int, indices: np.ndarray, size: int) -> ir.Value:  # type: ignore[type-arg]
+def _gather_back(
+    op: Emitter, x: ir.Value, ct: ir.Value, axis: int, indices: np.ndarray[Any, Any], size: int
+) -> ir.Value:
     """Constant indices: gather each source's place among them, or a zero; once per repetition of an index."""
     flat = [int(i) + size if i < 0 else int(i) for i in indices.reshape(-1)]
     places = [[at for at, source in enumerate(flat) if source == target] for target in range(size)]
@@ -46,24 +50,21 @@ def _gather_back(op: Emitter, x: ir.Value, ct: ir.Value, axis: int, indices: np.
     pads[rank(x) + axis] = 1
     if any(len(found) != 1 for found in places):
         ct = op.Pad(ct, pads)
-    total: ir.Value | None = None
-    for repetition in range(max(1, *(len(found) for found in places))):
+
+    def part(repetition: int) -> ir.Value:
         index = [found[repetition] if repetition < len(found) else len(flat) for found in places]
-        part = op.Gather(ct, index, axis=axis)
-        total = part if total is None else op.Add(total, part)
-    assert total is not None
-    return total
+        return op.Gather(ct, index, axis=axis)
+
+    return functools.reduce(op.Add, map(part, range(max(1, *map(len, places)))))
 
 
 @rule("GatherElements")
 def gather_elements(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x, indices = node.inputs
-    assert x is not None
+    x, indices = operand(node), operand(node, 1)
     return op.ScatterElements(_zeros(op, x), indices, ct, axis=integer(node, "axis", 0), reduction="add")
 
 
 @rule("GatherND")
-def gather_nd(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value | None:
-    x, indices = node.inputs
-    assert x is not None
+def gather_nd(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    x, indices = operand(node), operand(node, 1)
     return op.ScatterND(_zeros(op, x), indices, ct, reduction="add")

@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
-from pixelgrad.exporters.opset18.attributes import integer, integers, number
+from pixelgrad.exporters.opset18.attributes import integer, integers, number, operand, optional
 from pixelgrad.exporters.opset18.shapes import Dim, dims, rank
 
 Cotangents = Sequence[ir.Value | None]
@@ -27,8 +27,7 @@ def _transpose(op: Emitter, x: ir.Value, ndim: int) -> ir.Value:
 
 @rule("MatMul")
 def mat_mul(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
-    a, b = node.inputs
-    assert a is not None and b is not None
+    a, b = operand(node), operand(node, 1)
     ndim_a, ndim_b = rank(a), rank(b)
     producer = b.producer()
     if ndim_a >= 2 and producer is not None and producer.inputs[0] is a and _transpose(op, b, ndim_b) is a:
@@ -64,7 +63,7 @@ def _restore(op: Emitter, product: ir.Value, batch: list[Dim], own: tuple[Dim, .
 @rule("Gemm")
 def gemm(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
     """alpha A' B' + beta C."""
-    a, b, c = (*node.inputs, None)[:3]
+    a, b, c = operand(node), operand(node, 1), optional(node, 2)
     alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
     trans_a, trans_b = integer(node, "transA", 0), integer(node, "transB", 0)
     results: list[ir.Value | None] = [None, None, None]

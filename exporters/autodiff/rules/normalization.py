@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
-from pixelgrad.exporters.opset18.attributes import integer, number
+from pixelgrad.exporters.opset18.attributes import integer, number, operand
 from pixelgrad.exporters.opset18.shapes import rank
 
 Cotangents = Sequence[ir.Value | None]
@@ -21,8 +21,7 @@ def _per_channel(op: Emitter, vector: ir.Value, ndim: int) -> ir.Value:
 @rule("BatchNormalization")
 def batch_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
     """scale (x - mean) / sqrt(var + epsilon) + bias, with fixed statistics: one factor per channel."""
-    x, scale, bias, mean, variance = node.inputs
-    assert x is not None
+    x, scale, bias, mean, variance = (operand(node, index) for index in range(5))
     ndim = rank(x)
     around = [axis for axis in range(ndim) if axis != 1]
     deviation = op.Sqrt(op.Add(variance, number(node, "epsilon", 1e-5)))
@@ -49,8 +48,7 @@ def local_response_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> ir
 
     ct D^-beta - 2 alpha beta x mean'(ct y / D), where mean' averages over the mirrored neighbourhood.
     """
-    x, y = node.inputs[0], node.outputs[0]
-    assert x is not None
+    x, y = operand(node), node.outputs[0]
     size, alpha = integer(node, "size", 1), number(node, "alpha", 1e-4)
     beta, bias = number(node, "beta", 0.75), number(node, "bias", 1.0)
     before, behind = (size - 1) // 2, size // 2
@@ -75,8 +73,7 @@ def local_response_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> ir
 @rule("InstanceNormalization")
 def instance_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
     """scale n + bias with n = (x - mean) / sqrt(var + epsilon) over space, per channel and image."""
-    x, scale, _ = node.inputs
-    assert x is not None
+    x, scale = operand(node), operand(node, 1)
     ndim = rank(x)
     spatial, around = list(range(2, ndim)), [0, *range(2, ndim)]
     centred = op.Sub(x, op.ReduceMean(x, spatial, keepdims=1))
@@ -91,5 +88,3 @@ def instance_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangen
         op.ReduceSum(op.Mul(ct, normal), around, keepdims=0),
         op.ReduceSum(ct, around, keepdims=0),
     )
-
-

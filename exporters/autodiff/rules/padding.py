@@ -9,27 +9,25 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
 from pixelgrad.exporters.autodiff.rules.window import END, flip
-from pixelgrad.exporters.opset18.attributes import text
+from pixelgrad.exporters.opset18.attributes import operand, optional, text
 from pixelgrad.exporters.opset18.shapes import constant, normalize_axis, rank
-
 
 Size = int | ir.Value
 
 
 @rule("Pad")
 def pad(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x, mode = node.inputs[0], text(node, "mode", "constant")
-    assert x is not None
+    x, mode = operand(node), text(node, "mode", "constant")
     ndim = rank(x)
-    pads = constant(node.inputs[1])
-    given = node.inputs[3] if len(node.inputs) > 3 else None
+    pads = constant(operand(node, 1))
+    given = optional(node, 3)
     axes = range(ndim) if given is None else constant(given)
     if pads is None and given is None and mode == "constant":
-        return op.Pad(ct, op.Neg(node.inputs[1]))
+        return op.Pad(ct, op.Neg(operand(node, 1)))
     if pads is None and given is None and mode == "edge":
         for axis in range(ndim):
-            begin, end = (op.Slice(node.inputs[1], [at], [at + 1]) for at in (axis, axis + ndim))
-            ct = _fold_edge(op, ct, axis, begin, end)
+            before, behind = (op.Slice(operand(node, 1), [at], [at + 1]) for at in (axis, axis + ndim))
+            ct = _fold_edge(op, ct, axis, before, behind)
         return ct
     if pads is None or axes is None:
         raise NetworkError(f"Pad at {node.outputs[0].name!r}: its padding must be known before it runs")
@@ -71,7 +69,8 @@ def _fold_reflection(op: Emitter, ct: ir.Value, axis: int, begin: Size, end: Siz
 
     One side after the other, as if the input had been padded so: then it holds however small it is.
     """
-    assert isinstance(begin, int) and isinstance(end, int)
+    assert isinstance(begin, int)
+    assert isinstance(end, int)
     if end:
         tail = flip(op, _span(op, ct, axis, -end, END), [axis])
         inner = op.Add(_span(op, ct, axis, -2 * end - 1, -end - 1), tail)

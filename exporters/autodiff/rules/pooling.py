@@ -10,27 +10,27 @@ import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
-from pixelgrad.exporters.autodiff.rules.window import Window, crop, spatial_rank, window
-from pixelgrad.exporters.opset18.attributes import integer, integers
-from pixelgrad.exporters.opset18.shapes import dims, same_dim, static_shape
+from pixelgrad.exporters.autodiff.rules.window import Window, crop, window
+from pixelgrad.exporters.opset18.attributes import integer, integers, operand
+from pixelgrad.exporters.opset18.shapes import dims, rank, same_dim, static_shape
 
 _LOWEST = {ir.DataType.FLOAT: -3.4e38, ir.DataType.DOUBLE: -1.7e308, ir.DataType.FLOAT16: -65504.0}
 
 
 def _spatial(node: ir.Node) -> list[int]:
-    return list(range(2, 2 + spatial_rank(node.inputs[0])))
+    return list(range(2, rank(operand(node))))
 
 
 @rule("GlobalAveragePool")
 def global_average_pool(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
+    x = operand(node)
     return op.expand_like(op.Div(ct, op.size_ratio(x, node.outputs[0])), x)
 
 
 @rule("GlobalMaxPool")
 def global_max_pool(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     """Shared evenly among ties."""
-    mask = op.mask(op.Equal(node.inputs[0], node.outputs[0]), ct)
+    mask = op.mask(op.Equal(operand(node), node.outputs[0]), ct)
     return op.Mul(mask, op.Div(ct, op.ReduceSum(mask, _spatial(node), keepdims=1)))
 
 
@@ -42,14 +42,13 @@ def global_lp_pool(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 @rule("LpPool")
 def lp_pool(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     w = window(op, node, integers(node, "kernel_shape") or [])
-    x = node.inputs[0]
-    assert x is not None
+    x = operand(node)
     return _lp(op, node, ct, integer(node, "p", 2), lambda share: _spread(op, share, node.outputs[0], x, w))
 
 
 def _lp(op: Emitter, node: ir.Node, ct: ir.Value, p: int, spread: Callable[[ir.Value], ir.Value]) -> ir.Value:
     """y = (sum |x|^p)^(1/p): sign(x) |x|^(p-1) times, over its windows, ct / y^(p-1)."""
-    x, y = node.inputs[0], node.outputs[0]
+    x, y = operand(node), node.outputs[0]
     safe = op.Where(op.Greater(y, 0.0), y, 1.0)
     if p == 1:
         return op.Mul(op.Sign(x), spread(ct))
@@ -61,8 +60,7 @@ def _lp(op: Emitter, node: ir.Node, ct: ir.Value, p: int, spread: Callable[[ir.V
 
 @rule("AveragePool")
 def average_pool(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
-    assert x is not None
+    x = operand(node)
     w = window(op, node, integers(node, "kernel_shape") or [])
     include_pad = bool(integer(node, "count_include_pad", 0))
     if not w.ceil_mode and (w.unpadded or include_pad):
@@ -101,7 +99,11 @@ def _spread(op: Emitter, ct: ir.Value, y: ir.Value, x: ir.Value, w: Window) -> i
         return crop(op, grown, begin, x, _slack(w)) if _must_crop(x, y, w) else grown
     if not isinstance(begin, ir.Value) and not isinstance(end, ir.Value) and set(w.strides) == {1}:
         pads = [k - 1 - p for k, p in zip(w.kernel * 2, (*begin, *end), strict=True)]
-        if min(pads) >= 0 and max(p - k for p, k in zip(pads, w.kernel * 2, strict=True)) < 0 and set(w.dilations) == {1}:
+        if (
+            min(pads) >= 0
+            and max(p - k for p, k in zip(pads, w.kernel * 2, strict=True)) < 0
+            and set(w.dilations) == {1}
+        ):
             pooled = op.AveragePool(ct, kernel_shape=list(w.kernel), pads=pads, count_include_pad=1)
             return op.Mul(pooled, float(np.prod(w.kernel)))
     # One channel at a time, so that one kernel of ones serves all.
@@ -138,8 +140,7 @@ def max_pool(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     flat areas such as a clipped sky would get up to four times their gradient at every pool (20 to 37 ms).
     Overlapping windows: one strided slice per offset in the window, the first maximum wins, as in PyTorch.
     """
-    x, y = node.inputs[0], node.outputs[0]
-    assert x is not None
+    x, y = operand(node), node.outputs[0]
     w = window(op, node, integers(node, "kernel_shape") or [])
     if not (w.tiles and len(w.kernel) == 2 and w.unpadded and not w.ceil_mode):
         return _first_maximum(op, x, y, ct, w)
@@ -163,7 +164,9 @@ def _first_maximum(op: Emitter, x: ir.Value, y: ir.Value, ct: ir.Value, w: Windo
     begin, end = op.value(_vector(w.pads_begin)), op.value(_vector(w.pads_end))
     reach = op.Add(end, strides) if w.ceil_mode else end
     pads = op.Concat(op.value([0, 0]), begin, op.value([0, 0]), reach, axis=0)
-    lowest = np.asarray(_LOWEST.get(x.dtype or ir.DataType.FLOAT, -65504.0), dtype=(x.dtype or ir.DataType.FLOAT).numpy())
+    lowest = np.asarray(
+        _LOWEST.get(x.dtype or ir.DataType.FLOAT, -65504.0), dtype=(x.dtype or ir.DataType.FLOAT).numpy()
+    )
     padded = x if w.unpadded and not w.ceil_mode else op.Pad(x, pads, lowest)
     last = op.Add(op.Mul(op.Sub(op.shape(y, start=2), 1), strides), 1)
 

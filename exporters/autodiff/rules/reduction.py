@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
-from pixelgrad.exporters.opset18.attributes import integer
+from pixelgrad.exporters.opset18.attributes import integer, operand, optional
 from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank
 
 
 def _axes(node: ir.Node) -> list[int]:
-    x = node.inputs[0]
-    assert x is not None
-    given = node.inputs[1] if len(node.inputs) > 1 else None
+    x = operand(node)
+    given = optional(node, 1)
     if given is None or (given.shape is not None and given.shape.is_static() and given.shape.numpy() == (0,)):
         return [] if integer(node, "noop_with_empty_axes", 0) else list(range(rank(x)))
     axes = constant(given)
@@ -36,12 +33,12 @@ def _keepdims(op: Emitter, node: ir.Node, reduced: ir.Value) -> ir.Value:
 
 @rule("ReduceSum")
 def reduce_sum(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.expand_like(_keepdims(op, node, ct), node.inputs[0])
+    return op.expand_like(_keepdims(op, node, ct), operand(node))
 
 
 @rule("ReduceMean")
 def reduce_mean(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
+    x = operand(node)
     share = op.Div(ct, op.size_ratio(x, node.outputs[0]))
     return op.expand_like(_keepdims(op, node, share), x)
 
@@ -49,7 +46,7 @@ def reduce_mean(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 @rule("ReduceMax", "ReduceMin")
 def reduce_extremum(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     """Shared evenly among ties, as PyTorch's amax does."""
-    x, axes = node.inputs[0], _axes(node)
+    x, axes = operand(node), _axes(node)
     mask = op.mask(op.Equal(x, _keepdims(op, node, node.outputs[0])), ct)
     count = op.ReduceSum(mask, axes, keepdims=1, noop_with_empty_axes=1)
     return op.Mul(mask, op.Div(_keepdims(op, node, ct), count))
@@ -57,7 +54,7 @@ def reduce_extremum(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("ReduceL1")
 def reduce_l1(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(op.Sign(node.inputs[0]), _keepdims(op, node, ct))
+    return op.Mul(op.Sign(operand(node)), _keepdims(op, node, ct))
 
 
 @rule("ReduceL2")
@@ -65,40 +62,37 @@ def reduce_l2(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     """x / |x|, and 0 at the origin."""
     norm = node.outputs[0]
     safe = op.Where(op.Greater(norm, 0.0), norm, 1.0)
-    return op.Mul(node.inputs[0], _keepdims(op, node, op.Div(ct, safe)))
+    return op.Mul(operand(node), _keepdims(op, node, op.Div(ct, safe)))
 
 
 @rule("ReduceSumSquare")
 def reduce_sum_square(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(op.Mul(_keepdims(op, node, ct), 2.0), node.inputs[0])
+    return op.Mul(op.Mul(_keepdims(op, node, ct), 2.0), operand(node))
 
 
 @rule("ReduceLogSum")
 def reduce_log_sum(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.expand_like(_keepdims(op, node, op.Mul(ct, op.Exp(op.Neg(node.outputs[0])))), node.inputs[0])
+    return op.expand_like(_keepdims(op, node, op.Mul(ct, op.Exp(op.Neg(node.outputs[0])))), operand(node))
 
 
 @rule("ReduceLogSumExp")
 def reduce_log_sum_exp(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    shifted = op.Sub(node.inputs[0], _keepdims(op, node, node.outputs[0]))
+    shifted = op.Sub(operand(node), _keepdims(op, node, node.outputs[0]))
     return op.Mul(op.Exp(shifted), _keepdims(op, node, ct))
 
 
 @rule("CumSum")
 def cum_sum(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     reverse = 1 - integer(node, "reverse", 0)
-    return op.CumSum(ct, node.inputs[1], exclusive=integer(node, "exclusive", 0), reverse=reverse)
+    return op.CumSum(ct, operand(node, 1), exclusive=integer(node, "exclusive", 0), reverse=reverse)
 
 
 @rule("LpNormalization")
 def lp_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     """y = x / |x|_p along one axis: (ct - s sum(ct y)) / |x|, with s = y for p = 2 and sign x for p = 1."""
-    x, y, axis = node.inputs[0], node.outputs[0], integer(node, "axis", -1)
-    assert x is not None
+    x, y, axis = operand(node), node.outputs[0], integer(node, "axis", -1)
     one = integer(node, "p", 2) == 1
     axes = [normalize_axis(axis, len(dims(x)))]
     norm = op.ReduceL1(x, axes, keepdims=1) if one else op.ReduceL2(x, axes, keepdims=1)
     along = op.ReduceSum(op.Mul(ct, y), axes, keepdims=1)
     return op.Div(op.Sub(ct, op.Mul(op.Sign(x) if one else y, along)), norm)
-
-

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
-from pixelgrad.exporters.opset18.attributes import integers, text
+from pixelgrad.exporters.opset18.attributes import integers, operand, optional, text
 from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank, same_dim
 
 
@@ -18,8 +20,7 @@ def resize(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
     Growing by whole numbers with nearest neighbours is pooling by sums, which is far cheaper.
     """
-    x, roi, scales, sizes = (*node.inputs, None, None, None)[:4]
-    assert x is not None
+    x, roi, scales, sizes = operand(node), optional(node, 1), optional(node, 2), optional(node, 3)
     ndim, y = rank(x), node.outputs[0]
     if text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
         raise NetworkError(f"Resize at {y.name!r}: only keep_aspect_ratio_policy 'stretch' has a gradient rule")
@@ -39,7 +40,7 @@ def resize(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     return ct
 
 
-def _whole_factors(node: ir.Node, axes: list[int], factors: np.ndarray, ndim: int) -> list[int] | None:  # type: ignore[type-arg]
+def _whole_factors(node: ir.Node, axes: list[int], factors: np.ndarray[Any, Any], ndim: int) -> list[int] | None:
     by_axis = dict(zip(axes, (float(f) for f in factors), strict=True))
     spatial = [by_axis.get(axis, 1.0) for axis in range(2, ndim)]
     mode, rounding = text(node, "mode", "nearest"), text(node, "nearest_mode", "round_prefer_floor")
@@ -60,8 +61,7 @@ def _weights(
     op: Emitter, node: ir.Node, index: int, axis: int, count: int, inputs: tuple[ir.Value | None, ...]
 ) -> ir.Value:
     """The matrix [output size, input size] of one axis."""
-    x = node.inputs[0]
-    assert x is not None
+    x = operand(node)
     roi, scales, sizes = inputs
     n = op.dim(x, axis)
     zero, one = np.asarray(0, dtype=np.int64), np.asarray(1, dtype=np.int64)
@@ -73,7 +73,8 @@ def _weights(
         begin, end = (op.Slice(roi, [at], [at + 1]) for at in (index, index + count))
         region = op.Concat(begin, op.const(np.zeros(1, np.float32)), end, op.const(np.ones(1, np.float32)), axis=0)
     factor = size = None
-    if scales is not None and not (constant(scales) is not None and constant(scales).size == 0):  # type: ignore[union-attr]
+    given = constant(scales)
+    if scales is not None and (given is None or given.size):
         factor = op.Concat(op.Slice(scales, [index], [index + 1]), op.const(np.ones(1, np.float32)), axis=0)
     else:
         size = op.Concat(op.Slice(sizes, [index], [index + 1]), n, axis=0)
@@ -88,5 +89,3 @@ def _apply_transposed(op: Emitter, ct: ir.Value, weights: ir.Value, axis: int, n
     swap = list(range(ndim))
     swap[axis], swap[-1] = swap[-1], swap[axis]
     return op.Transpose(op.MatMul(op.Transpose(ct, perm=swap), weights), perm=swap)
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -11,7 +12,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
 from pixelgrad.exporters.autodiff.rules.window import END, START
-from pixelgrad.exporters.opset18.attributes import integer, integers, text
+from pixelgrad.exporters.opset18.attributes import integer, integers, operand, optional, text
 from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank, static_shape
 
 Cotangents = Sequence[ir.Value | None]
@@ -24,34 +25,32 @@ def identity(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def reshape(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.reshape_like(ct, node.inputs[0])
+    return op.reshape_like(ct, operand(node))
 
 
 @rule("Transpose")
 def transpose(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
-    assert x is not None
+    x = operand(node)
     perm = integers(node, "perm") or list(reversed(range(rank(x))))
     return op.Transpose(ct, perm=[int(i) for i in np.argsort(perm)])
 
 
 @rule("Cast", "CastLike")
 def cast(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x = node.inputs[0]
-    assert x is not None and x.dtype is not None
+    x = operand(node)
+    assert x.dtype is not None
     return ct if x.dtype == node.outputs[0].dtype else op.Cast(ct, to=int(x.dtype))
 
 
 @rule("Expand")
 def expand(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.sum_to(ct, dims(node.outputs[0]), node.inputs[0])
+    return op.sum_to(ct, dims(node.outputs[0]), operand(node))
 
 
 @rule("Tile")
 def tile(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     """Apart into (repeats, size) per axis, and summed over the repeats."""
-    x, repeats = node.inputs
-    assert x is not None
+    x, repeats = operand(node), operand(node, 1)
     pairs = op.Concat(op.Unsqueeze(repeats, [1]), op.Unsqueeze(op.shape(x), [1]), axis=1)
     apart = op.Reshape(ct, op.Reshape(pairs, [-1]))
     return op.reshape_like(op.ReduceSum(apart, list(range(0, 2 * rank(x), 2)), keepdims=0), x)
@@ -60,7 +59,7 @@ def tile(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 @rule("Concat")
 def concat(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
     axis = integer(node, "axis", 0)
-    sizes = [op.dim(x, axis) for x in node.inputs]
+    sizes = [op.dim(operand(node, index), axis) for index in range(len(node.inputs))]
     if len(sizes) == 1:
         return (ct,)
     return op.emit("Split", [ct, op.Concat(*sizes, axis=0)], {"axis": axis}, count=len(sizes))
@@ -69,7 +68,7 @@ def concat(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
 @rule("Split", every_output=True)
 def split(op: Emitter, node: ir.Node, cts: Sequence[ir.Value | None]) -> ir.Value:
     whole = next(ct for ct in cts if ct is not None)
-    zero = op.Mul(op.ReduceMax(whole, keepdims=0), 0.0) if None in cts else None
+    zero = op.const(np.zeros((), dtype=(whole.dtype or ir.DataType.FLOAT).numpy()))
     parts = [op.expand_like(zero, y) if ct is None else ct for ct, y in zip(cts, node.outputs, strict=True)]
     return op.Concat(*parts, axis=integer(node, "axis", 0))
 
@@ -77,12 +76,11 @@ def split(op: Emitter, node: ir.Node, cts: Sequence[ir.Value | None]) -> ir.Valu
 @rule("Slice")
 def slice_(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     """One axis after the other: back into place, with zeros between where the step is not one."""
-    x = node.inputs[0]
-    assert x is not None
-    starts, ends = node.inputs[1], node.inputs[2]
-    given, stepped = (*node.inputs[3:], None, None)[:2]
+    x = operand(node)
+    starts, ends = operand(node, 1), operand(node, 2)
+    given, stepped = optional(node, 3), optional(node, 4)
     fixed_starts = constant(starts)
-    count = fixed_starts.size if fixed_starts is not None else (static_shape(starts) or (None,))[0]  # type: ignore[arg-type]
+    count = fixed_starts.size if fixed_starts is not None else (static_shape(starts) or (None,))[0]
     axes = list(range(count or 0)) if given is None else constant(given)
     steps = np.ones(count or 0, dtype=np.int64) if stepped is None else constant(stepped)
     if count is None or axes is None or steps is None:
@@ -94,9 +92,7 @@ def slice_(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     return ct
 
 
-def _unslice(
-    op: Emitter, ct: ir.Value, x: ir.Value, axis: int, step: int, start: ir.Value, end: ir.Value
-) -> ir.Value:
+def _unslice(op: Emitter, ct: ir.Value, x: ir.Value, axis: int, step: int, start: ir.Value, end: ir.Value) -> ir.Value:
     size, ndim = op.dim(x, axis), rank(x)
     # Where the slice took its elements from, by slicing the positions themselves: clamping included.
     zero, one = np.asarray(0, dtype=np.int64), np.asarray(1, dtype=np.int64)
@@ -116,7 +112,7 @@ def _unslice(
     return op.Pad(ct, op.Concat(*pads, axis=0))
 
 
-def _at(length: int, index: int, value: int) -> np.ndarray:  # type: ignore[type-arg]
+def _at(length: int, index: int, value: int) -> np.ndarray[Any, Any]:
     result = np.zeros(length, dtype=np.int64)
     result[index] = value
     return result
@@ -137,8 +133,7 @@ def depth_to_space(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     if text(node, "mode", "DCR") == "DCR":
         return deep
     # SpaceToDepth puts the block before the channel, CRD has it behind.
-    x = node.inputs[0]
-    assert x is not None
+    x = operand(node)
     channels = dims(x)[1]
     assert isinstance(channels, int)
     spatial = op.shape(x, start=2)

@@ -9,8 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff.emitter import Emitter
-from pixelgrad.exporters.opset18.attributes import integer, integers, text
-from pixelgrad.exporters.opset18.shapes import dims, rank
+from pixelgrad.exporters.opset18.attributes import integer, integers, operand, text
+from pixelgrad.exporters.opset18.shapes import dims
 
 END = int(np.iinfo(np.int64).max)
 START = int(np.iinfo(np.int64).min)
@@ -47,13 +47,14 @@ class Window:
 
     @property
     def unpadded(self) -> bool:
-        return not isinstance(self.pads_begin, ir.Value) and not any((*self.pads_begin, *self.pads_end))
+        if isinstance(self.pads_begin, ir.Value) or isinstance(self.pads_end, ir.Value):
+            return False
+        return not any((*self.pads_begin, *self.pads_end))
 
 
 def window(op: Emitter, node: ir.Node, kernel: Sequence[int]) -> Window:
     """The windows of a convolution or pooling node over its first input."""
-    x, n = node.inputs[0], len(kernel)
-    assert x is not None
+    x, n = operand(node), len(kernel)
     strides = tuple(integers(node, "strides", [1] * n) or ())
     dilations = tuple(integers(node, "dilations", [1] * n) or ())
     pads = integers(node, "pads", [0] * 2 * n) or []
@@ -68,7 +69,12 @@ def window(op: Emitter, node: ir.Node, kernel: Sequence[int]) -> Window:
 
 
 def _same_pads(
-    op: Emitter, x: ir.Value, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int], upper: bool
+    op: Emitter,
+    x: ir.Value,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    upper: bool,
 ) -> tuple[tuple[int, ...] | ir.Value, tuple[int, ...] | ir.Value]:
     """Padding that makes ceil(size / stride) windows; the odd element goes behind for SAME_UPPER."""
     extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
@@ -111,8 +117,3 @@ def crop(
 def flip(op: Emitter, value: ir.Value, axes: Sequence[int]) -> ir.Value:
     n = len(axes)
     return op.Slice(value, [-1] * n, [START] * n, list(axes), [-1] * n)
-
-
-def spatial_rank(value: ir.Value | None) -> int:
-    assert value is not None
-    return rank(value) - 2

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
-
 from helpers.cases import CASES
 from helpers.gradcheck import Case, check, runtime
+from onnx import TensorProto, helper
+
 from pixelgrad.exporters import vjp
 from pixelgrad.exporters.autodiff import RULES
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from helpers.gradcheck import Case, make_model, runtime
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from helpers.gradcheck import Case, make_model, runtime
 from pixelgrad.exporters import vjp
 
 settings.register_profile("windows", deadline=None, max_examples=60)
@@ -160,7 +160,13 @@ def test_pad(mode: str, sizes: list[int], pads: list[int], free: bool) -> None:
     check_linear(Case("Pad", {"x": x}, {"mode": mode}, {"p": amounts}, free=free))
 
 
-@given(st.integers(1, 6), st.integers(-7, 7), st.integers(-7, 7), st.sampled_from([1, 2, 3, -1, -2]), st.booleans())
+@given(
+    st.integers(1, 6),
+    st.integers(-7, 7),
+    st.integers(-7, 7),
+    st.sampled_from([1, 2, 3, -1, -2]),
+    st.booleans(),
+)
 def test_slice(size: int, start: int, end: int, step: int, free: bool) -> None:
     assume(len(range(size)[slice(start, end, step)]) > 0)
     # Shape inference takes bounds on an axis of free size to lie within it.

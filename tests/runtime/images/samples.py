@@ -6,7 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +91,7 @@ def tiff(
     ``photometric``: 0 white is zero, 1 black is zero, 2 RGB. ``extra``: the ExtraSamples tag. ``data``
     replaces the strip, for packed samples of ``bits`` bits.
     """
-    endian = ">" if big_endian else "<"
+    endian: Literal["<", ">"] = ">" if big_endian else "<"
     samples = samples if samples.ndim == 3 else samples[..., None]
     height, width, channels = samples.shape
     raw = samples.astype(samples.dtype.newbyteorder(endian))
@@ -126,21 +126,15 @@ def tiff(
             out += bytes(len(out) % 2)
             value, place = struct.pack(endian + "I", len(out)), value
             out += place
-        entries += struct.pack(endian + "HHI", tag, {"H": 3, "I": 4}[code], len(values)) + value.ljust(
-            4, b"\0"
-        )
+        entries += struct.pack(endian + "HHI", tag, {"H": 3, "I": 4}[code], len(values)) + value.ljust(4, b"\0")
     out += bytes(len(out) % 2)
     out[4:8] = struct.pack(endian + "I", len(out))
     return bytes(out + struct.pack(endian + "H", len(tags)) + entries + bytes(4))
 
 
 # The D50-adapted primaries of the ICC specification's sRGB and of Adobe RGB (1998), columns R, G, B.
-SRGB_TO_XYZ = np.array(
-    [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
-)
-ADOBE_TO_XYZ = np.array(
-    [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
-)
+SRGB_TO_XYZ = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+ADOBE_TO_XYZ = np.array([[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]])
 ADOBE_GAMMA = 563 / 256
 _D50 = (0.9642, 1.0, 0.8249)
 
@@ -148,9 +142,7 @@ _D50 = (0.9642, 1.0, 0.8249)
 def rgb_profile(to_xyz: Array, gamma: float) -> bytes:
     """A version 2 matrix profile: ``to_xyz`` times the samples raised to ``gamma``."""
     tags = [(name, _xyz(column)) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), to_xyz.T, strict=True)]
-    return _profile(
-        b"mntr", b"RGB ", b"XYZ ", tags + [(n, _curve(gamma)) for n in (b"rTRC", b"gTRC", b"bTRC")]
-    )
+    return _profile(b"mntr", b"RGB ", b"XYZ ", tags + [(n, _curve(gamma)) for n in (b"rTRC", b"gTRC", b"bTRC")])
 
 
 def grey_profile(gamma: float) -> bytes:

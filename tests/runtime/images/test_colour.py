@@ -57,9 +57,7 @@ def test_adobe_rgb_becomes_srgb(format: str) -> None:
 
 def test_swapped_primaries_swap_the_channels_of_a_jpeg() -> None:
     flat = np.full((16, 16, 3), (200, 30, 60), np.uint8)
-    picture = read_image(
-        encoded(Image.fromarray(flat), "JPEG", quality=100, subsampling=0, icc_profile=SWAPPED)
-    )
+    picture = read_image(encoded(Image.fromarray(flat), "JPEG", quality=100, subsampling=0, icc_profile=SWAPPED))
     red, _, blue = picture.pixels.mean(axis=(0, 1))
     assert (red < 0.3, blue > 0.7) == (True, True)
 
@@ -92,9 +90,7 @@ def test_grey_profile(gamma: float) -> None:
 
 
 def test_grey_image_with_an_rgb_profile() -> None:
-    picture = read_image(
-        encoded(Image.fromarray(GREY), "JPEG", quality=100, icc_profile=rgb_profile(SRGB_TO_XYZ, 1.0))
-    )
+    picture = read_image(encoded(Image.fromarray(GREY), "JPEG", quality=100, icc_profile=rgb_profile(SRGB_TO_XYZ, 1.0)))
     assert np.abs(picture.pixels - srgb_curve(GREY / 255.0)[..., None]).mean() < 2.5 / 255
     assert picture.warnings == ()
 
@@ -120,15 +116,23 @@ def _iccp(profile: bytes) -> bytes:
     return png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(profile))
 
 
-@pytest.mark.parametrize(
-    "profile", [b"nonsense", ADOBE[:200], ADOBE[:128] + bytes(len(ADOBE) - 128), bytes(500)]
-)
+@pytest.mark.parametrize("profile", [b"nonsense", ADOBE[:200], ADOBE[:128] + bytes(len(ADOBE) - 128), bytes(500)])
 def test_a_broken_profile_is_ignored_and_noted(profile: bytes) -> None:
     picture = read_image(encoded(Image.fromarray(RGB), "PNG", icc_profile=profile), name="photo.png")
     np.testing.assert_array_equal(picture.pixels, RGB / np.float32(255))
     (warning,) = picture.warnings
     assert "photo.png" in warning
     assert "ICC profile" in warning
+
+
+def test_a_pillow_without_littlecms(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: Any) -> Any:
+        raise ImportError("The _imagingcms C module is not installed")
+
+    monkeypatch.setattr(ImageCms, "ImageCmsProfile", missing)
+    picture = read_image(encoded(Image.fromarray(RGB), "PNG", icc_profile=ADOBE))
+    np.testing.assert_array_equal(picture.pixels, RGB / np.float32(255))
+    assert "LittleCMS" in picture.warnings[0]
 
 
 @pytest.mark.parametrize(

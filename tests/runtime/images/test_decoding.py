@@ -118,9 +118,7 @@ def test_every_other_pillow_mode(mode: str) -> None:
     assert image.mode == mode
     picture = read_image(image)
     expected = np.asarray(image.convert("LA").convert("RGBA") if mode == "La" else image.convert("RGBA"))
-    assert_samples(
-        picture, expected[..., :3], alpha=expected[..., 3] if mode in ("La", "RGBa", "PA") else None
-    )
+    assert_samples(picture, expected[..., :3], alpha=expected[..., 3] if mode in ("La", "RGBa", "PA") else None)
 
 
 # More than 8 bits -----------------------------------------------------------------------------------------
@@ -157,9 +155,7 @@ def test_16_bit_png_with_one_transparent_colour() -> None:
     assert_samples(read_image(png(samples, 2, chunks=chunk)), samples, 65535, alpha=alpha)
     grey = samples[..., 2]
     chunk = png_chunk(b"tRNS", struct.pack(">H", grey[0, 1]))
-    assert_samples(
-        read_image(png(grey, 0, chunks=chunk)), grey, 65535, alpha=np.where(grey == grey[0, 1], 0, 65535)
-    )
+    assert_samples(read_image(png(grey, 0, chunks=chunk)), grey, 65535, alpha=np.where(grey == grey[0, 1], 0, 65535))
 
 
 def test_16_bit_tiff_in_planes_is_read_in_8_bits_or_refused() -> None:

@@ -113,9 +113,7 @@ def test_flipped_bits(name: str, data: st.DataObject) -> None:
     damaged = bytearray(_file(name))
     bits = st.integers(0, 8 * len(damaged) - 1)
     # Headers matter more than pixels, so half of the flips go there.
-    for bit in data.draw(
-        st.lists(st.one_of(st.integers(0, 8 * min(200, len(damaged)) - 1), bits), min_size=1)
-    ):
+    for bit in data.draw(st.lists(st.one_of(st.integers(0, 8 * min(200, len(damaged)) - 1), bits), min_size=1)):
         damaged[bit // 8] ^= 1 << bit % 8
     _survives(bytes(damaged))
 
@@ -133,9 +131,7 @@ def test_overwritten_stretches(name: str, data: st.DataObject) -> None:
 
 @FUZZ
 @given(
-    st.sampled_from(
-        [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"RIFF....WEBP", b"GIF89a", b"BM"]
-    ),
+    st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"RIFF....WEBP", b"GIF89a", b"BM"]),
     st.binary(),
 )
 def test_any_bytes(signature: bytes, rest: bytes) -> None:

@@ -93,9 +93,7 @@ def test_alpha_that_is_refused(alpha: Any) -> None:
         Picture(PIXELS, alpha)
 
 
-@pytest.mark.parametrize(
-    "recipe", [["a list"], {"x": float("nan")}, {"x": object()}, {1: 2, "a": 3}, {"x": "\ud800"}]
-)
+@pytest.mark.parametrize("recipe", [["a list"], {"x": float("nan")}, {"x": object()}, {1: 2, "a": 3}, {"x": "\ud800"}])
 def test_recipes_that_are_refused(recipe: Any) -> None:
     with pytest.raises(SettingsError, match="recipe"):
         Picture(PIXELS, recipe=recipe)
@@ -176,9 +174,7 @@ def test_from_nchw_clips_but_refuses_what_is_not_a_number() -> None:
 def test_from_array_scales_integers_by_their_largest_value(dtype: Any) -> None:
     top = np.iinfo(dtype).max
     samples = np.array([[[0, top // 2, top]]], dtype)
-    np.testing.assert_array_equal(
-        Picture.from_array(samples).pixels, (samples / np.float64(top)).astype(np.float32)
-    )
+    np.testing.assert_array_equal(Picture.from_array(samples).pixels, (samples / np.float64(top)).astype(np.float32))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
