@@ -144,7 +144,8 @@ def _run(events: Iterable[StepEvent], output: str, *, force: bool, quiet: bool) 
             raise
         _save(Picture.from_nchw(error.image), output, force=force)
         raise DivergedError(f"{error}. The last good image is in {_place(output)}") from error
-    assert first is not None and last is not None
+    assert first is not None
+    assert last is not None
     return first, last
 
 

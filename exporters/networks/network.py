@@ -80,11 +80,13 @@ def load_network(path: str | Path, *, preprocess: str | Preprocessing | None = N
     if pool not in POOLS:
         raise SettingsError(f"pool is {pool!r}; it must be one of {', '.join(POOLS)}")
     original, sha256 = read_onnx(path)
+    declared = static_shape(_image_input(original, path))
     model = to_opset18(original, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
     known = tensors(model.graph)
     entry = recognise(known)
     chosen = _preprocessing(preprocess, entry)
-    declared = _free_size(model, path)
+    model.graph.inputs[0].shape = ir.Shape([1, 3, "H", "W"])
+    _infer_again(model)
     _normalise_input(model, chosen)
     if pool == "avg":
         average_for_max(model.graph)
@@ -103,7 +105,7 @@ def load_network(path: str | Path, *, preprocess: str | Preprocessing | None = N
         preprocessing=chosen,
         entry=entry,
         aliases={alias: name for alias, name in aliases.items() if name in known and alias not in known},
-        declared_size=declared,
+        declared_size=(declared[2], declared[3]) if declared is not None else None,
         pool=pool,
     )
 
@@ -115,15 +117,6 @@ def _preprocessing(wanted: str | Preprocessing | None, entry: Entry | None) -> P
     if name not in PREPROCESSINGS:
         raise SettingsError(f"preprocess is {name!r}; it must be one of {', '.join(PREPROCESSINGS)}")
     return PREPROCESSINGS[name]
-
-
-def _free_size(model: ir.Model, path: Path) -> tuple[int, int] | None:
-    """Make the image input [1, 3, H, W]; the (height, width) that it declared."""
-    image = _image_input(model, path)
-    declared = static_shape(image)
-    image.shape = ir.Shape([1, 3, "H", "W"])
-    _infer_again(model)
-    return declared[2:4] if declared is not None else None  # type: ignore[return-value]
 
 
 def settle_size(network: Network, values: Sequence[ir.Value]) -> tuple[int, int] | None:
@@ -190,7 +183,7 @@ def _insists_on_size(node: ir.Node) -> bool:
 def _normalise_input(model: ir.Model, preprocessing: Preprocessing) -> None:
     """Rename the input to ``image``; where needed, put a 1x1 convolution behind it that normalises it."""
     graph = model.graph
-    image = next(value for value in graph.inputs if value.const_value is None)
+    image = graph.inputs[0]
     order = ["RGB".index(channel) for channel in preprocessing.order]
     gain = preprocessing.scale / np.asarray(preprocessing.std)
     matrix = np.zeros((3, 3), dtype=np.float64)

@@ -1,0 +1,168 @@
+"""The artifact on disk: whole or not at all, described truly, and the same weights never twice."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import onnx
+import pytest
+from helpers.networks import chain
+
+from pixelgrad.errors import OutputError
+from pixelgrad.exporters import artifact as module
+from pixelgrad.exporters import load_network, style_objective, write_artifact
+from pixelgrad.exporters.self_check import pattern
+from pixelgrad.runtime import Artifact, verify
+from pixelgrad.runtime.verify import pattern as runtime_pattern
+
+
+def write(path: Path, net: Path, **options: bool) -> Path:
+    network = load_network(net)
+    return write_artifact(network, style_objective(network), path, **options)
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return chain(tmp_path_factory.mktemp("net") / "net.onnx")
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory, net: Path) -> Path:
+    return write(tmp_path_factory.mktemp("artifacts") / "style", net)
+
+
+def test_the_manifest_follows_the_published_schema(artifact: Path) -> None:
+    schema = json.loads((resources.files("pixelgrad.exporters") / "artifact.schema.json").read_text())
+    manifest = json.loads((artifact / "artifact.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(manifest, schema)
+    assert sorted(p.name for p in artifact.iterdir()) == sorted([*manifest["files"], "artifact.json"])
+
+
+def test_graphs_are_standard_onnx_of_opset_18(artifact: Path) -> None:
+    for path in artifact.glob("*.onnx"):
+        model = onnx.load(path)
+        onnx.checker.check_model(model, full_check=True)
+        assert [(o.domain, o.version) for o in model.opset_import] == [("", 18)]
+        assert (model.ir_version, model.producer_name) == (8, "pixelgrad")
+
+
+def test_weights_are_written_once_and_only_those_in_use(artifact: Path, net: Path) -> None:
+    training = onnx.load(artifact / "training_model.onnx", load_external_data=False)
+    evaluation = onnx.load(artifact / "eval_model.onnx", load_external_data=False)
+    places = [
+        {t.name: {e.key: e.value for e in t.external_data} for t in m.graph.initializer if t.external_data}
+        for m in (training, evaluation)
+    ]
+    assert set(places[0]) == {"w2", "w3"}
+    assert places[0] == places[1]
+    weights = sum(np.prod(t.dims) * 4 for t in onnx.load(net).graph.initializer if t.name in places[0])
+    assert (artifact / "weights.bin").stat().st_size < weights + 200
+
+
+def test_exporting_twice_gives_the_same_bytes(artifact: Path, net: Path, tmp_path: Path) -> None:
+    again = write(tmp_path / "again", net)
+    for path in artifact.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+
+
+def test_layers_and_network_are_described(artifact: Path) -> None:
+    manifest = json.loads((artifact / "artifact.json").read_text())
+    assert manifest["layers"]["r3"] == {"stride": 4, "receptive_field": 18}
+    assert manifest["network"]["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
+    assert [t["name"] for t in manifest["terms"]] == ["content.r3", "style.r1", "style.r2", "style.r3", "tv"]
+    assert manifest["image"]["alignment"] == 4
+
+
+def test_verify_passes_on_a_sound_artifact(artifact: Path) -> None:
+    checks = list(verify(Artifact(artifact, device="cpu")))
+    assert [c.name for c in checks if not c.passed] == []
+    assert {"files", "loss", "gradient norm", "finite difference", "optimizer"} <= {c.name for c in checks}
+
+
+def test_verify_sees_a_wrong_gradient(artifact: Path, tmp_path: Path) -> None:
+    """A graph whose gradient lacks one factor of two is found out by the norm and by finite differences."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    manifest = json.loads((artifact / "artifact.json").read_text())
+    for path in artifact.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
+    model = onnx.load(broken / "training_model.onnx", load_external_data=False)
+    for node in model.graph.node:
+        if node.output[0] == "gradient":
+            node.op_type = "Add"
+            node.input.append(node.input[0])
+    content = model.SerializeToString()
+    (broken / "training_model.onnx").write_bytes(content)
+    failed = [c.name for c in verify(Artifact(broken, device="cpu")) if not c.passed]
+    assert failed == ["files"]
+    manifest["files"]["training_model.onnx"] = {
+        "sha256": __import__("hashlib").sha256(content).hexdigest(),
+        "bytes": len(content),
+    }
+    (broken / "artifact.json").write_text(json.dumps(manifest))
+    failed = [c.name for c in verify(Artifact(broken, device="cpu")) if not c.passed]
+    assert failed == ["gradient norm", "finite difference"]
+
+
+def test_both_rooms_draw_the_same_pattern() -> None:
+    for seed in (1, 2, 17):
+        np.testing.assert_array_equal(pattern(37, 41, seed), runtime_pattern(37, 41, seed))
+    assert abs(float(np.corrcoef(pattern(16, 16, 1).ravel(), pattern(16, 16, 2).ravel())[0, 1])) < 0.6
+
+
+def test_an_artifact_is_replaced_only_when_forced(net: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "style", net)
+    (path / "extra").write_text("kept until replaced")
+    with pytest.raises(OutputError, match=r"artifact in .*style' already; --force"):
+        write(path, net)
+    write(path, net, force=True)
+    assert not (path / "extra").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["style"]
+
+
+def test_other_folders_and_files_are_never_touched(net: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "cat.jpg").write_text("a cat")
+    with pytest.raises(OutputError, match="holds other files"):
+        write(folder, net, force=True)
+    with pytest.raises(OutputError, match="is a file; an artifact is a folder"):
+        write(folder / "cat.jpg", net, force=True)
+    assert (folder / "cat.jpg").read_text() == "a cat"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert (write(empty, net) / "artifact.json").is_file()
+
+
+def test_nothing_is_left_of_an_export_that_fails(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_write_models", full)
+    with pytest.raises(OutputError, match=r"cannot be written: No space left on device"):
+        write(tmp_path / "deep" / "style", net)
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_a_failed_replacement_leaves_the_old_artifact(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "style", net)
+    before = (path / "artifact.json").read_bytes()
+    rename = Path.rename
+
+    def fails(self: Path, target: Path) -> Path:
+        if target == path and not self.name.endswith(f".old-{__import__('os').getpid()}"):
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(OutputError, match="Input/output error"):
+        write(path, net, force=True)
+    assert (path / "artifact.json").read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["style"]

@@ -1,0 +1,243 @@
+"""Losses: what they compute, that their gradient lowers them, and that size and network do not matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from helpers.gradcheck import numerical_vjp, runtime
+from helpers.networks import chain
+
+from pixelgrad.errors import NetworkError, SettingsError, UnknownLayerError
+from pixelgrad.exporters import load_network, style_objective
+from pixelgrad.exporters.objectives import Content, Gram, Objective, Term, TotalVariation, build_loss_graphs
+
+Array = np.ndarray[Any, Any]
+
+
+def picture(height: int, width: int, seed: int) -> Array:
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((1, 3, -(-height // 4), -(-width // 4)))
+    return coarse.repeat(4, 2).repeat(4, 3)[:, :, :height, :width].astype(np.float32)
+
+
+def relative_error(value: Array, target: Array) -> float:
+    def size(x: Array) -> float:
+        return float((x**2).sum() / np.abs(x).sum())
+
+    value, target = value.astype(np.float64), target.astype(np.float64)
+    return size(value - target) / size(target)
+
+
+def gram(features: Array) -> Array:
+    flat = features.astype(np.float64).reshape(features.shape[1], -1)
+    return (flat @ flat.T / flat.shape[1])[None]
+
+
+class Loss:
+    """Both graphs of an objective, ready to run."""
+
+    def __init__(self, path: Path, *terms: Term, size: int | None = None) -> None:
+        self.graphs = build_loss_graphs(load_network(path, preprocess="rgb"), Objective("style", terms))
+        self.training = runtime(self.graphs.training)
+        self.targets = runtime(self.graphs.evaluation) if self.graphs.evaluation is not None else None
+
+    def __call__(self, image: Array, reference: Array, **weights: float) -> dict[str, Array]:
+        targets = self.targets({"image": reference}) if self.targets is not None else {}
+        given = {f"weight.{name}": np.asarray(value, np.float32) for name, value in weights.items()}
+        return self.training({"image": image, **targets, **given})
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return chain(tmp_path_factory.mktemp("net") / "net.onnx")
+
+
+def features(path: Path, image: Array, layer: str) -> Array:
+    loss = Loss(path, Content(f"content.{layer}", layer, 1.0))
+    assert loss.targets is not None
+    return loss.targets({"image": image})[f"target.content.{layer}"]
+
+
+def test_content_loss_is_the_relative_feature_error(net: Path) -> None:
+    a, b = picture(24, 32, 1), picture(24, 32, 2)
+    found = Loss(net, Content("content.r2", "r2", 1.0))(a, b)["loss.content.r2"]
+    assert found == pytest.approx(relative_error(features(net, a, "r2"), features(net, b, "r2")), rel=1e-5)
+
+
+def test_style_loss_is_the_relative_gram_error(net: Path) -> None:
+    a, b = picture(24, 32, 1), picture(40, 24, 2)
+    found = Loss(net, Gram("style.r2", "r2", 1.0))(a, b)["loss.style.r2"]
+    expected = relative_error(gram(features(net, a, "r2")), gram(features(net, b, "r2")))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_total_variation_is_the_mean_squared_difference(net: Path) -> None:
+    x = picture(13, 9, 3)
+    found = Loss(net, TotalVariation("tv", None, 1.0))(x, x)["loss.tv"]
+    expected = (np.diff(x, axis=2) ** 2).sum() + (np.diff(x, axis=3) ** 2).sum()
+    assert found == pytest.approx(expected / x.size, rel=1e-5)
+
+
+ONE_OF_EACH = (Content("content.r3", "r3", 0.5), Gram("style.r1", "r1", 2.0), TotalVariation("tv", None, 3.0))
+
+
+@pytest.mark.parametrize("term", ONE_OF_EACH, ids=lambda term: term.kind)
+@pytest.mark.parametrize("shape", [(24, 24), (21, 30)])
+def test_one_small_step_lowers_each_objective(net: Path, term: Term, shape: tuple[int, int]) -> None:
+    loss = Loss(net, term)
+    x, reference = picture(*shape, 1), picture(*shape, 2)
+    before = loss(x, reference)
+    step = 1e-3 * before["gradient"] / np.abs(before["gradient"]).max()
+    assert loss(x - step, reference)["loss"] < before["loss"]
+
+
+def test_the_gradient_is_that_of_the_weighted_sum(net: Path) -> None:
+    """Against finite differences, at a size that needs alignment."""
+    loss = Loss(net, *ONE_OF_EACH)
+    x, reference = picture(9, 11, 1), picture(9, 11, 2)
+    found = loss(x, reference)
+    total = sum(term.weight * float(found[f"loss.{term.name}"]) for term in ONE_OF_EACH)
+    assert float(found["loss"]) == pytest.approx(total, rel=1e-5)
+    assert loss.targets is not None
+    targets = loss.targets({"image": reference})
+    expected = numerical_vjp(
+        lambda feeds: {"loss": loss.training({**targets, **feeds})["loss"]},
+        {"image": x},
+        {"loss": np.float64(1)},
+        "image",
+        2e-3,
+    )
+    error = np.linalg.norm(found["gradient"] - expected) / np.linalg.norm(expected)
+    assert error < 2e-2
+
+
+def test_weights_are_inputs_with_default_values(net: Path) -> None:
+    loss = Loss(net, *ONE_OF_EACH)
+    x, reference = picture(16, 16, 1), picture(16, 16, 2)
+    plain = loss(x, reference)
+    changed = loss(x, reference, **{"tv": 0.0, "style.r1": 5.0})
+    expected = 0.5 * plain["loss.content.r3"] + 5 * plain["loss.style.r1"]
+    assert float(changed["loss"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_losses_do_not_depend_on_resolution(net: Path) -> None:
+    """The same texture in twice the size: the same loss, to a few per cent of border."""
+    small, large = picture(64, 64, 1), np.tile(picture(64, 64, 1), (1, 1, 2, 2))
+    other_small, other_large = picture(64, 64, 2), np.tile(picture(64, 64, 2), (1, 1, 2, 2))
+    loss = Loss(net, *ONE_OF_EACH)
+    a, b = loss(small, other_small), loss(large, other_large)
+    for term in ONE_OF_EACH:
+        assert float(a[f"loss.{term.name}"]) == pytest.approx(float(b[f"loss.{term.name}"]), rel=0.1)
+
+
+def test_losses_do_not_depend_on_the_scale_of_the_features(tmp_path: Path) -> None:
+    """A network whose first layer is a hundred times stronger says the same."""
+    import onnx
+    from onnx import numpy_helper
+
+    path = chain(tmp_path / "net.onnx")
+    strong = onnx.load(path)
+    for tensor in strong.graph.initializer:
+        if tensor.name in {"w1", "b1", "b2", "b3"}:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(100), tensor.name))
+    onnx.save(strong, tmp_path / "strong.onnx")
+    x, reference = picture(24, 24, 1), picture(24, 24, 2)
+    terms = ONE_OF_EACH[:2]
+    a, b = Loss(path, *terms)(x, reference), Loss(tmp_path / "strong.onnx", *terms)(x, reference)
+    assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-3)
+    np.testing.assert_allclose(a["gradient"], b["gradient"], rtol=2e-2, atol=1e-6)
+
+
+def test_a_reference_without_features_does_no_harm(tmp_path: Path) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(chain(tmp_path / "net.onnx"))
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith("b"):
+            tensor.CopyFrom(numpy_helper.from_array(np.zeros_like(numpy_helper.to_array(tensor)), tensor.name))
+    onnx.save(model, tmp_path / "zero.onnx")
+    black = np.zeros((1, 3, 16, 16), np.float32)
+    found = Loss(tmp_path / "zero.onnx", *ONE_OF_EACH)(picture(16, 16, 1), black)
+    assert all(np.isfinite(value).all() for value in found.values())
+    found = Loss(tmp_path / "zero.onnx", *ONE_OF_EACH)(black, black)
+    assert all(np.isfinite(value).all() for value in found.values())
+
+
+def test_the_graph_is_trimmed_to_the_deepest_layer(net: Path) -> None:
+    graphs = build_loss_graphs(load_network(net), Objective("style", (Gram("style.r1", "r1", 1.0),)))
+    names = {tensor.name for tensor in graphs.training.graph.initializer}
+    assert "w1" in names
+    assert not names & {"w2", "w3"}
+    assert graphs.evaluation is not None
+    assert {i.name for i in graphs.training.graph.input} == {"image", "target.style.r1", "weight.style.r1"}
+    assert [o.name for o in graphs.training.graph.output] == ["loss", "loss.style.r1", "gradient"]
+
+
+def test_the_image_is_continued_to_whole_strides(net: Path) -> None:
+    """Alignment repeats the edge: the same as padding the image so beforehand."""
+    graphs = build_loss_graphs(load_network(net, preprocess="rgb"), Objective("style", (Gram("style.p3", "p3", 1.0),)))
+    assert graphs.alignment == 8
+    assert graphs.evaluation is not None
+    targets = runtime(graphs.evaluation)
+    x = picture(21, 30, 1)
+    padded = np.pad(x, ((0, 0), (0, 0), (0, 3), (0, 2)), mode="edge")
+    np.testing.assert_allclose(
+        targets({"image": x})["target.style.p3"], targets({"image": padded})["target.style.p3"], rtol=1e-6
+    )
+
+
+def test_a_fixed_size_network_keeps_its_size(tmp_path: Path) -> None:
+    path = chain(tmp_path / "net.onnx", size=32, classes=5, flatten=True)
+    graphs = build_loss_graphs(load_network(path), Objective("style", (Content("content.logits", "logits", 1.0),)))
+    assert graphs.fixed_size == (32, 32)
+    shape = [d.dim_value for d in graphs.training.graph.input[0].type.tensor_type.shape.dim]
+    assert shape == [1, 3, 32, 32]
+    free = chain(tmp_path / "free.onnx", classes=5, flatten=True, size=32)
+    network = load_network(free)
+    unsaid = network.clone()
+    object.__setattr__(unsaid, "declared_size", None)
+    with pytest.raises(NetworkError, match="works at one image size only"):
+        build_loss_graphs(unsaid, Objective("style", (Content("content.logits", "logits", 1.0),)))
+
+
+def test_style_objective_weights(net: Path) -> None:
+    objective = style_objective(load_network(net), style_layers=["relu1_1", "relu2_1", "relu3_1"])
+    weights = {term.name: term.weight for term in objective.terms}
+    assert weights["style.r1"] == pytest.approx(4 / 7)
+    assert weights["style.r3"] == pytest.approx(1 / 7)
+    assert weights["content.r3"] == pytest.approx(0.1)
+    given = style_objective(load_network(net), style_layers={"r1": 1, "r2": 3}, content_weight=0, tv_weight=0)
+    assert {term.name: term.weight for term in given.terms} == {"style.r1": 0.25, "style.r2": 0.75}
+
+
+def test_bad_objectives(net: Path) -> None:
+    network = load_network(net)
+    with pytest.raises(UnknownLayerError, match="relu9_1"):
+        style_objective(network, style_layers=["relu9_1"])
+    with pytest.raises(SettingsError, match="content weight is -1"):
+        style_objective(network, content_weight=-1)
+    with pytest.raises(SettingsError, match="layer weights must be positive"):
+        style_objective(network, style_layers={"r1": -1.0})
+    with pytest.raises(SettingsError, match="needs at least one term"):
+        build_loss_graphs(network, Objective("style", ()))
+
+
+def test_shapes_are_written_for_the_runtime(net: Path) -> None:
+    """ONNX Runtime keeps products in its blocked layout only where it can see that both shapes are one."""
+    graphs = build_loss_graphs(load_network(net), Objective("style", (Gram("style.r2", "r2", 1.0),)))
+    described = {info.name: info.type.tensor_type.shape for info in graphs.training.graph.value_info}
+    model = ir.from_proto(graphs.training)
+    products = [
+        n for n in model.graph if n.op_type == "Mul" and "relu" not in n.name and n.name.startswith("gradient/r1")
+    ]
+    assert products
+    for node in products:
+        shapes = [
+            [d.dim_param or d.dim_value for d in described[str(v.name)].dim] for v in node.inputs if v is not None
+        ]
+        assert shapes[0] == shapes[1]
