@@ -34,15 +34,23 @@ _EXTERNAL_FROM = 1024
 _ALIGNMENT = 64
 
 
-def write_artifact(network: Network, objective: Objective, directory: str | Path, *, force: bool = False) -> Path:
+def write_artifact(
+    network: Network,
+    objective: Objective,
+    directory: str | Path,
+    *,
+    profile: str = "portable",
+    force: bool = False,
+) -> Path:
     """Write ``objective`` over ``network`` as an artifact folder, whole or not at all.
 
+    profile: ``portable`` for any device, ``cpu`` for what is fastest on one.
     force: replace an artifact that is there. A folder that holds anything else is never touched.
     Raises :class:`OutputError` where the folder cannot be written, and what :func:`build_loss_graphs` raises.
     """
     directory = Path(directory)
     check_directory(directory, force=force)
-    graphs = build_loss_graphs(network, objective)
+    graphs = build_loss_graphs(network, objective, profile)
     models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model()}
     if graphs.evaluation is not None:
         models["eval_model.onnx"] = graphs.evaluation
@@ -52,7 +60,7 @@ def write_artifact(network: Network, objective: Objective, directory: str | Path
         beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
         try:
             _write_models(models, beside)
-            manifest = _manifest(network, objective, graphs, models, beside, checked)
+            manifest = _manifest(network, objective, graphs, models, beside, checked, profile)
             (beside / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
             beside.chmod(0o755)
             _move(beside, directory)
@@ -130,6 +138,7 @@ def _manifest(
     models: Mapping[str, onnx.ModelProto],
     folder: Path,
     checked: Mapping[str, Any],
+    profile: str,
 ) -> dict[str, Any]:
     chosen = network.preprocessing
     return {
@@ -171,7 +180,7 @@ def _manifest(
             for term in objective.terms
         ],
         "opset": models["training_model.onnx"].opset_import[0].version,
-        "profile": "portable",
+        "profile": profile,
         "operators": {name: sorted({node.op_type for node in model.graph.node}) for name, model in models.items()},
         "files": {
             path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}

@@ -14,7 +14,7 @@ import numpy as np
 
 from pixelgrad.errors import ArtifactError, ImageError
 from pixelgrad.runtime.devices import Choice, choose_device
-from pixelgrad.runtime.session import open_session
+from pixelgrad.runtime.session import open_session, shrinking
 
 __all__ = ["Artifact", "Evaluation", "Term"]
 
@@ -97,7 +97,7 @@ class Artifact:
         names = [term.target for term in self.terms if term.target is not None]
         if not names:
             return {}
-        return dict(zip(names, self.evaluation.run(names, {"image": reference}), strict=True))
+        return dict(zip(names, self.evaluation.run(names, {"image": reference}, shrinking()), strict=True))
 
     def evaluate(
         self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None

@@ -16,6 +16,7 @@ from pixelgrad.exporters.networks import IMAGE, Geometry, Network, minimum_size,
 from pixelgrad.exporters.objectives.terms import Term
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.weights import add_weight
+from pixelgrad.exporters.profiles import apply_profile
 
 _FLOAT = ir.TensorType(ir.DataType.FLOAT)
 
@@ -47,9 +48,10 @@ class LossGraphs:
     alignment: int
 
 
-def build_loss_graphs(network: Network, objective: Objective) -> LossGraphs:
+def build_loss_graphs(network: Network, objective: Objective, profile: str = "portable") -> LossGraphs:
     """Write ``objective`` over a copy of ``network``, trimmed to the layers in use, and its gradient.
 
+    profile: the kind of device to write for, one of :data:`PROFILES`.
     Raises :class:`UnknownLayerError`, :class:`UnsupportedOperatorError`, :class:`NetworkError`.
     """
     if not objective.terms:
@@ -61,13 +63,14 @@ def build_loss_graphs(network: Network, objective: Objective) -> LossGraphs:
     alignment = 1 if fixed else _alignment([geometry[value] for value in layers.values()])
     _set_size(network, alignment, fixed)
     used = upstream(list(layers.values()))
-    training = _training(network.clone(), objective, alignment)
+    least = minimum_size(used)
+    training = _training(network.clone(), objective, alignment, profile)
     evaluation = _evaluation(network, objective, alignment)
     return LossGraphs(
         training=training,
         evaluation=evaluation,
         layers={str(value.name): geometry[value] for value in layers.values()},
-        minimum_size=1 if fixed else _unaligned(minimum_size(used), alignment),
+        minimum_size=1 if fixed else _unaligned(least, alignment),
         fixed_size=fixed,
         alignment=alignment,
     )
@@ -122,7 +125,8 @@ def _align(model: ir.Model, alignment: int) -> ir.Value:
     return image
 
 
-def _training(network: Network, objective: Objective, alignment: int) -> onnx.ModelProto:
+def _training(network: Network, objective: Objective, alignment: int, profile: str) -> onnx.ModelProto:
+    apply_profile(network.model, profile)
     model, graph = network.model, network.model.graph
     graph.outputs.clear()
     op = Emitter(graph)

@@ -93,9 +93,7 @@ class Crops:
 
     def batch(self, count: int, size: int) -> Tensor:
         """`count` crops, augmented each on its own."""
-        return torch.stack([self._augmented(size) for _ in range(count)]).contiguous(
-            memory_format=torch.channels_last
-        )
+        return torch.stack([self._augmented(size) for _ in range(count)]).contiguous(memory_format=torch.channels_last)
 
     def _augmented(self, size: int) -> Tensor:
         rng = self.rng

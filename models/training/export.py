@@ -1,17 +1,13 @@
-"""Write a trained student as ONNX: opset 18, IR 8, float16 weights cast to float32, every layer a named tensor.
-
-    python models/training/export.py --checkpoint pebble.ckpt --out models/pebble.onnx
-"""
+"""Write a network as ONNX: opset 18, IR 8, float16 weights cast to float32, every layer a named tensor."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
-from network import GREY, Design, Folded, Student, design_from
+from network import GREY, Design, Folded
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
@@ -47,9 +43,7 @@ def graph_of(network: Folded, name: str = "pebble") -> onnx.ModelProto:
             stored(f"conv{suffix}.bias", network.biases[suffix]),
         ]
         conv, x = f"conv{suffix}", f"relu{suffix}"
-        nodes.append(
-            helper.make_node("Conv", inputs, [conv], name=conv, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-        )
+        nodes.append(helper.make_node("Conv", inputs, [conv], name=conv, kernel_shape=[3, 3], pads=[1, 1, 1, 1]))
         nodes.append(helper.make_node("Relu", [conv], [x], name=x))
     width = network.design.channels[-1]
     graph = helper.make_graph(
@@ -106,25 +100,3 @@ def read_onnx(path: Path) -> Folded:
         network.weights[suffix] = torch.from_numpy(array.astype(np.float32))
         network.biases[suffix] = torch.from_numpy(arrays[f"conv{suffix}.bias_f16"].astype(np.float32))
     return network
-
-
-def averaged(checkpoint: Path) -> Folded:
-    """The averaged weights of a checkpoint, folded."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    student = Student(design_from(state["design"]))
-    rows = {k.removeprefix("student."): v for k, v in state["average"].items() if k.startswith("student.")}
-    student.load_state_dict(rows)
-    return student.eval().folded()
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    write_onnx(averaged(options.checkpoint), options.out)
-
-
-if __name__ == "__main__":
-    main()

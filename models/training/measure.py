@@ -52,7 +52,8 @@ class Fit:
         for x, y in pairs:
             rows, goals = _rows(x), _columns(y)
             if fit is None:
-                fit = cls(torch.zeros(rows.shape[1], rows.shape[1]).double(), torch.zeros(rows.shape[1], goals.shape[1]).double())
+                wide, tall = rows.shape[1], goals.shape[1]
+                fit = cls(torch.zeros(wide, wide).double(), torch.zeros(wide, tall).double())
             fit.xx += rows.T @ rows
             fit.xy += rows.T @ goals
         assert fit is not None
@@ -100,7 +101,9 @@ def random_weights(design: Design, seed: int = 0) -> Folded:
 
 
 @torch.no_grad()
-def fidelity(network: Features, teacher: SlimVGG, training: list[Tensor], held: list[Tensor], layer: str) -> tuple[float, float]:
+def fidelity(
+    network: Features, teacher: SlimVGG, training: list[Tensor], held: list[Tensor], layer: str
+) -> tuple[float, float]:
     """(explained variance, border error over inner error) of one layer on the held-out images."""
     fit = Fit.over((network(image)[layer], teacher.targets(image)[layer]) for image in training).solve()
     errors, goals, ring, inner = [], [], [], []

@@ -78,6 +78,19 @@ class Folded:
             features[f"relu{suffix}"] = x
         return features
 
+    def rescaled(self, gains: Mapping[str, Tensor]) -> Folded:
+        """The same network with channel i of layer `suffix` multiplied by gains[suffix][i] > 0.
+
+        Exact: rectifiers and poolings are homogeneous, so the next convolution takes the gain out again.
+        """
+        result, incoming = Folded(self.design), torch.ones(3)
+        for suffix, _, _ in self.design.convolutions():
+            gain = gains[suffix]
+            result.weights[suffix] = self.weights[suffix] * gain[:, None, None, None] / incoming[:, None, None]
+            result.biases[suffix] = self.biases[suffix] * gain
+            incoming = gain
+        return result
+
 
 def pool(x: Tensor, kind: str) -> Tensor:
     """Halve the height and width."""
@@ -114,8 +127,10 @@ class Student(nn.Module):
         result = Folded(self.design)
         for suffix, _, _ in self.design.convolutions():
             norm, convolution = self.norms[suffix], self.convolutions[suffix]
-            assert isinstance(norm, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d)
-            assert norm.running_mean is not None and norm.running_var is not None
+            assert isinstance(norm, nn.BatchNorm2d)
+            assert isinstance(convolution, nn.Conv2d)
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
             gain, weight = norm.weight / torch.sqrt(norm.running_var + norm.eps), convolution.weight
             result.weights[suffix] = (weight * gain[:, None, None, None]).detach().float().clone()
             result.biases[suffix] = (norm.bias - norm.running_mean * gain).detach().float().clone()

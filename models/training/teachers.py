@@ -76,9 +76,7 @@ class SlimVGG:
     def targets(self, image: Tensor) -> dict[str, Tensor]:
         """The five rotated auxiliary outputs, and relu4_2 as it is, under the student's layer names."""
         features = self.features(image)
-        result = {
-            f"relu{s}": F.conv2d(features[f"relu{s}"].float(), self.maps[s][:, :, None, None]) for s in HEADS
-        }
+        result = {f"relu{s}": F.conv2d(features[f"relu{s}"].float(), self.maps[s][:, :, None, None]) for s in HEADS}
         result["relu4_2"] = features["relu4_2"].float()
         return {name: x.contiguous(memory_format=torch.channels_last) for name, x in result.items()}
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from calibrate import calibrated
 from data import Crops, held_out
 from export import write_onnx
 from network import LAYERS, Design, Heads, Student, design_from
@@ -107,9 +108,8 @@ class Run:
     def averaged(self) -> tuple[Student, Heads]:
         """Copies with the averaged weights, in evaluation mode."""
         student = Student(self.student.design)
-        heads = Heads(
-            {n: (s, self.heads.weight(n).shape[1], self.heads.weight(n).shape[0]) for n, s in self.heads.sources.items()}
-        )
+        shapes = {name: self.heads.weight(name).shape for name in self.heads.sources}
+        heads = Heads({name: (source, shapes[name][1], shapes[name][0]) for name, source in self.heads.sources.items()})
         for name, module in (("student.", student), ("heads.", heads)):
             state = {k.removeprefix(name): v for k, v in self.average.items() if k.startswith(name)}
             module.load_state_dict(state)
@@ -175,7 +175,8 @@ def explained(student: Student, heads: Heads, teachers: Teachers, images: list[t
         for name, target in targets.items():
             target = _columns(target).double()
             error = (_columns(estimates[name]) - target).square().sum(dim=0)
-            row = torch.stack([error, torch.ones_like(error) * len(target), target.sum(dim=0), target.square().sum(dim=0)])
+            count = torch.full_like(error, len(target))
+            row = torch.stack([error, count, target.sum(dim=0), target.square().sum(dim=0)])
             sums[name] = sums.get(name, torch.zeros_like(row)) + row
     return {
         name: float(1 - error.sum() / (squares - total**2 / area).sum())
@@ -198,6 +199,10 @@ def train(run: Run, teachers: Teachers, crops: Crops, options: argparse.Namespac
     earlier = run.seconds
     run.student.train()
     while run.step < options.steps:
+        if options.minutes is not None and time.monotonic() - start >= 60 * options.minutes:
+            save(run, options.checkpoint)
+            log.info("stopped after %.0f minutes; the same command continues", options.minutes)
+            return
         if run.step >= options.freeze * options.steps:
             # The last stretch trains the very function that is folded and shipped.
             for norm in run.student.norms.values():
@@ -227,10 +232,6 @@ def train(run: Run, teachers: Teachers, crops: Crops, options: argparse.Namespac
             saved = now
             save(run, options.checkpoint)
             log.info("held out: explained %s", _row(explained(*run.averaged(), teachers, images)))
-        if options.minutes and now - start > 60 * options.minutes:
-            save(run, options.checkpoint)
-            log.info("stopped after %.0f minutes; the same command continues", options.minutes)
-            return
 
 
 def _row(values: dict[str, float]) -> str:
@@ -246,7 +247,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--checkpoint", "--resume", type=Path, default=Path("pebble.ckpt"), help="written and read")
     parser.add_argument("--every", type=float, default=5, help="minutes between checkpoints")
     parser.add_argument("--steps", type=int, default=60000, help="length of the schedule")
-    parser.add_argument("--minutes", type=float, help="end this sitting after so long; the schedule stays")
+    parser.add_argument("--minutes", type=float, help="length of this sitting; 0 only writes --out")
     parser.add_argument("--optimiser", choices=("muon", "adam"), default="muon")
     parser.add_argument("--rate", type=float, default=0.02, help="peak rate of muon")
     parser.add_argument("--adam-rate", type=float, default=2e-3, help="peak rate of adam")
@@ -280,7 +281,9 @@ def main(arguments: list[str] | None = None) -> None:
     log.info("%s, step %d of %d", design, run.step, options.steps)
     train(run, teachers, crops, options)
     if options.out:
-        write_onnx(run.averaged()[0].folded(), options.out)
+        student, heads = run.averaged()
+        network = calibrated(student.folded(), heads, (crops.batch(4, 192) for _ in range(16)))
+        write_onnx(network, options.out)
         log.info("wrote %s", options.out)
 
 

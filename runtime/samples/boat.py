@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .camera import Camera
-from .canvas import Layer
-from .noise import Array
-from .terrain import SKY_COLOUR, SUN, SUN_COLOUR
+from pixelgrad.runtime.samples.camera import Camera
+from pixelgrad.runtime.samples.canvas import Layer
+from pixelgrad.runtime.samples.noise import Array
+from pixelgrad.runtime.samples.terrain import SKY_COLOUR, SUN, SUN_COLOUR
 
 _PLACE = np.array([-0.23, 0.0, 2.95], np.float32)
 _TURN = 0.42
@@ -18,14 +18,12 @@ _CLOTH = np.array([0.80, 0.42, 0.13], np.float32)
 
 def _world(along: Array, up: Array, across: Array) -> Array:
     """Points of the world [..., 3] from the boat's own axes."""
-    c, s = np.float32(np.cos(_TURN)), np.float32(np.sin(_TURN))
-    return np.asarray(
-        _PLACE + np.stack([c * along - s * across, up, s * along + c * across], axis=-1), np.float32
-    )
+    c, s = np.cos(_TURN), np.sin(_TURN)
+    return np.asarray(_PLACE + np.stack([c * along - s * across, up, s * along + c * across], axis=-1))
 
 
 def _spot(along: float, up: float, across: float = 0.0) -> Array:
-    return _world(np.float32(along), np.float32(up), np.float32(across))  # type: ignore[arg-type]
+    return _world(np.asarray(along), np.asarray(up), np.asarray(across))
 
 
 def _quads(grid: Array) -> Array:
@@ -43,15 +41,11 @@ def draw(layer: Layer, camera: Camera, rng: np.random.Generator) -> None:
     along, up = _HALF * s * (1.0 + 0.10 * t), _SIDE * t * (1.0 + 0.5 * s * s)
     bend = (0.10 + 0.28 * np.arange(stations) / (stations - 1))[None, :, None]
     light = 0.75 * SKY_COLOUR + bend * SUN_COLOUR
-    tone = (
-        1.0
-        + 0.08 * rng.standard_normal((strakes, 1, 1))
-        + 0.015 * rng.standard_normal((strakes, stations, 1))
-    )
+    tone = 1.0 + 0.08 * rng.standard_normal((strakes, 1, 1)) + 0.015 * rng.standard_normal((strakes, stations, 1))
     for side, albedo in ((1.0, _OAK), (-1.0, _TEAL)):
         planks = np.broadcast_to(albedo, (strakes, stations, 3)).copy()
         planks[-1] = _RAIL
-        hull = _world(along.astype(np.float32), up.astype(np.float32), (side * beam).astype(np.float32))
+        hull = _world(along, up, side * beam)
         layer.polygons(camera.project(_quads(hull)), (planks * light * tone).reshape(-1, 3))
     mast = np.stack([_spot(0.05, 0.03), _spot(0.02, 0.66)])
     layer.lines(camera.project(mast)[None], (0.12, 0.07, 0.04), camera.scale * 0.0032)

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .noise import Array, Noise, smoothstep
+from pixelgrad.runtime.samples.noise import Array, smoothstep
 
 _ROWS, _COLUMNS = 512, 256  # The bristle texture: across all bristles, and along them.
 
 
 @dataclass(frozen=True)
 class Strokes:
-    """N strokes in pixels: middle [N, 2] (column, row), direction and curvature (1/pixel), length, width, two
-    colours.
+    """N strokes: middle [N, 2] (column, row), angle in radians, curvature in 1/pixel, length, width in pixels.
 
-    ``load`` [N] is the amount of paint: it sets how thick the stroke lies and how soon it runs dry.
+    The bristles carry two colours [N, 3]; ``load`` is the amount of paint, which sets how thick a stroke lies
+    and how soon it runs dry.
     """
 
     middle: Array
@@ -30,7 +30,7 @@ class Strokes:
     width: Array
     colour: Array
     second: Array
-    load: Array
+    load: float
 
 
 class Painting:
@@ -50,7 +50,7 @@ class Painting:
             self._stroke(strokes, k, float(reach[k]), place[k])
 
     def _stroke(self, strokes: Strokes, k: int, reach: float, place: Array) -> None:
-        height, width = self.thickness.shape
+        height, width = self.colour.shape[:2]
         cx, cy = float(strokes.middle[k, 0]), float(strokes.middle[k, 1])
         left, right = max(0, int(cx - reach)), min(width, int(cx + reach) + 2)
         top, bottom = max(0, int(cy - reach)), min(height, int(cy + reach) + 2)
@@ -68,10 +68,10 @@ class Painting:
             along = np.arctan2(along * np.sign(radius), off * np.sign(radius)) * radius
         half, long = float(strokes.width[k]) / 2, float(strokes.length[k]) / 2
         p, q = along / np.float32(long), across / np.float32(half)
-        rows = (q * 15.0 + place[0]).astype(np.int64) & (_ROWS - 1)
+        rows = (q * 14.0 + place[0]).astype(np.int64) & (_ROWS - 1)
         columns = (p * 40.0 + place[1]).astype(np.int64) & (_COLUMNS - 1)
         hair = self._bristles[rows, columns]
-        load = float(strokes.load[k])
+        load = strokes.load
         end = 1.0 - 0.5 * p * p * p * p - 0.28 * np.maximum(p, 0.0)
         edge = (end + 0.28 * (hair - 0.5) - np.abs(q)) * np.float32(half)
         tip = (1.0 - np.abs(p) - 0.30 * (1.0 - hair) * (1.0 + 0.8 * p)) * np.float32(long)
@@ -82,7 +82,7 @@ class Painting:
         paint = strokes.colour[k] + (strokes.second[k] - strokes.colour[k]) * (hair * 1.1 - 0.1)[..., None]
         under = self.colour[box]
         under += (paint - under) * cover[..., None]
-        ridge = half * load * (0.35 + 0.50 * hair + 0.45 * smoothstep(0.45, 0.95, np.abs(q)))
+        ridge = half * load * (0.45 + 0.40 * hair + 0.45 * smoothstep(0.45, 0.95, np.abs(q)))
         relief = self.thickness[box]
         relief += (ridge - 0.55 * relief) * cover
 

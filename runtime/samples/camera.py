@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from .noise import Array
+from pixelgrad.runtime.samples.noise import Array
 
 FOCAL = 1.5
 HORIZON = 0.575  # From the top, as a part of the frame's height.

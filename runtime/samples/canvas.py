@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from .noise import Array
+from pixelgrad.runtime.samples.noise import Array
 
 _OVER = 3  # Subpixels per pixel and axis.
 _WHITE = 4.0  # The brightest radiance that a layer holds; stored as a square root, so that 8 bits do.

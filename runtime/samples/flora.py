@@ -2,32 +2,27 @@
 
 import numpy as np
 
-from .camera import Camera
-from .canvas import Layer
-from .noise import Array, Noise, mix
+from pixelgrad.runtime.samples.camera import Camera
+from pixelgrad.runtime.samples.canvas import Layer
+from pixelgrad.runtime.samples.noise import Array, Noise, mix
 
 _DEEP = np.array([0.012, 0.024, 0.020], np.float32)
 _NEEDLE = np.array([0.050, 0.075, 0.030], np.float32)
 _GILT = np.array([0.62, 0.36, 0.10], np.float32)
-_LEAVES = np.array(
-    [[0.10, 0.12, 0.03], [0.16, 0.13, 0.03], [0.26, 0.13, 0.03], [0.07, 0.10, 0.04]], np.float32
-)
+_LEAVES = np.array([[0.10, 0.12, 0.03], [0.16, 0.13, 0.03], [0.26, 0.13, 0.03], [0.07, 0.10, 0.04]], np.float32)
 
 
 def _spruce(layer: Layer, rng: np.random.Generator, foot: Array, tall: float) -> None:
     """A spruce of ``tall`` pixels: drooping boughs around a stem, each hung with twigs, gilded on the
     right.
     """
-    layer.lines([[foot, foot - (0.0, tall)]], _DEEP, tall * 0.008)
+    layer.lines([[foot, foot - (0.0, 0.9 * tall)]], _DEEP, tall * 0.008)
+    layer.lines([[foot, foot - (0.0, 1.01 * tall)]], _DEEP, tall * 0.0025)
     boughs, twigs = 900, 8
     t = np.sort(rng.random(boughs)) ** 0.9
     angle = rng.random(boughs) * 2 * np.pi
-    tiers = 0.80 + 0.20 * np.cos(
-        2 * np.pi * (17.0 * t + 0.9 * np.sin(9.0 * t) + 0.08 * rng.standard_normal(boughs))
-    )
-    reach = (
-        0.185 * np.maximum(1.0 - t, 0.015) ** 0.85 * tiers * (0.70 + 0.5 * rng.random(boughs)) * np.sin(angle)
-    )
+    tiers = 0.80 + 0.20 * np.cos(2 * np.pi * (17.0 * t + 0.9 * np.sin(9.0 * t) + 0.08 * rng.standard_normal(boughs)))
+    reach = 0.185 * np.maximum(1.0 - t, 0.015) ** 0.85 * tiers * (0.70 + 0.5 * rng.random(boughs)) * np.sin(angle)
     near, tone = np.cos(angle), rng.random(boughs)
     light = np.clip(0.28 + 0.72 * reach / (np.abs(reach) + 0.03), 0.0, 1.0) * (0.60 + 0.40 * near)
 
@@ -131,14 +126,10 @@ def _grass(layer: Layer, camera: Camera, rng: np.random.Generator, noise: Noise)
     drift = noise(u * 5.0, depth * 2.5)
     sunny = np.clip((1.0 - 0.75 * depth) * (0.35 + 0.9 * np.clip(u + 0.75, 0, 1)) + 0.5 * drift, 0.0, 1.0)
     cool, warm = np.array([0.040, 0.070, 0.020], np.float32), np.array([0.50, 0.36, 0.08], np.float32)
-    colour = mix(cool, warm, np.asarray(sunny * tone[:, 1] ** 1.6, np.float32)) * (
-        1.0 - 0.45 * depth[:, None]
-    )
+    colour = mix(cool, warm, np.asarray(sunny * tone[:, 1] ** 1.6, np.float32)) * (1.0 - 0.45 * depth[:, None])
     foot = camera.place(u, v)
     blades = _blades(foot, lean, size, 0.055 * size + 0.25)
-    petals = np.array(
-        [[0.95, 0.62, 0.10], [0.80, 0.16, 0.08], [0.92, 0.84, 0.70], [0.40, 0.24, 0.58]], np.float32
-    )
+    petals = np.array([[0.95, 0.62, 0.10], [0.80, 0.16, 0.08], [0.92, 0.84, 0.70], [0.40, 0.24, 0.58]], np.float32)
     kind = (2.0 * noise(u * 3.0 + 9.0, depth * 1.5) + 2.0 + 0.7 * tone[:, 0]).astype(np.int64) % 4
     blooms = (drift > 0.02) & (tone[:, 2] > 0.90)
     for part in np.array_split(np.arange(count), 24):

@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from .noise import Array, Noise, mix, smoothstep
-from .tesserae import Cells, Indices, cells, relax
+from pixelgrad.runtime.samples.drawing import check, stream
+from pixelgrad.runtime.samples.noise import Array, Noise, Picture, mix, smoothstep
+from pixelgrad.runtime.samples.tesserae import Cells, Indices, cells, relax
 
 _SIDE = 0.0195  # A tessera's side in parts of the picture's height.
 _ROUNDS = 20
-_COARSE = (
-    224  # Height at which the cells are relaxed: always the same, so that every size has the same cells.
-)
+_COARSE = 224  # Height at which the cells are relaxed: always the same, so that every size has the same cells.
 _MARGIN = 3 * _SIDE
 _SUN = (-0.22, 0.305)
 _BAND = 4  # Rows of tesserae from one wave to the next.
@@ -24,17 +23,19 @@ def _rgb(red: float, green: float, blue: float) -> Array:
 
 _GOLD, _AMBER, _CREAM = _rgb(0.90, 0.66, 0.17), _rgb(0.80, 0.36, 0.06), _rgb(0.94, 0.88, 0.70)
 _LAPIS, _AZURE, _TEAL = _rgb(0.045, 0.09, 0.36), _rgb(0.08, 0.31, 0.64), _rgb(0.04, 0.47, 0.50)
+_PEARL = _rgb(0.90, 0.88, 0.80)
 _AQUA, _ROSE, _RUBY = _rgb(0.38, 0.73, 0.69), _rgb(0.84, 0.42, 0.34), _rgb(0.58, 0.045, 0.085)
 _EMERALD, _INK, _GROUT = _rgb(0.06, 0.38, 0.22), _rgb(0.07, 0.05, 0.08), _rgb(0.078, 0.068, 0.064)
 
 
-def mosaic(width: int = 768, height: int = 512, seed: int = 0) -> Array:
+def mosaic(width: int = 768, height: int = 512, seed: int = 0) -> Picture:
     """A glass mosaic of a sun over the sea, float32 [height, width, 3], RGB in [0, 1].
 
     The same seed gives the same mosaic at every size. Rows of tesserae follow the outlines, as in opus
     vermiculatum.
     """
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 200])))
+    check(width, height, seed)
+    rng = stream(seed, 200)
     motif = _Motif(rng)
     wide, high = 1.5 + 2 * _MARGIN, 1.0 + 2 * _MARGIN
     shape = (round(high * _COARSE), round(wide * _COARSE))
@@ -59,7 +60,7 @@ def mosaic(width: int = 768, height: int = 512, seed: int = 0) -> Array:
     return _render(tiles, colour, metal, _SIDE * scale, rng)
 
 
-def _render(tiles: Cells, colour: Array, metal: Array, side: float, rng: np.random.Generator) -> Array:
+def _render(tiles: Cells, colour: Array, metal: Array, side: float, rng: np.random.Generator) -> Picture:
     """Glass set by hand: every tessera is tilted its own way, rounded at its edges, and casts light back
     here and there.
     """
@@ -79,7 +80,7 @@ def _render(tiles: Cells, colour: Array, metal: Array, side: float, rng: np.rand
     gloss = spot * spot * (0.16 * matt[own] + 0.45 * metal[own] * (matt[own] > 0.55))
     glass = colour[own] * shade[..., None] + gloss[..., None] * (0.45 + 0.55 * colour[own])
     bed = _GROUT * (1.0 + 0.5 * grain.fractal(columns * 4.0, rows * 4.0, 3))[..., None]
-    return np.clip(bed + (glass - bed) * inside[..., None], 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(bed + (glass - bed) * inside[..., None], 0.0, 1.0), np.float32)
 
 
 class _Motif:
@@ -91,9 +92,7 @@ class _Motif:
     def __init__(self, rng: np.random.Generator) -> None:
         self._tone = Noise(rng)
         self._phase = rng.random(3).astype(np.float32) * 6.28
-        grid = np.stack(
-            np.meshgrid(np.arange(-0.85, 0.9, 0.15), np.arange(0.05, 0.5, 0.125)), axis=-1
-        ).reshape(-1, 2)
+        grid = np.stack(np.meshgrid(np.arange(-0.85, 0.9, 0.15), np.arange(0.05, 0.5, 0.125)), axis=-1).reshape(-1, 2)
         stars = grid + 0.02 * rng.standard_normal(grid.shape)
         far = np.hypot(stars[:, 0] - _SUN[0], stars[:, 1] - _SUN[1]) > 0.46
         clear = np.hypot(stars[:, 0] - _FISH[0][0], stars[:, 1] - _FISH[0][1]) > 0.22
@@ -113,9 +112,7 @@ class _Motif:
         dx, dy = p[:, 0] - x, p[:, 1] - y
         along, across = (c * dx + s * dy) / half, (c * dy - s * dx) / half
         flip = -1.0 if c < 0 else 1.0
-        return np.asarray(along, np.float32), np.asarray(
-            flip * (across - 0.32 * bend * along * along), np.float32
-        )
+        return np.asarray(along, np.float32), np.asarray(flip * (across - 0.32 * bend * along * along), np.float32)
 
     @staticmethod
     def _girth(s: Array) -> Array:
@@ -124,7 +121,7 @@ class _Motif:
         tail = np.where((s < -0.86) & (s > -1.38), 0.10 + 0.75 * (-0.86 - s), 0.0)
         return np.asarray(np.maximum(body, tail), np.float32)
 
-    def _row(self, p: Array, field: Array) -> Array:
+    def _row(self, p: Array, field: Indices) -> Array:
         """Row coordinate of each point in its field: 0 sky, 1 sea, 2 star, 3 and on the fish."""
         rows = np.empty(len(p), np.float32)
         for kind in np.unique(field).tolist():
@@ -143,9 +140,7 @@ class _Motif:
     def _sea(self, p: Array) -> Array:
         """Rows below the surface of the sea."""
         u, v = p[:, 0], p[:, 1]
-        lift = 0.034 * np.sin(8.0 * u + 4.0 * v + self._phase[0]) + 0.018 * np.sin(
-            15.0 * u - 7.0 * v + self._phase[1]
-        )
+        lift = 0.034 * np.sin(8.0 * u + 4.0 * v + self._phase[0]) + 0.018 * np.sin(15.0 * u - 7.0 * v + self._phase[1])
         return np.asarray((v - 0.605 + lift * (0.5 + v)) / _SIDE, np.float32)
 
     def _field(self, p: Array) -> Indices:
@@ -188,10 +183,11 @@ class _Motif:
         tone = self._tone.fractal(u * 4.0, v * 4.0, 2)
 
         drift = row * _SIDE + 0.05 * tone + 0.012 * vary[:, 0]
-        sky = mix(np.broadcast_to(_ROSE, (count, 3)), _AQUA, smoothstep(0.27, 0.37, drift))
-        sky = mix(sky, _TEAL, smoothstep(0.36, 0.50, drift))
-        sky = mix(sky, _AZURE, smoothstep(0.46, 0.64, drift))
-        sky = mix(sky, _LAPIS, smoothstep(0.60, 0.82, drift))
+        sky = mix(np.broadcast_to(_ROSE, (count, 3)), _PEARL, smoothstep(0.25, 0.36, drift))
+        sky = mix(sky, _AQUA, smoothstep(0.37, 0.46, drift))
+        sky = mix(sky, _TEAL, smoothstep(0.44, 0.54, drift))
+        sky = mix(sky, _AZURE, smoothstep(0.51, 0.66, drift))
+        sky = mix(sky, _LAPIS, smoothstep(0.64, 0.86, drift))
         ray = np.cos(20.0 * spoke) > (row - 8.0) / 5.5 - 1.0
         flame = np.where((row < 12)[:, None], _GOLD, _AMBER)
         sky = np.where((ray & (row >= 8))[:, None], flame, sky)
@@ -210,6 +206,7 @@ class _Motif:
         star = np.where((row < 1)[:, None], _RUBY, np.where((row < 2)[:, None], _GOLD, _CREAM))
         colour = np.where((field == 1)[:, None], sea, sky)
         colour = np.where((field == 2)[:, None], star, colour)
+        colour[np.argmin(np.hypot(u - self._stars[:, :1], v - self._stars[:, 1:]), axis=1)] = _RUBY
         metal = np.where(field == 0, gilt, (field == 2) & (row == 1)).astype(np.float32)
         for k in range(len(_FISH)):
             colour = np.where((field == 3 + k)[:, None], self._scales(p, k), colour)
@@ -220,14 +217,11 @@ class _Motif:
         """A fish: dark back, red and orange flank, cream belly, a golden tail, a black eye."""
         s, t = self._fish(p, k)
         part = t / np.maximum(self._girth(s), 1e-3)
-        colour = mix(
-            np.broadcast_to(_RUBY, (len(p), 3)), _rgb(0.90, 0.30, 0.07), smoothstep(-0.7, -0.2, part)
-        )
+        colour = mix(np.broadcast_to(_RUBY, (len(p), 3)), _rgb(0.90, 0.30, 0.07), smoothstep(-0.7, -0.2, part))
         colour = mix(colour, _GOLD, smoothstep(0.0, 0.45, part))
         colour = mix(colour, _CREAM, smoothstep(0.45, 0.8, part))
         colour = np.where((s < -0.84)[:, None], np.where((s < -1.15)[:, None], _RUBY, _GOLD), colour)
-        colour = np.where(
-            (s > 0.52)[:, None], mix(_AMBER + 0.0 * colour, _CREAM, smoothstep(0.1, 0.6, part)), colour
-        )
-        eye = np.hypot(s - 0.66, t + 0.06) * _FISH[k][2] / _SIDE
-        return np.where((eye < 0.62)[:, None], _INK, colour).astype(np.float32)
+        colour = np.where((s > 0.52)[:, None], mix(_AMBER + 0.0 * colour, _CREAM, smoothstep(0.1, 0.6, part)), colour)
+        eye = np.argmin(np.hypot(s - 0.66, t + 0.06))
+        colour[eye] = _INK
+        return np.asarray(colour, np.float32)

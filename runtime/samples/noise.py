@@ -6,10 +6,13 @@ are random unit vectors rather than his eight, which leaves no preferred directi
 degrees from octave to octave, so that the lattices of two octaves never line up.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[np.floating[Any]]  # float32, wherever there are as many values as pixels.
+Picture = npt.NDArray[np.float32]
 
 _PERIOD = 1024  # Lattice cells until the hash repeats: more than any octave here spans.
 _PIECE = 1 << 14  # Points evaluated at a time.
@@ -37,9 +40,7 @@ class Noise:
     def __init__(self, rng: np.random.Generator) -> None:
         order = rng.permutation(_PERIOD)
         angle = rng.random(_PERIOD) * (2.0 * np.pi)
-        twice = np.resize(
-            order, 2 * _PERIOD + 2
-        )  # Long enough for a hash plus a lattice row, with no second mask.
+        twice = np.resize(order, 2 * _PERIOD + 2)  # Long enough for a hash plus a lattice row, with no second mask.
         self._hash = twice
         self._gx = (1.4 * np.cos(angle)).astype(np.float32)[twice]
         self._gy = (1.4 * np.sin(angle)).astype(np.float32)[twice]
@@ -60,9 +61,7 @@ class Noise:
         results = [np.empty(flat_x.size, np.float32) for _ in range(3 if slope else 1)]
         for start in range(0, flat_x.size, _PIECE):
             piece = slice(start, start + _PIECE)
-            for result, part in zip(
-                results, self._evaluate(flat_x[piece], flat_y[piece], slope), strict=True
-            ):
+            for result, part in zip(results, self._evaluate(flat_x[piece], flat_y[piece], slope), strict=True):
                 result[piece] = part
         return [result.reshape(x.shape) for result in results]
 
@@ -96,9 +95,7 @@ class Noise:
         mask = _PERIOD - 1
         first = self._hash[self._hash[i.astype(np.int64) & mask] + (j.astype(np.int64) & mask)]
         second = self._hash[first + 401]
-        return (first / np.float32(_PERIOD)).astype(np.float32), (second / np.float32(_PERIOD)).astype(
-            np.float32
-        )
+        return (first / np.float32(_PERIOD)).astype(np.float32), (second / np.float32(_PERIOD)).astype(np.float32)
 
     def fractal(self, x: Array, y: Array, octaves: int, gain: float = 0.5) -> Array:
         """Fractal Brownian motion: octaves of doubling frequency, each ``gain`` times as strong as the one

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .camera import Camera
-from .noise import Array, Noise, mix, smoothstep
+from pixelgrad.runtime.samples.camera import Camera
+from pixelgrad.runtime.samples.noise import Array, Noise, mix, smoothstep
 
 SUN_PLACE = (0.405, 0.128)  # u, v in the picture.
 
@@ -20,10 +20,10 @@ def paint(rng: np.random.Generator, camera: Camera) -> Array:
     sheet, heap = Noise(rng), Noise(rng)
     away = np.hypot((u - SUN_PLACE[0]) * 0.8, v - SUN_PLACE[1])
     side = smoothstep(-0.9, 0.5, u)
-    low = mix(_rgb(0.66, 0.40, 0.40), _rgb(1.00, 0.46, 0.20), side)
-    middle = mix(_rgb(0.25, 0.37, 0.62), _rgb(0.38, 0.38, 0.52), side)
-    sky = mix(low, middle, smoothstep(0.0, 0.27, v))
-    sky = mix(sky, mix(_rgb(0.055, 0.13, 0.34), _rgb(0.12, 0.22, 0.44), side), smoothstep(0.14, 0.62, v))
+    low = mix(_rgb(0.46, 0.32, 0.40), _rgb(1.00, 0.46, 0.20), side)
+    middle = mix(_rgb(0.10, 0.20, 0.46), _rgb(0.21, 0.27, 0.47), side)
+    sky = mix(low, middle, smoothstep(0.0, 0.24, v))
+    sky = mix(sky, mix(_rgb(0.025, 0.075, 0.26), _rgb(0.055, 0.12, 0.32), side), smoothstep(0.14, 0.62, v))
     glow = np.exp(-away / 0.15)[..., None] * _rgb(1.50, 0.56, 0.09) + np.exp(-away / 0.035)[..., None] * _rgb(
         3.0, 1.9, 0.75
     )
@@ -46,7 +46,7 @@ def _high_clouds(noise: Noise, camera: Camera, sky: Array, u: Array, v: Array, a
     patches = noise(x * 0.8 + 7.7, y * 1.1 + 3.1)
     veil = smoothstep(-0.10, 0.80, cover + 0.65 * patches + 0.02) * smoothstep(0.03, 0.16, v)
     gold = np.exp(-away / 0.30)
-    colour = mix(_rgb(0.72, 0.55, 0.56), _rgb(1.9, 1.15, 0.55), gold)
+    colour = mix(_rgb(0.50, 0.40, 0.48), _rgb(1.9, 1.0, 0.42), gold)
     colour = colour * (1.12 - 0.45 * smoothstep(0.2, 1.1, cover))[..., None]
     return mix(sky, np.asarray(colour, np.float32), veil * (0.80 - 0.35 * gold))
 
@@ -68,7 +68,7 @@ def _heaps(noise: Noise, camera: Camera, sky: Array, u: Array, v: Array, away: A
     ahead = density(np.asarray(u + step_u, np.float32), np.asarray(v + step_v, np.float32))
     lit = np.exp(-2.3 * np.maximum(ahead, 0.0)) * (0.6 + 0.4 * smoothstep(-0.15, 0.3, here - ahead))
     gold = np.exp(-away / 0.36)
-    shade = mix(_rgb(0.26, 0.28, 0.38), _rgb(0.62, 0.42, 0.34), gold)
+    shade = mix(_rgb(0.17, 0.19, 0.31), _rgb(0.62, 0.42, 0.34), gold)
     light = mix(_rgb(1.10, 0.80, 0.66), _rgb(2.7, 1.75, 0.85), gold)
     cloud = mix(shade, light, lit)
     opaque = smoothstep(0.0, 0.34, here) * smoothstep(0.02, 0.12, v)

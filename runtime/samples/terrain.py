@@ -10,30 +10,31 @@ with arrays.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from .camera import FOCAL, Camera
-from .noise import Array, Noise, mix, smoothstep
+from pixelgrad.runtime.samples.camera import FOCAL, Camera
+from pixelgrad.runtime.samples.noise import Array, Noise, mix, smoothstep
+
+Indices = npt.NDArray[np.int64]
 
 NEAR, FAR = 4.6, 62.0
 _TREE = 0.13  # Spacing and, about, height of the trees on the hills.
-SUN = np.array(
-    [0.86, 0.36, -0.30], np.float32
-)  # Towards the light; to the right and a little behind the viewer.
+SUN = np.array([0.86, 0.36, -0.30], np.float32)  # Towards the light; to the right and a little behind the viewer.
 SUN_COLOUR = np.array([3.0, 1.72, 0.80], np.float32)
 SKY_COLOUR = np.array([0.13, 0.22, 0.40], np.float32)
 
 
 @dataclass(frozen=True)
 class Terrain:
-    """Ground seen from the lake: ``u`` [C], ``z`` [D], ``ground`` [D, C], ``colour`` [D, C, 3] in linear
-    light; ``crag`` [D, C] says how much the bare rock's own texture, made of ``stains``, shows.
+    """Ground seen from the lake: columns ``u`` [C], depths ``z`` [D], height ``ground`` [D, C].
+
+    ``surface`` [D, C, 4] holds the radiance and how much of the bare rock's own grain, made of ``stains``, shows.
     """
 
     u: Array
     z: Array
     ground: Array
-    colour: Array
-    crag: Array
+    surface: Array
     stains: Noise
 
     def cast(self, camera: Camera) -> tuple[Array, Array]:
@@ -49,25 +50,41 @@ class Terrain:
         rows = rows.astype(np.float32)
         hit = np.empty((2 * camera.height, 2 * camera.width), np.int64)
         line = top[:, left] * (1 - part) + top[:, left + 1] * part
-        for column in range(2 * camera.width):
-            hit[:, column] = np.searchsorted(line[:, column], rows)
-        depth = np.minimum(hit, len(self.z) - 1)
-        above_water = camera.eye + rows[:, None] * self.z[depth] / np.float32(FOCAL) > -0.004
+        for c in range(2 * camera.width):
+            hit[:, c] = np.searchsorted(line[:, c], rows)
+        far = np.minimum(hit, len(self.z) - 1)
+        above_water = camera.eye + rows[:, None] * self.z[far] / np.float32(FOCAL) > -0.004
         inside = (hit < len(self.z)) & above_water
-        nearest = left + (part > 0.5)
-        colour = self.colour[depth, nearest[None, :]] * inside[..., None]
+
+        # Between the two depths that the ray passes the ground smoothly, unless the nearer one is hidden by a ridge.
+        row, column = np.nonzero(inside)
+        k, j, t = hit[row, column], left[column], part[column][:, None]
+        before = np.maximum(k - 1, 0)
+        low, high = line[before, column], line[k, column]
+        bare = seen[before, j + (part[column] > 0.5)] >= low - 0.25 * (high - low)
+        share = np.where(bare, np.clip((rows[row] - low) / np.maximum(high - low, 1e-6), 0.0, 1.0), 1.0)[:, None]
+        flat, step = self.surface.reshape(-1, 4), len(self.u)
+        near, there = before * step + j, k * step + j
+        found = (flat[near] * (1 - t) + flat[near + 1] * t) * (1 - share)
+        found += (flat[there] * (1 - t) + flat[there + 1] * t) * share
+
         shape = (camera.height, 2, camera.width, 2)
-        colour = colour.reshape(*shape, 3).mean(axis=(1, 3))
+        surface = np.zeros((*hit.shape, 4), np.float32)
+        surface[row, column] = found
+        surface = surface.reshape(*shape, 4).mean(axis=(1, 3))
+        cover = inside.reshape(shape).mean(axis=(1, 3))
         if camera.eye > 0:
-            depth, nearest = depth[::2, ::2], nearest[::2]
-            x = columns[::2].astype(np.float32) * self.z[depth] / np.float32(FOCAL)
-            y = camera.eye + rows[::2, None] * self.z[depth] / np.float32(FOCAL)
-            bed = self.stains(x * 0.25 + 3.0, y * 1.6)
-            crack = self.stains.billows(
-                x * 1.9 + 0.5 * bed, y * 1.3 + 0.5 * x + 0.5 * bed, camera.octaves(4), 0.7
-            )
-            colour *= np.exp(self.crag[depth, nearest] * (0.26 * crack + 0.14 * bed - 0.03))[..., None]
-        return np.asarray(colour, np.float32), np.asarray(inside.reshape(shape).mean(axis=(1, 3)), np.float32)
+            surface[..., :3] *= self._cracks(camera, far[::2, ::2], surface[..., 3])[..., None]
+        return surface[..., :3], np.asarray(cover, np.float32)
+
+    def _cracks(self, camera: Camera, depth: Indices, crag: Array) -> Array:
+        """The grain of bare rock, finer than the grid: a factor to the light of each pixel."""
+        u, v = camera.frame()
+        x = u * self.z[depth] / np.float32(FOCAL)
+        y = camera.eye + v * self.z[depth] / np.float32(FOCAL)
+        bed = self.stains(x * 0.25 + 3.0, y * 1.6)
+        crack = self.stains.billows(x * 1.9 + 0.5 * bed, y * 1.3 + 0.5 * x + 0.5 * bed, camera.octaves(4), 0.7)
+        return np.exp(crag * (0.36 * crack + 0.14 * bed - 0.04))
 
 
 def _trees(noise: Noise, x: Array, z: Array) -> tuple[Array, Array]:
@@ -123,7 +140,8 @@ def build(rng: np.random.Generator, camera: Camera) -> Terrain:
     rock[wooded] += np.float32(_TREE) * np.where(rock[wooded] > 0.05, forest[wooded], 0.0) * tall
     colour, crag = _paint(stains, rock, forest, tint, x2, z2, camera)
     colour = _light(rock, colour, u2, x2, z2)
-    return Terrain(u, z, np.asarray(rock, np.float32), colour, crag, stains)
+    surface = np.concatenate([colour, crag[..., None]], axis=2).astype(np.float32)
+    return Terrain(u, z, np.asarray(rock, np.float32), surface, stains)
 
 
 def _bell(x: Array, middle: float, width: float) -> Array:
@@ -149,11 +167,9 @@ def _paint(
     _, up, _ = _normals(rock, x, z)
     mottle = stains.fractal(x / 1.4, z / 1.4, camera.octaves(6), 0.6)
     strata = stains(x * 0.1, rock * 3.2 + mottle)
-    stone = mix(
-        _rgb(0.20, 0.17, 0.155), _rgb(0.36, 0.31, 0.265), smoothstep(-0.6, 0.7, mottle + 0.5 * strata)
-    )
+    stone = mix(_rgb(0.20, 0.17, 0.155), _rgb(0.36, 0.31, 0.265), smoothstep(-0.6, 0.7, mottle + 0.5 * strata))
     meadow = mix(_rgb(0.10, 0.13, 0.035), _rgb(0.24, 0.20, 0.06), smoothstep(-0.5, 0.6, mottle))
-    wood = mix(_rgb(0.020, 0.040, 0.022), _rgb(0.085, 0.080, 0.025), smoothstep(-0.7, 0.9, tint + mottle))
+    wood = mix(_rgb(0.014, 0.032, 0.020), _rgb(0.065, 0.068, 0.022), smoothstep(-0.7, 0.9, tint + mottle))
     colour = mix(stone, meadow, smoothstep(3.2, 1.8, rock + 0.9 * mottle) * smoothstep(0.5, 0.72, up))
     colour = mix(colour, wood, forest)
     lie = smoothstep(0.36, 0.60, up + 0.14 * mottle) * smoothstep(2.9, 4.6, rock + 0.9 * mottle)
@@ -182,8 +198,6 @@ def _light(rock: Array, albedo: Array, u: Array, x: Array, z: Array) -> Array:
         + (0.10 * np.maximum(nx, 0.0))[..., None] * SUN_COLOUR
     )
     glow = smoothstep(-0.7, 0.55, u)[..., None]
-    haze = _rgb(0.34, 0.42, 0.60) * (1 - glow) + _rgb(0.95, 0.66, 0.42) * glow
-    thick = 1.0 - np.exp(
-        -np.maximum(z - 6.0, 0.0) / 90.0 - 0.55 * np.exp(-rock / 0.55) * smoothstep(9.0, 24.0, z)
-    )
+    haze = _rgb(0.24, 0.32, 0.52) * (1 - glow) + _rgb(0.92, 0.56, 0.34) * glow
+    thick = 1.0 - np.exp(-np.maximum(z - 6.0, 0.0) / 115.0 - 0.40 * np.exp(-rock / 0.55) * smoothstep(9.0, 24.0, z))
     return np.asarray(colour + (haze - colour) * thick[..., None], np.float32)

@@ -1,7 +1,7 @@
 """Cutting a plane into tesserae: nearly square cells that line up with a direction field.
 
 Alejo Hausner, "Simulating Decorative Mosaics" (SIGGRAPH 2001): Lloyd's relaxation (1982) of a Voronoi diagram
-whose distance is turned by the field at each seed. His Manhattan distance is a fourth-power norm here, whose
+whose distance is turned by the field at each seed. His Manhattan distance is an eighth-power norm here, whose
 unit ball is a square with round corners.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .noise import Array
+from pixelgrad.runtime.samples.noise import Array
 
 Indices = npt.NDArray[np.int64]
 Field = Callable[[Array], Array]
@@ -31,9 +31,7 @@ class Cells:
     edge: Array
 
 
-def _distances(
-    seeds: Array, angle: Array, reach: int, shape: tuple[int, int]
-) -> tuple[Indices, Array, Array, Array]:
+def _distances(seeds: Array, angle: Array, reach: int, shape: tuple[int, int]) -> tuple[Indices, Array, Array, Array]:
     """For every seed and every pixel within reach: flat pixel index (one past the last when outside),
     distance, and the offsets in the seed's own axes.
     """
@@ -44,10 +42,12 @@ def _distances(
     y = (row + np.float32(0.5) - seeds[:, 1:]).astype(np.float32)[:, :, None]
     outside = ((column < 0) | (column >= shape[1]))[:, None, :] | ((row < 0) | (row >= shape[0]))[:, :, None]
     index = np.where(outside, shape[0] * shape[1], row[:, :, None] * shape[1] + column[:, None, :])
-    c, s = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
+    turn = angle.astype(np.float32)[:, None, None]  # As precise as the planes it is compared with.
+    c, s = np.cos(turn), np.sin(turn)
     along, across = c * x + s * y, c * y - s * x
     a2, b2 = along * along, across * across
-    return index, np.sqrt(np.sqrt(a2 * a2 + b2 * b2)), along, across
+    a4, b4 = a2 * a2, b2 * b2
+    return index, np.sqrt(np.sqrt(np.sqrt(a4 * a4 + b4 * b4))), along, across
 
 
 def relax(
@@ -102,6 +102,9 @@ def cells(seeds: Array, field: Field, side: float, shape: tuple[int, int]) -> Ce
         along[where], across[where] = x[mine], y[mine]
         np.minimum.at(second, index[~mine], distance[~mine])
     edge = np.minimum(0.5 * (second - first), 0.72 * np.float32(side) - first)
-    flat = (owner, along, across, edge)
-    whole = [plane[:-1].reshape(shape) for plane in flat]
-    return Cells(whole[0], whole[1], whole[2], whole[3])
+    return Cells(
+        owner[:-1].reshape(shape),
+        along[:-1].reshape(shape),
+        across[:-1].reshape(shape),
+        edge[:-1].reshape(shape),
+    )

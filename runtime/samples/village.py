@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .camera import Camera
-from .canvas import Layer
-from .noise import Array
-from .terrain import SKY_COLOUR, SUN, SUN_COLOUR
+from pixelgrad.runtime.samples.camera import Camera
+from pixelgrad.runtime.samples.canvas import Layer
+from pixelgrad.runtime.samples.noise import Array
+from pixelgrad.runtime.samples.terrain import SKY_COLOUR, SUN, SUN_COLOUR
 
 _LAMP = np.array([3.8, 2.0, 0.60], np.float32)
 _FRAME = np.array([0.16, 0.10, 0.07], np.float32)
@@ -59,20 +59,18 @@ class _Face:
         vary: float,
     ) -> None:
         """Cover the face with ``up`` courses of ``across`` uneven pieces, whose albedo varies by ``vary``."""
+        lit = _shade(albedo, self.normal)
+        self.patches(layer, camera, np.array([[0, 1, 0, 1]], np.float32), lit)  # No gaps between pieces.
         cuts = np.sort(rng.random((up, across + 1)), axis=1)
         cuts[:, 0], cuts[:, -1] = 0.0, 1.0
         foot = np.repeat(np.arange(up) / up, across)
         boxes = np.stack([cuts[:, :-1].ravel(), cuts[:, 1:].ravel(), foot, foot + 1 / up], axis=1)
-        tone = (
-            1.0
-            + vary * rng.standard_normal((up * across, 1))
-            + 0.25 * vary * rng.standard_normal((up * across, 3))
-        )
+        tone = 1.0 + vary * rng.standard_normal((up * across, 1)) + 0.25 * vary * rng.standard_normal((up * across, 3))
         self.patches(
             layer,
             camera,
             boxes.astype(np.float32),
-            np.asarray(_shade(albedo, self.normal) * tone, np.float32),
+            np.asarray(lit * tone, np.float32),
         )
 
 
@@ -116,9 +114,7 @@ class _House:
         for end in (1.0, -1.0):
             gable = _Face(p(end, high, end), p(end, high, -end), p(end, top, 0), p(end, top, 0))
             if gable.seen(camera):
-                gable.fill(
-                    layer, camera, rng, np.asarray(wall * _vec(0.62, 0.5, 0.42), np.float32), 6, 1, 0.10
-                )
+                gable.fill(layer, camera, rng, np.asarray(wall * _vec(0.62, 0.5, 0.42), np.float32), 6, 1, 0.10)
         eave = high - 0.16 * (top - high)
         for side in (1.0, -1.0):
             face = _Face(
@@ -145,12 +141,8 @@ def _windows(face: _Face, layer: Layer, lamps: Layer, camera: Camera, state: Arr
     face.patches(lamps, camera, glass[bright], colours[bright])
 
 
-_WALLS = np.array(
-    [[0.62, 0.55, 0.45], [0.70, 0.64, 0.55], [0.58, 0.43, 0.30], [0.66, 0.58, 0.42]], np.float32
-)
-_ROOFS = np.array(
-    [[0.27, 0.105, 0.062], [0.23, 0.10, 0.068], [0.16, 0.12, 0.11], [0.30, 0.145, 0.075]], np.float32
-)
+_WALLS = np.array([[0.62, 0.55, 0.45], [0.70, 0.64, 0.55], [0.58, 0.43, 0.30], [0.66, 0.58, 0.42]], np.float32)
+_ROOFS = np.array([[0.27, 0.105, 0.062], [0.23, 0.10, 0.068], [0.16, 0.12, 0.11], [0.30, 0.145, 0.075]], np.float32)
 
 # Foot x and z, length, depth, wall, roof, turn: from far to near.
 _HOUSES = (
@@ -194,9 +186,7 @@ def draw(layer: Layer, lamps: Layer, camera: Camera, rng: np.random.Generator) -
 def _church(layer: Layer, lamps: Layer, camera: Camera, rng: np.random.Generator) -> None:
     """A nave, and a tower with a tall spire."""
     white, slate = _vec(0.74, 0.68, 0.58), _vec(0.19, 0.15, 0.155)
-    _House(_vec(1.20, 0.09, 6.72), (0.78, 0.42, 0.38, 0.31), 0.22).draw(
-        layer, lamps, camera, rng, white, slate, 0.9
-    )
+    _House(_vec(1.20, 0.09, 6.72), (0.78, 0.42, 0.38, 0.31), 0.22).draw(layer, lamps, camera, rng, white, slate, 0.9)
     foot = _vec(0.74, 0.09, 6.58)
     tower = _House(foot, (0.28, 0.28, 0.86, 0.0), 0.22)
     for face, _ in tower.walls():

@@ -4,9 +4,9 @@ the sun.
 
 import numpy as np
 
-from .camera import FOCAL, Camera
-from .noise import Array, Noise, mix, smoothstep
-from .sky import SUN_PLACE
+from pixelgrad.runtime.samples.camera import FOCAL, Camera
+from pixelgrad.runtime.samples.noise import Array, Noise, mix, smoothstep
+from pixelgrad.runtime.samples.sky import SUN_PLACE
 
 _DEPTHS = np.array([0.012, 0.050, 0.075], np.float32)
 

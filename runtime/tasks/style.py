@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelgrad.errors import DivergedError, SettingsError
+from pixelgrad.errors import DivergedError, ImageError, SettingsError
 from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, fit_size, resize
@@ -23,6 +23,7 @@ __all__ = ["INITS", "StyleSettings", "style"]
 
 Array = np.ndarray[Any, Any]
 INITS = ("content", "noise")
+SMALLEST = 8
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,12 @@ def style(
     """
     settings = settings or StyleSettings()
     settings.check(len(styles))
+    for name, picture in (("photo", content), *((f"painting {i}", p) for i, p in enumerate(styles, 1))):
+        if min(picture.size) < SMALLEST:
+            raise ImageError(
+                f"the {name} is {picture.size[0]}x{picture.size[1]} pixels; there is too little in it to work with, "
+                f"use one of at least {SMALLEST}x{SMALLEST}"
+            )
     weights = _term_weights(artifact, settings)
     sizes = _sizes(artifact, content, settings)
     artifact.check_size(np.broadcast_to(np.float32(0), (1, 3, *sizes[-1][::-1])))

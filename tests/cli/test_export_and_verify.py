@@ -1,0 +1,61 @@
+"""``pixelgrad export style`` and ``pixelgrad verify``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pixelgrad.cli.main import app
+
+RUNNER = CliRunner()
+
+
+def test_export_then_verify(small_network: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "style.pixelgrad"
+    result = RUNNER.invoke(app, ["export", "style", "--model", str(small_network), "-o", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert "small is not a known network, so its input is taken to be imagenet normalised" in result.stderr
+    assert "5 files" not in result.stderr
+    assert "4 files" in result.stderr
+    verified = RUNNER.invoke(app, ["verify", str(folder), "--device", "cpu"])
+    assert verified.exit_code == 0, verified.output
+    assert "FAILED" not in verified.stdout
+    assert verified.stdout.rstrip().endswith("is sound on cpu")
+
+
+def test_export_json(small_network: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "style.pixelgrad"
+    arguments = ["export", "style", "--model", str(small_network), "-o", str(folder), "--json", "--pool", "avg"]
+    report = json.loads(RUNNER.invoke(app, [*arguments, "--preprocess", "rgb"]).stdout)
+    assert report["output"] == str(folder)
+    assert report["network"]["pool"] == "avg"
+    again = RUNNER.invoke(app, arguments)
+    assert again.exit_code == 1
+    assert "--force" in again.stderr
+
+
+def test_verify_reports_what_failed(style_artifact: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = Path(shutil.copytree(style_artifact, tmp_path / "damaged"))
+    content = bytearray((folder / "weights.bin").read_bytes())
+    content[100] ^= 0xFF
+    (folder / "weights.bin").write_bytes(content)
+    result = RUNNER.invoke(app, ["verify", str(folder), "--device", "cpu"])
+    assert result.exit_code == 1
+    assert "FAILED files: 'weights.bin'" in result.stdout
+    assert "files failed" in result.stderr
+    report = json.loads(RUNNER.invoke(app, ["verify", str(folder), "--json"]).stdout)
+    assert report["passed"] is False
+    assert report["checks"][0]["name"] == "files"
+
+
+@pytest.mark.parametrize("arguments", [["verify", "nowhere"], ["export", "style", "--model", "nowhere", "-o", "x"]])
+def test_errors_are_one_line(arguments: list[str]) -> None:
+    result = RUNNER.invoke(app, arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("pixelgrad: error: there is no ")

@@ -1,0 +1,52 @@
+"""Fixtures that several tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.networks import chain
+from PIL import Image
+
+from pixelgrad.exporters import load_network, style_objective, write_artifact
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the user's cache."""
+    monkeypatch.setenv("PIXELGRAD_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+
+
+@pytest.fixture(scope="session")
+def small_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A VGG in miniature, as an ONNX file."""
+    return chain(tmp_path_factory.mktemp("network") / "small.onnx")
+
+
+@pytest.fixture(scope="session")
+def style_artifact(tmp_path_factory: pytest.TempPathFactory, small_network: Path) -> Path:
+    """The artifact of a style transfer over the small network."""
+    network = load_network(small_network)
+    return write_artifact(network, style_objective(network), tmp_path_factory.mktemp("artifact") / "style")
+
+
+def _save(path: Path, seed: int, width: int, height: int) -> Path:
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 255, (9, 12, 3), dtype=np.uint8))
+    coarse.resize((width, height), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _save(tmp_path_factory.mktemp("pictures") / "photo.png", 1, 96, 64)
+
+
+@pytest.fixture(scope="session")
+def painting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _save(tmp_path_factory.mktemp("pictures") / "painting.jpg", 2, 80, 70)
+
+
+os.environ.pop("PIXELGRAD_DEBUG", None)

@@ -1,0 +1,106 @@
+"""Opening artifacts and evaluating them, and every way in which one can be unusable."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from helpers.networks import chain
+
+from pixelgrad.errors import ArtifactError, ImageError
+from pixelgrad.exporters import load_network, style_objective, write_artifact
+from pixelgrad.runtime import Artifact
+
+
+@pytest.fixture
+def copy(style_artifact: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(style_artifact, tmp_path / "copy"))
+
+
+def image(height: int = 24, width: int = 32, seed: int = 0) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).random((1, 3, height, width), dtype=np.float32)
+
+
+def test_evaluate(style_artifact: Path) -> None:
+    artifact = Artifact(style_artifact, device="cpu")
+    targets = artifact.targets(image(seed=1))
+    assert sorted(targets) == [f"target.{name}" for name in ("content.r3", "style.r1", "style.r2", "style.r3")]
+    found = artifact.evaluate(image(), targets)
+    assert found.gradient.shape == (1, 3, 24, 32)
+    weighted = sum(term.weight * found.losses[term.name] for term in artifact.terms)
+    assert found.loss == pytest.approx(weighted, rel=1e-5)
+    only_tv = artifact.evaluate(image(), targets, {term.name: 0.0 for term in artifact.terms if term.name != "tv"})
+    assert only_tv.loss == pytest.approx(2 * found.losses["tv"], rel=1e-5)
+
+
+def test_missing_and_damaged_folders(copy: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no artifact folder"):
+        Artifact(tmp_path / "nowhere")
+    with pytest.raises(ArtifactError, match=r"holds no artifact\.json"):
+        Artifact(tmp_path)
+    (copy / "weights.bin").unlink()
+    with pytest.raises(ArtifactError, match=r"lacks weights\.bin"):
+        Artifact(copy)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "not that of a pixelgrad artifact"),
+        ('{"format": "other"}', "not that of a pixelgrad artifact"),
+        (
+            '{"format": "pixelgrad-artifact", "format_version": 2}',
+            "format version 2 and this pixelgrad reads version 1",
+        ),
+        ('{"format": "pixelgrad-artifact", "format_version": 1}', "lacks 'files'"),
+    ],
+)
+def test_manifests_that_cannot_be_used(copy: Path, content: str, message: str) -> None:
+    (copy / "artifact.json").write_text(content)
+    with pytest.raises(ArtifactError, match=message):
+        Artifact(copy)
+
+
+def test_a_graph_that_cannot_be_loaded(copy: Path) -> None:
+    (copy / "training_model.onnx").write_bytes(b"nonsense")
+    artifact = Artifact(copy, device="cpu")
+    with pytest.raises(ArtifactError, match=r"ONNX Runtime cannot load 'training_model\.onnx'"):
+        artifact.evaluate(image(), {})
+    with pytest.raises(ArtifactError, match=r"'training_model\.onnx' .* is not the file that was exported"):
+        artifact.check_files()
+
+
+def test_too_small_an_image(tmp_path: Path) -> None:
+    path = chain(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    del model.graph.node[0].attribute[:]  # no padding: the map shrinks
+    onnx.save(model, path)
+    network = load_network(path)
+    artifact = Artifact(write_artifact(network, style_objective(network), tmp_path / "style"), device="cpu")
+    assert artifact.minimum_size > 1
+    with pytest.raises(ImageError, match=r"32x2 and the layers in use need at least \d+ pixels"):
+        artifact.targets(image(2, 32))
+
+
+def test_a_fixed_size(tmp_path: Path) -> None:
+    network = load_network(chain(tmp_path / "net.onnx", size=32, classes=4, flatten=True))
+    objective = style_objective(network, content_layers=["logits"])
+    artifact = Artifact(write_artifact(network, objective, tmp_path / "style"), device="cpu")
+    assert artifact.fixed_size == (32, 32)
+    with pytest.raises(ImageError, match="is 32x24 and the network takes 32x32 only"):
+        artifact.targets(image(24, 32))
+    assert artifact.targets(image(32, 32))
+
+
+def test_incomplete_manifest(copy: Path) -> None:
+    manifest = json.loads((copy / "artifact.json").read_text())
+    del manifest["self_check"]
+    (copy / "artifact.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="lacks 'self_check'"):
+        Artifact(copy)
