@@ -76,6 +76,7 @@ def test_a_silent_fallback_is_refused(monkeypatch: pytest.MonkeyPatch, style_art
     """ONNX Runtime replaces a provider that fails to start by the CPU and goes on."""
     with_providers(monkeypatch, "CUDAExecutionProvider")
     choice = choose_device("cuda")
+    monkeypatch.setattr(session, "_shared_arena", lambda: False)
     monkeypatch.setattr(session, "onnxruntime", lambda: _session_module(["CPUExecutionProvider"]))
     with pytest.raises(DeviceError, match="'cuda' failed to start and ONNX Runtime fell back to CPUExecutionProvider"):
         _ = Artifact(style_artifact, device=choice).training
