@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from pixelgrad.cli import options
 from pixelgrad.cli.console import note, print_json, reports_errors
-from pixelgrad.exporters import load_network, style_objective, write_artifact
+from pixelgrad.exporters import Network, Objective, load_network, style_objective, write_artifact
 from pixelgrad.exporters.artifact import check_directory
 from pixelgrad.runtime import Artifact
 from pixelgrad.tasks import find_network
@@ -36,6 +38,19 @@ def export_style(
 
     Example: pixelgrad export style --model vgg19.onnx -o style.pixelgrad
     """
+    network = open_network(model, output, pool=pool, preprocess=preprocess, force=force, quiet=quiet)
+    objective = style_objective(
+        network,
+        content_layers=options.parse_layers(content_layers, "--content-layers"),
+        style_layers=options.parse_layers(style_layers, "--style-layers"),
+    )
+    write(network, objective, output, force=force, quiet=quiet, json=json)
+
+
+def open_network(
+    model: str | None, output: Path, *, pool: str, preprocess: str | None, force: bool, quiet: bool
+) -> Network:
+    """The network to export, once it is sure that the artifact can be written."""
     check_directory(output, force=force)
     network = load_network(find_network(model), preprocess=preprocess, pool=pool)
     if preprocess is None and network.entry is None:
@@ -44,11 +59,11 @@ def export_style(
             "normalised; --preprocess says otherwise",
             quiet=quiet,
         )
-    objective = style_objective(
-        network,
-        content_layers=options.parse_layers(content_layers, "--content-layers"),
-        style_layers=options.parse_layers(style_layers, "--style-layers"),
-    )
+    return network
+
+
+def write(network: Network, objective: Objective, output: Path, *, force: bool, quiet: bool, json: bool) -> None:
+    """Write the artifact and say what is in it."""
     write_artifact(network, objective, output, force=force)
     manifest = Artifact(output, device="cpu").manifest
     if json:

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 from pixelgrad.cli import options
-from pixelgrad.cli.console import fail, note, print_json, reports_errors
-from pixelgrad.cli.progress import shown
-from pixelgrad.cli.report import run_report
-from pixelgrad.errors import DivergedError, OutputError, SettingsError
-from pixelgrad.runtime import (
-    Artifact,
-    Picture,
-    StepEvent,
-    StyleSettings,
-    choose_device,
-    read_image,
-    style,
-    write_image,
-)
+from pixelgrad.cli.console import reports_errors
+from pixelgrad.cli.running import check_streams, open_artifact, read_pictures, run_to_file
+from pixelgrad.runtime import StyleSettings, choose_device, read_image, style
 from pixelgrad.runtime.images import check_output
 from pixelgrad.tasks import style_artifact
 
@@ -77,10 +63,7 @@ def style_command(
 
     Example: pixelgrad style photo.jpg painting.jpg -o out.png
     """
-    if json and output == "-":
-        raise SettingsError("--json and -o - both want stdout; give -o a file name")
-    if [content, *styles].count("-") > 1:
-        raise SettingsError("only one picture can come from stdin")
+    check_streams(output, [content, *styles], json=json)
     settings = StyleSettings(
         size=size,
         steps=steps,
@@ -97,10 +80,7 @@ def style_command(
     settings.check(len(styles))
     chosen = choose_device(device)
     check_output(output, force=force)
-    pictures = [read_image(source) for source in (content, *styles)]
-    for picture in pictures:
-        for warning in picture.warnings:
-            note(warning, quiet=quiet)
+    pictures = read_pictures([content, *styles], quiet=quiet)
     folder = style_artifact(
         model,
         content_layers=options.parse_layers(content_layers, "--content-layers"),
@@ -108,65 +88,6 @@ def style_command(
         pool=pool,
         preprocess=preprocess,
     )
-    artifact = Artifact(folder, device=chosen)
-    network = artifact.manifest["network"]["name"]
-    note(f"{network} on {chosen.name}{_passed_over(chosen.rejected)}", quiet=quiet)
+    artifact = open_artifact(folder, chosen, quiet=quiet)
     events = style(artifact, pictures[0], pictures[1:], settings)
-    first, last = _run(events, output, force=force, quiet=quiet)
-    picture = last.picture()
-    _save(picture, output, force=force)
-    if json:
-        print_json(run_report(output, picture, chosen.name, first, last))
-    elif output != "-":
-        note(f"wrote {output} ({picture.size[0]}x{picture.size[1]}) in {last.seconds:.1f} s", quiet=quiet)
-
-
-def _passed_over(rejected: object) -> str:
-    reasons = "; ".join(f"{name}: {why}" for name, why in dict(rejected).items())  # type: ignore[call-overload]
-    return f" ({reasons})" if reasons else ""
-
-
-def _run(events: Iterable[StepEvent], output: str, *, force: bool, quiet: bool) -> tuple[StepEvent, StepEvent]:
-    """The first and the last event. What there is of the picture is saved if the run is broken off."""
-    first: StepEvent | None = None
-    last: StepEvent | None = None
-    try:
-        for event in shown(events, quiet=quiet):
-            first, last = first or event, event
-    except KeyboardInterrupt:
-        if last is None:
-            raise
-        _save(last.picture(), output, force=force)
-        fail(f"interrupted at step {last.step} of {last.steps}; the picture so far is in {_place(output)}")
-        raise typer.Exit(130) from None
-    except DivergedError as error:
-        if error.image is None:
-            raise
-        _save(Picture.from_nchw(error.image), output, force=force)
-        raise DivergedError(f"{error}. The last good image is in {_place(output)}") from error
-    assert first is not None
-    assert last is not None
-    return first, last
-
-
-def _place(output: str) -> str:
-    return "stdout" if output == "-" else output
-
-
-def _save(picture: Picture, output: str, *, force: bool) -> None:
-    """Write the picture; where its place has been lost meanwhile, beside the temporary files, so that nothing is."""
-    try:
-        write_image(picture, output, force=force)
-    except OutputError as error:
-        rescued = _rescue(picture)
-        raise OutputError(f"{error}. The picture is in {rescued}" if rescued else str(error)) from error
-
-
-def _rescue(picture: Picture) -> str | None:
-    descriptor, name = tempfile.mkstemp(prefix="pixelgrad-", suffix=".png")
-    os.close(descriptor)
-    try:
-        write_image(picture, name, force=True)
-    except OutputError:
-        return None
-    return name
+    run_to_file(events, output, chosen.name, force=force, quiet=quiet, json=json)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pixelgrad.errors import DivergedError, ImageError, SettingsError
+from pixelgrad.errors import SettingsError
 from pixelgrad.runtime.artifact import Artifact
+from pixelgrad.runtime.engine import Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
-from pixelgrad.runtime.images import Picture, fit_size, resize
+from pixelgrad.runtime.images import Picture, fit_size
 from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
+from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import COARSEST, scale_sizes, share_steps
-from pixelgrad.version import __version__
+from pixelgrad.runtime.settings import check_choice, check_content, check_number, check_whole
 
 __all__ = ["INITS", "StyleSettings", "style"]
 
 Array = np.ndarray[Any, Any]
 INITS = ("content", "noise")
-SMALLEST = 8
 
 
 @dataclass(frozen=True)
@@ -57,22 +55,13 @@ class StyleSettings:
 
     def check(self, styles: int) -> None:
         """Raise :class:`SettingsError` for a value that cannot be; ``styles`` is how many style pictures there are."""
-        for name, least in (("size", 1), ("steps", 1), ("coarsest", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise SettingsError(f"{name} is {value}; it must be a whole number from {least} up")
-        for name in ("content_weight", "style_weight", "tv_weight"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
-                raise SettingsError(f"{name} is {value}; it must be a number from 0 up")
-        for name in ("learning_rate", "style_scale"):
-            value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
-                raise SettingsError(f"{name} is {value}; it must be a number above 0")
+        check_whole(self, 1, "size", "steps", "coarsest")
+        check_whole(self, 0, "seed")
+        check_number(self, "content_weight", "style_weight", "tv_weight", optional=True)
+        check_number(self, "learning_rate", "style_scale", positive=True)
         if not isinstance(self.init, Picture) and self.init not in INITS:
             raise SettingsError(f"init is {self.init!r}; it must be {' or '.join(INITS)}, or a picture")
-        if self.optimizer not in OPTIMIZERS:
-            raise SettingsError(f"the optimizer is {self.optimizer!r}; it must be one of {', '.join(OPTIMIZERS)}")
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         if styles < 1:
             raise SettingsError("a style transfer needs at least one style picture")
         weights = self.style_weights
@@ -96,12 +85,9 @@ def style(
     """
     settings = settings or StyleSettings()
     settings.check(len(styles))
-    for name, picture in (("photo", content), *((f"painting {i}", p) for i, p in enumerate(styles, 1))):
-        if min(picture.size) < SMALLEST:
-            raise ImageError(
-                f"the {name} is {picture.size[0]}x{picture.size[1]} pixels; there is too little in it to work with, "
-                f"use one of at least {SMALLEST}x{SMALLEST}"
-            )
+    check_content("photo", content)
+    for number, picture in enumerate(styles, 1):
+        check_content(f"painting {number}", picture)
     weights = _term_weights(artifact, settings)
     sizes = _sizes(artifact, content, settings)
     artifact.check_size(np.broadcast_to(np.float32(0), (1, 3, *sizes[-1][::-1])))
@@ -140,14 +126,12 @@ def _run(
     sizes: Sequence[tuple[int, int]],
     weights: Mapping[str, float],
 ) -> Iterator[StepEvent]:
-    began = time.perf_counter()
-    recipe = _recipe(artifact, content, styles, settings, sizes[-1])
-    alpha = content.alpha
-    optimizer: Optimizer | None = None
+    pictures = {"content": content, "styles": styles}
+    finish = Finish(make_recipe("style", artifact, settings, sizes[-1], pictures), content.alpha)
     shares = share_steps(settings.steps, len(sizes))
-    work = sum(share * width * height for share, (width, height) in zip(shares, sizes, strict=True))
-    step, done = 0, 0
-    for scale, ((width, height), share) in enumerate(zip(sizes, shares, strict=True), 1):
+    plan = Plan([(*size, share) for size, share in zip(sizes, shares, strict=True)])
+    optimizer: Optimizer | None = None
+    for scale, (width, height) in enumerate(sizes, 1):
         reference = _fitted(content, width, height)
         targets = {
             name: target for name, target in artifact.targets(reference).items() if not name.startswith("target.style.")
@@ -158,45 +142,7 @@ def _run(
             optimizer = make_optimizer(settings.optimizer, start, artifact.optimizer, settings.learning_rate)
         else:
             optimizer = optimizer.resized(width, height)
-        for _ in range(share):
-            before = optimizer.result
-            evaluation = artifact.evaluate(optimizer.image, targets, weights)
-            if not (math.isfinite(evaluation.loss) and np.isfinite(evaluation.gradient).all()):
-                raise DivergedError(
-                    f"the loss stopped being a number at step {step + 1} of {settings.steps} ({width}x{height}); try a "
-                    f"lower --learning-rate (it is {settings.learning_rate:g}), other layers, or another network",
-                    before,
-                )
-            optimizer.update(evaluation.loss, evaluation.gradient)
-            step += 1
-            done += width * height
-            yield StepEvent(
-                scale=scale,
-                scales=len(sizes),
-                width=width,
-                height=height,
-                step=step,
-                steps=settings.steps,
-                loss=evaluation.loss,
-                losses=evaluation.losses,
-                seconds=time.perf_counter() - began,
-                progress=done / work,
-                picture=_Finish(optimizer.result, alpha, recipe),
-            )
-
-
-@dataclass(frozen=True)
-class _Finish:
-    """Makes the picture of one step, with the content's alpha channel fitted to it."""
-
-    image: Array
-    alpha: Array | None
-    recipe: dict[str, Any]
-
-    def __call__(self) -> Picture:
-        height, width = self.image.shape[2:]
-        alpha = None if self.alpha is None else resize(self.alpha, (width, height), clip=True)
-        return Picture.from_nchw(self.image, alpha, self.recipe)
+        yield from descend(artifact, optimizer, plan, scale, finish, targets, weights)
 
 
 def _fitted(picture: Picture, width: int, height: int) -> Array:
@@ -236,37 +182,3 @@ def _start(reference: Array, settings: StyleSettings, width: int, height: int) -
         rng = np.random.Generator(np.random.PCG64(settings.seed))
         return rng.random((1, 3, height, width), dtype=np.float32)
     return reference
-
-
-def _recipe(
-    artifact: Artifact,
-    content: Picture,
-    styles: Sequence[Picture],
-    settings: StyleSettings,
-    size: tuple[int, int],
-) -> dict[str, Any]:
-    """All that it takes to make the picture again; hashes, never paths."""
-    plain = asdict(replace(settings, init="picture" if isinstance(settings.init, Picture) else settings.init))
-    network = artifact.manifest["network"]
-    return {
-        "task": "style",
-        "pixelgrad": __version__,
-        "width": size[0],
-        "height": size[1],
-        "content": picture_hash(content),
-        "styles": [picture_hash(picture) for picture in styles],
-        "init_picture": picture_hash(settings.init) if isinstance(settings.init, Picture) else None,
-        "settings": plain,
-        "network": {key: network[key] for key in ("name", "sha256", "pool", "preprocessing")},
-        "objective": artifact.manifest["objective"],
-        "device": artifact.choice.name,
-    }
-
-
-def picture_hash(picture: Picture) -> str:
-    """SHA-256 of the pixels as float32, and alpha, so that a copy in another format of the same pixels agrees."""
-    digest = hashlib.sha256(repr(picture.size).encode())
-    digest.update(picture.pixels.tobytes())
-    if picture.alpha is not None:
-        digest.update(picture.alpha.tobytes())
-    return digest.hexdigest()

@@ -16,10 +16,10 @@ from helpers.networks import chain
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from pixelgrad import tasks
 from pixelgrad.cli import main
 from pixelgrad.runtime import read_image, read_recipe
 from pixelgrad.runtime.artifact import Artifact, Evaluation
+from pixelgrad.tasks import common as tasks
 
 RUNNER = CliRunner()
 
@@ -96,7 +96,7 @@ def test_the_artifact_is_exported_once(base: list[Any], monkeypatch: pytest.Monk
     def unwanted(*_: Any, **__: Any) -> None:
         raise AssertionError("exported again")
 
-    exporters = tasks._exporters()
+    exporters = tasks.exporters()
     monkeypatch.setattr(exporters, "write_artifact", unwanted)
     assert invoke(*base, "-q", "-f", "--content-weight", 0.5).exit_code == 0
     monkeypatch.undo()

@@ -1,0 +1,105 @@
+"""Running a task for a person: which device, how far, and the picture saved whatever happens."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+from pixelgrad.cli.console import fail, note, print_json
+from pixelgrad.cli.progress import shown
+from pixelgrad.cli.report import run_report
+from pixelgrad.errors import DivergedError, OutputError, SettingsError
+from pixelgrad.runtime import Artifact, Choice, Picture, StepEvent, read_image, write_image
+
+__all__ = ["check_streams", "open_artifact", "read_pictures", "run_to_file"]
+
+
+def check_streams(output: str, sources: Iterable[str], *, json: bool) -> None:
+    """Raise :class:`SettingsError` where two things want stdin or stdout."""
+    if json and output == "-":
+        raise SettingsError("--json and -o - both want stdout; give -o a file name")
+    if list(sources).count("-") > 1:
+        raise SettingsError("only one picture can come from stdin")
+
+
+def read_pictures(sources: Iterable[str], *, quiet: bool) -> list[Picture]:
+    """The pictures, and on stderr what was odd about them."""
+    pictures = [read_image(source) for source in sources]
+    for picture in pictures:
+        for warning in picture.warnings:
+            note(warning, quiet=quiet)
+    return pictures
+
+
+def open_artifact(folder: Path, choice: Choice, *, quiet: bool) -> Artifact:
+    """The artifact, having said on which device it runs and why not on a better one."""
+    artifact = Artifact(folder, device=choice)
+    reasons = "; ".join(f"{name}: {why}" for name, why in choice.rejected.items())
+    passed_over = f" ({reasons})" if reasons else ""
+    note(f"{artifact.manifest['network']['name']} on {choice.name}{passed_over}", quiet=quiet)
+    return artifact
+
+
+def run_to_file(events: Iterable[StepEvent], output: str, device: str, *, force: bool, quiet: bool, json: bool) -> None:
+    """Run a task to its end and write its picture to ``output`` (``-`` is stdout).
+
+    Ctrl-C saves the picture so far and ends with exit code 130; a loss that stops being a number saves the last good
+    one. json: print the report of the run on stdout.
+    """
+    first, last = _run(events, output, force=force, quiet=quiet)
+    picture = last.picture()
+    save(picture, output, force=force)
+    if json:
+        print_json(run_report(output, picture, device, first, last))
+    elif output != "-":
+        note(f"wrote {output} ({picture.size[0]}x{picture.size[1]}) in {last.seconds:.1f} s", quiet=quiet)
+
+
+def _run(events: Iterable[StepEvent], output: str, *, force: bool, quiet: bool) -> tuple[StepEvent, StepEvent]:
+    """The first and the last event. What there is of the picture is saved if the run is broken off."""
+    first: StepEvent | None = None
+    last: StepEvent | None = None
+    try:
+        for event in shown(events, quiet=quiet):
+            first, last = first or event, event
+    except KeyboardInterrupt:
+        if last is None:
+            raise
+        save(last.picture(), output, force=force)
+        fail(f"interrupted at step {last.step} of {last.steps}; the picture so far is in {_place(output)}")
+        raise typer.Exit(130) from None
+    except DivergedError as error:
+        if error.image is None:
+            raise
+        save(Picture.from_nchw(error.image), output, force=force)
+        raise DivergedError(f"{error}. The last good image is in {_place(output)}") from error
+    assert first is not None
+    assert last is not None
+    return first, last
+
+
+def _place(output: str) -> str:
+    return "stdout" if output == "-" else output
+
+
+def save(picture: Picture, output: str, *, force: bool) -> None:
+    """Write the picture; where its place has been lost meanwhile, beside the temporary files, so that nothing is."""
+    try:
+        write_image(picture, output, force=force)
+    except OutputError as error:
+        rescued = _rescue(picture)
+        raise OutputError(f"{error}. The picture is in {rescued}" if rescued else str(error)) from error
+
+
+def _rescue(picture: Picture) -> str | None:
+    descriptor, name = tempfile.mkstemp(prefix="pixelgrad-", suffix=".png")
+    os.close(descriptor)
+    try:
+        write_image(picture, name, force=True)
+    except OutputError:
+        return None
+    return name

@@ -1,0 +1,92 @@
+"""Style transfer from start to finish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelgrad.runtime import Artifact, Picture, StyleSettings, read_image, style
+from pixelgrad.runtime.images import ImageSource
+from pixelgrad.tasks.common import (
+    Layers,
+    OnStep,
+    exporters,
+    last_picture,
+    plain_layers,
+    settings_of,
+    task_artifact,
+)
+
+if TYPE_CHECKING:
+    from pixelgrad.exporters import Network, Objective
+
+__all__ = ["style_artifact", "stylize"]
+
+
+def style_artifact(
+    model: str | Path | None = None,
+    *,
+    content_layers: Layers | None = None,
+    style_layers: Layers | None = None,
+    pool: str = "max",
+    preprocess: str | None = None,
+) -> Path:
+    """The folder of an artifact for style transfer, exported if it is not in the cache yet.
+
+    Arguments as of :func:`pixelgrad.exporters.load_network` and :func:`pixelgrad.exporters.style_objective`, which
+    also say what is raised.
+    """
+
+    def build(network: Network) -> Objective:
+        objective: Objective = exporters().style_objective(
+            network, content_layers=content_layers, style_layers=style_layers
+        )
+        return objective
+
+    key = {"content_layers": plain_layers(content_layers), "style_layers": plain_layers(style_layers)}
+    return task_artifact("style", model, build, key, pool=pool, preprocess=preprocess)
+
+
+def stylize(
+    content: ImageSource,
+    style_images: ImageSource | Sequence[ImageSource],
+    /,
+    *,
+    model: str | Path | None = None,
+    device: str = "auto",
+    content_layers: Layers | None = None,
+    style_layers: Layers | None = None,
+    pool: str = "max",
+    preprocess: str | None = None,
+    on_step: OnStep | None = None,
+    **settings: Any,
+) -> Picture:
+    """Give a picture the style of one or more others (Gatys, Ecker & Bethge 2016).
+
+    >>> pixelgrad.stylize("photo.jpg", "painting.jpg", size=512).save("out.png")
+
+    content, style_images: paths, file objects, bytes, Pillow images, NumPy arrays or pictures; a list for several
+        styles.
+    model: an ONNX file; the bundled network by default.
+    device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``directml``, ``webgpu``, ``openvino`` or ``coreml``.
+    content_layers, style_layers: layer names, or names with relative weights.
+    pool: ``avg`` to replace max pooling by average pooling.
+    preprocess: how the network wants its input, where that is not known (``pixelgrad.models.PREPROCESSINGS``).
+    on_step: called with a :class:`StepEvent` after every step.
+    settings: fields of :class:`StyleSettings`: ``size``, ``steps``, ``seed``, ``init``, ``style_weights``,
+        ``style_scale``, ``content_weight``, ``style_weight``, ``tv_weight``, ``optimizer``, ``learning_rate``, ...
+
+    Returns a picture that shows itself in a notebook; ``save``, ``to_pil()`` and ``numpy.asarray`` take it
+    elsewhere. Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
+    """
+    chosen = settings_of(StyleSettings, "stylize", settings)
+    several = isinstance(style_images, list | tuple)
+    sources: Sequence[Any] = style_images if several else [style_images]  # type: ignore[assignment]
+    chosen.check(len(sources))
+    picture = read_image(content)
+    pictures = [read_image(source) for source in sources]
+    folder = style_artifact(
+        model, content_layers=content_layers, style_layers=style_layers, pool=pool, preprocess=preprocess
+    )
+    return last_picture(style(Artifact(folder, device=device), picture, pictures, chosen), on_step)
