@@ -175,7 +175,8 @@ def _manifest(
                 "kind": term.kind,
                 "layer": term.layer,
                 "weight": term.weight,
-                "target": f"target.{term.name}" if _has_target(graphs, term.name) else None,
+                "target": f"target.{term.name}" if _has_target(graphs.training, term.name) else None,
+                "given": _has_target(graphs.training, term.name) and not _has_target(graphs.evaluation, term.name),
             }
             for term in objective.terms
         ],
@@ -190,5 +191,8 @@ def _manifest(
     }
 
 
-def _has_target(graphs: LossGraphs, term: str) -> bool:
-    return any(value.name == f"target.{term}" for value in graphs.training.graph.input)
+def _has_target(model: onnx.ModelProto | None, term: str) -> bool:
+    """Whether a model takes a term's target, or makes it."""
+    return model is not None and any(
+        value.name == f"target.{term}" for value in [*model.graph.input, *model.graph.output]
+    )

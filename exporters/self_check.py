@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,24 +17,24 @@ from pixelgrad.exporters.objectives import LossGraphs
 _SMALLEST = 37
 
 
-def pattern(height: int, width: int, seed: int) -> np.ndarray[Any, Any]:
-    """A picture that any language can draw: float32 [1, 3, height, width] in [0, 1).
+def pattern(shape: Sequence[int], seed: int) -> np.ndarray[Any, Any]:
+    """Numbers that any language can draw: float32 of a shape, in [0, 1).
 
     Element i, in row-major order, is half noise and half a ramp. The noise is a 32-bit integer hash over 2^32:
     h = (i + 7919 seed) * 2654435761; h ^= h >> 15; h = h * 2246822519; h ^= h >> 13, all modulo 2^32. The ramp is
     (i * seed mod 251) / 251.
     """
-    index = np.arange(3 * height * width, dtype=np.uint64)
+    index = np.arange(math.prod(shape), dtype=np.uint64)
     hashed = (index + 7919 * seed) * 2654435761 % 2**32
     hashed ^= hashed >> 15
     hashed = hashed * 2246822519 % 2**32
     hashed ^= hashed >> 13
     ramp = (index * seed % 251).astype(np.float64) / 251
-    return ((hashed.astype(np.float64) / 2**32 + ramp) / 2).astype(np.float32).reshape(1, 3, height, width)
+    return ((hashed.astype(np.float64) / 2**32 + ramp) / 2).astype(np.float32).reshape(shape)
 
 
 def self_check(graphs: LossGraphs) -> dict[str, Any]:
-    """Run both graphs on seeded pictures: targets from seed 1, the image from seed 2.
+    """Run both graphs on seeded pictures: targets (those that are given, too) from seed 1, the image from seed 2.
 
     Returns sizes, seeds, ``loss``, ``losses`` by term, ``gradient_norm`` (L2), and relative ``tolerance``s: max
     pooling's switches can flip between implementations, which moves the gradient by a few thousandths.
@@ -42,10 +43,14 @@ def self_check(graphs: LossGraphs) -> dict[str, Any]:
         max(_SMALLEST, graphs.minimum_size),
         max(_SMALLEST + 4, graphs.minimum_size),
     )
+    shape = (1, 3, height, width)
     feeds: dict[str, Any] = {}
     if graphs.evaluation is not None:
-        feeds = _run(graphs.evaluation, {"image": pattern(height, width, seed=1)})
-    results = _run(graphs.training, {**feeds, "image": pattern(height, width, seed=2)})
+        feeds = _run(graphs.evaluation, {"image": pattern(shape, seed=1)})
+    for value in graphs.training.graph.input:
+        if value.name.startswith("target.") and value.name not in feeds:
+            feeds[value.name] = pattern([d.dim_value for d in value.type.tensor_type.shape.dim], seed=1)
+    results = _run(graphs.training, {**feeds, "image": pattern(shape, seed=2)})
     terms = {name.removeprefix("loss."): float(v) for name, v in results.items() if name.startswith("loss.")}
     return {
         "height": height,

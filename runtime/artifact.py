@@ -25,13 +25,18 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Term:
-    """One summand of the loss. target: the name of its target input, ``None`` where it has none."""
+    """One summand of the loss.
+
+    target: the name of its target input, ``None`` where it has none. given: whether the caller brings that target,
+    rather than a reference image.
+    """
 
     name: str
     kind: str
     layer: str | None
     weight: float
     target: str | None
+    given: bool
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,19 @@ class Artifact:
         """The session that takes a step of Adam."""
         return open_session(self.path / "optimizer_model.onnx", self.choice)
 
+    @cached_property
+    def given(self) -> dict[str, tuple[int, ...]]:
+        """The targets that the caller brings, with their shapes: [1, channels] for the direction of an activation."""
+        names = {term.target for term in self.terms if term.given}
+        return {value.name: tuple(value.shape) for value in self.training.get_inputs() if value.name in names}
+
     def targets(self, reference: Array) -> dict[str, Array]:
-        """What each term with a target would aim for, were ``reference`` the image to be like."""
+        """What each term with a target would aim for, were ``reference`` the image to be like.
+
+        Without those in :attr:`given`.
+        """
         self.check_size(reference)
-        names = [term.target for term in self.terms if term.target is not None]
+        names = [term.target for term in self.terms if term.target is not None and not term.given]
         if not names:
             return {}
         return dict(zip(names, self.evaluation.run(names, {"image": reference}, shrinking()), strict=True))

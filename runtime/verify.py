@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +45,9 @@ def verify(artifact: Artifact) -> Iterator[Check]:
 
     expected = artifact.manifest["self_check"]
     size = (expected["height"], expected["width"])
-    image = pattern(*size, expected["image_seed"])
-    targets = artifact.targets(pattern(*size, expected["target_seed"]))
+    image = pattern((1, 3, *size), expected["image_seed"])
+    targets = artifact.targets(pattern((1, 3, *size), expected["target_seed"]))
+    targets |= {name: pattern(shape, expected["target_seed"]) for name, shape in artifact.given.items()}
     found = artifact.evaluate(image, targets)
     tolerance = expected["tolerance"]
     norm = float(np.linalg.norm(found.gradient.astype(np.float64)))
@@ -76,17 +78,17 @@ def _close(name: str, found: float, expected: float, tolerance: float) -> Check:
     )
 
 
-def pattern(height: int, width: int, seed: int) -> np.ndarray[Any, Any]:
-    """The picture that ``artifact.json`` calls by its seed: float32 [1, 3, height, width] in [0, 1).
+def pattern(shape: Sequence[int], seed: int) -> np.ndarray[Any, Any]:
+    """The numbers that ``artifact.json`` calls by their seed: float32 of a shape, in [0, 1).
 
     Element i, in row-major order, is half noise and half a ramp. The noise is a 32-bit integer hash over 2^32:
     h = (i + 7919 seed) * 2654435761; h ^= h >> 15; h = h * 2246822519; h ^= h >> 13, all modulo 2^32. The ramp is
     (i * seed mod 251) / 251. The exporter draws the same from the same words; neither knows the other.
     """
-    i = np.arange(3 * height * width, dtype=np.uint64)
+    i = np.arange(math.prod(shape), dtype=np.uint64)
     h = (i + 7919 * seed) * 2654435761 & 0xFFFFFFFF
     h ^= h >> 15
     h = h * 2246822519 & 0xFFFFFFFF
     h ^= h >> 13
     values = (h / 2**32 + (i * seed % 251) / 251) / 2
-    return values.astype(np.float32).reshape(1, 3, height, width)
+    return values.astype(np.float32).reshape(shape)

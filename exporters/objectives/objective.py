@@ -134,11 +134,12 @@ def _training(network: Network, objective: Objective, alignment: int, profile: s
     for term in objective.terms:
         features = network.image if term.layer is None else network.layer(term.layer)
         with op.named(term.name):
-            reference = _probe_target(network, term, features)
-            if reference is not None:
-                target = ir.Value(name=f"target.{term.name}", shape=reference, type=_FLOAT)
+            shape = _probe_target(term, features) or term.given(features)
+            target = None
+            if shape is not None:
+                target = ir.Value(name=f"target.{term.name}", shape=shape, type=_FLOAT)
                 graph.inputs.append(target)
-            loss = term.loss(op, features, target if reference is not None else None)
+            loss = term.loss(op, features, target)
             loss = _output(op, loss, f"loss.{term.name}")
             weight = np.asarray(term.weight, dtype=np.float32)
             weighted = op.Mul(loss, add_weight(graph, f"weight.{term.name}", weight, overridable=True))
@@ -156,7 +157,7 @@ def _training(network: Network, objective: Objective, alignment: int, profile: s
     return finish(model)
 
 
-def _probe_target(network: Network, term: Term, features: ir.Value) -> ir.Shape | None:
+def _probe_target(term: Term, features: ir.Value) -> ir.Shape | None:
     """The shape of a term's target, found by writing it into a graph of its own."""
     source = ir.Value(name="features", shape=features.shape, type=_FLOAT)
     graph = ir.Graph([source], [], nodes=[], opset_imports={"": 18}, name="target")

@@ -2,7 +2,8 @@
 
 Every term is dimensionless and independent of the image's size, so that one set of weights serves every network
 and every resolution. A term has up to two sides: ``target`` computes what to aim for from the features of a
-reference image, ``loss`` compares the features of the image at hand with it.
+reference image (or ``given`` says that the caller brings it), ``loss`` compares the features of the image at hand
+with it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class Term:
 
     def target(self, op: Emitter, features: ir.Value) -> ir.Value | None:
         """What to aim for, from the features of a reference image; ``None`` where there is no reference."""
+        return None
+
+    def given(self, features: ir.Value) -> ir.Shape | None:
+        """The shape of a target that no reference image sets, but the caller; ``None`` where there is none."""
         return None
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 from helpers.networks import chain
 
 from pixelgrad.errors import OutputError
+from pixelgrad.exporters import Objective, load_network, style_objective, write_artifact
 from pixelgrad.exporters import artifact as module
-from pixelgrad.exporters import load_network, style_objective, write_artifact
+from pixelgrad.exporters.objectives import Activation
 from pixelgrad.exporters.self_check import pattern
 from pixelgrad.runtime import Artifact, verify
 from pixelgrad.runtime.verify import pattern as runtime_pattern
@@ -35,11 +37,14 @@ def artifact(tmp_path_factory: pytest.TempPathFactory, net: Path) -> Path:
     return write(tmp_path_factory.mktemp("artifacts") / "style", net)
 
 
+def schema() -> Any:
+    return json.loads((resources.files("pixelgrad.exporters") / "artifact.schema.json").read_text())
+
+
 def test_the_manifest_follows_the_published_schema(artifact: Path) -> None:
-    schema = json.loads((resources.files("pixelgrad.exporters") / "artifact.schema.json").read_text())
     manifest = json.loads((artifact / "artifact.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(manifest, schema)
+    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.validate(manifest, schema())
     assert sorted(p.name for p in artifact.iterdir()) == sorted([*manifest["files"], "artifact.json"])
 
 
@@ -111,8 +116,8 @@ def test_verify_sees_a_wrong_gradient(artifact: Path, tmp_path: Path) -> None:
 
 def test_both_rooms_draw_the_same_pattern() -> None:
     for seed in (1, 2, 17):
-        np.testing.assert_array_equal(pattern(37, 41, seed), runtime_pattern(37, 41, seed))
-    assert abs(float(np.corrcoef(pattern(16, 16, 1).ravel(), pattern(16, 16, 2).ravel())[0, 1])) < 0.6
+        np.testing.assert_array_equal(pattern((1, 3, 37, 41), seed), runtime_pattern((1, 3, 37, 41), seed))
+    assert abs(float(np.corrcoef(pattern([768], 1), pattern([768], 2))[0, 1])) < 0.6
 
 
 def test_an_artifact_is_replaced_only_when_forced(net: Path, tmp_path: Path) -> None:
@@ -166,3 +171,18 @@ def test_a_failed_replacement_leaves_the_old_artifact(
         write(path, net, force=True)
     assert (path / "artifact.json").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["style"]
+
+
+def test_a_target_that_the_caller_brings(tmp_path: Path, small_network: Path) -> None:
+    """The direction of an activation: no output of the other graph, and part of the self-check."""
+    objective = Objective("dream", (Activation("activation.r3", "r3", 1.0),))
+    folder = write_artifact(load_network(small_network), objective, tmp_path / "dream")
+    artifact = Artifact(folder, device="cpu")
+    jsonschema.validate(artifact.manifest, schema())
+    channels = artifact.given["target.activation.r3"][1]
+    assert [check.name for check in verify(artifact) if not check.passed] == []
+    image = pattern((1, 3, 32, 40), 1)
+    assert artifact.targets(image) == {}
+    one = np.zeros((1, channels), np.float32)
+    one[0, 2] = 1
+    assert artifact.evaluate(image, {"target.activation.r3": one}).loss < 0

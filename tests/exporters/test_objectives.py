@@ -13,7 +13,7 @@ from helpers.networks import chain
 
 from pixelgrad.errors import NetworkError, SettingsError, UnknownLayerError
 from pixelgrad.exporters import load_network, style_objective
-from pixelgrad.exporters.objectives import Content, Gram, Objective, Term, TotalVariation, build_loss_graphs
+from pixelgrad.exporters.objectives import Activation, Content, Gram, Objective, Term, TotalVariation, build_loss_graphs
 
 Array = np.ndarray[Any, Any]
 
@@ -241,3 +241,18 @@ def test_shapes_are_written_for_the_runtime(net: Path) -> None:
             [d.dim_param or d.dim_value for d in described[str(v.name)].dim] for v in node.inputs if v is not None
         ]
         assert shapes[0] == shapes[1]
+
+
+def test_activation_is_the_mean_along_the_direction(net: Path) -> None:
+    """And its gradient lowers it."""
+    image, layer = picture(33, 41, 1), "r2"
+    graphs = build_loss_graphs(
+        load_network(net, preprocess="rgb"), Objective("dream", (Activation(f"activation.{layer}", layer, 1.0),))
+    )
+    run, seen = runtime(graphs.training), features(net, image, layer).astype(np.float64)
+    direction = np.random.default_rng(0).normal(size=(1, seen.shape[1])).astype(np.float32)
+    found = run({"image": image, f"target.activation.{layer}": direction})
+    expected = -float((seen.mean(axis=(2, 3)) * direction).sum())
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    moved = image - 1e-2 * found["gradient"] / np.abs(found["gradient"]).max()
+    assert run({"image": moved, f"target.activation.{layer}": direction})["loss"] < expected

@@ -1,0 +1,27 @@
+"""What a layer sees, made stronger: the term of DeepDream and of feature visualisation."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from pixelgrad.exporters.autodiff import Emitter
+from pixelgrad.exporters.objectives.terms import Term
+from pixelgrad.exporters.opset18.shapes import dims, rank
+
+
+class Activation(Term):
+    """Minus the mean over positions of direction . features, for a given direction over the channels.
+
+    The direction, ``target.<name>`` [N, C], is the caller's: one-hot for a channel (Erhan et al. 2009) or, at the
+    logits, a class (Simonyan, Vedaldi & Zisserman 2014, equation 1), anything else for a mixture. So one artifact
+    serves every channel of a layer.
+    """
+
+    def given(self, features: ir.Value) -> ir.Shape:
+        return ir.Shape(dims(features)[:2])
+
+    def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
+        assert target is not None
+        spatial = list(range(2, rank(features)))
+        means = op.ReduceMean(features, op.value(spatial), keepdims=0) if spatial else features
+        return op.Neg(op.ReduceSum(op.Mul(means, target), keepdims=0))
