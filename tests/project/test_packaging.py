@@ -1,0 +1,91 @@
+"""The wheel holds what the tree holds, and each room needs no more than it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from helpers.data import ROOT
+
+from pixelgrad import version
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_every_package_is_listed() -> None:
+    """With an explicit list, a folder that is forgotten is missing from the wheel and from nowhere else."""
+    setuptools = PROJECT["tool"]["setuptools"]
+    found = set()
+    for package, folder in setuptools["package-dir"].items():
+        for init in (ROOT / folder).rglob("__init__.py"):
+            inside = init.parent.relative_to(ROOT / folder).parts
+            found.add(".".join([package, *inside]))
+    assert found == set(setuptools["packages"])
+
+
+def test_data_files_are_listed() -> None:
+    setuptools = PROJECT["tool"]["setuptools"]
+    for package, patterns in setuptools["package-data"].items():
+        folder = ROOT / setuptools["package-dir"][package]
+        for pattern in patterns:
+            assert list(folder.glob(pattern)), f"{package}: {pattern}"
+
+
+def test_the_version_is_said_once() -> None:
+    assert version.__version__ == PROJECT["project"]["version"]
+
+
+def test_public_names_are_there_and_sorted() -> None:
+    import pixelgrad
+    from pixelgrad import errors, exporters, models, runtime
+
+    for module in (pixelgrad, errors, exporters, models, runtime):
+        assert len(set(module.__all__)) == len(module.__all__)
+        for name in module.__all__:
+            assert getattr(module, name) is not None
+    assert dir(pixelgrad) == sorted(pixelgrad.__all__)
+
+
+_BLOCKED = ("onnx", "onnx_ir", "onnx_shape_inference", "typer", "rich", "platformdirs", "torch", "google.protobuf")
+_ALONE = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked} or name in {blocked}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Refuse())
+import pixelgrad.runtime as runtime
+artifact = runtime.Artifact({folder!r}, device="cpu")
+settings = runtime.StyleSettings(size=48, steps=3)
+for event in runtime.style(artifact, runtime.read_image({photo!r}), [runtime.read_image({painting!r})], settings):
+    pass
+event.picture().save({output!r})
+assert all(check.passed for check in runtime.verify(artifact))
+loaded = sorted(name for name in sys.modules if name.partition(".")[0] in {blocked})
+assert not loaded, loaded
+"""
+
+
+def test_the_runtime_runs_a_finished_artifact_alone(
+    style_artifact: Path, photo: Path, painting: Path, tmp_path: Path
+) -> None:
+    """With onnx, typer and torch made unimportable."""
+    output = tmp_path / "out.png"
+    code = _ALONE.format(
+        blocked=_BLOCKED, folder=str(style_artifact), photo=str(photo), painting=str(painting), output=str(output)
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert output.stat().st_size > 1000
+
+
+def test_without_exporters_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pixelgrad.errors import DeviceError
+    from pixelgrad.tasks import common
+
+    monkeypatch.setitem(sys.modules, "pixelgrad.exporters", None)
+    with pytest.raises(DeviceError, match=r"pip install 'pixelgrad\[export\]'"):
+        common.exporters()
