@@ -1,6 +1,6 @@
 """Style transfer in an application: an artifact, NumPy and ONNX Runtime, and nothing of pixelgrad.
 
-    pixelgrad export style -o style.pixelgrad        # once, wherever pixelgrad is installed
+pixelgrad export style -o style.pixelgrad        # once, wherever pixelgrad is installed
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ def stylise(folder, content, style, steps=300, rate=0.02):
     state = {"first_moment": nothing, "second_moment": nothing, "average": nothing}
     results = ["new_image", "averaged_image", *(f"new_{name}" for name in state)]
     for step in range(1, steps + 1):
-        loss, gradient = train.run(["loss", "gradient"], {"image": image, **targets})
+        gradient = train.run(["gradient"], {"image": image, **targets})[0]  # "loss" is there too
         count = np.array(step, np.float32)
         feeds = {"image": image, "gradient": gradient, **state, "learning_rate": np.array(rate, np.float32)}
         image, shown, *moments = adam.run(results, {**feeds, "step": count, "average_step": count})

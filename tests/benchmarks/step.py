@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from pixelgrad.cli.report import peak_memory
+
 STYLE = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 CONTENT = "relu4_2"
 BLOCKS = [(64, 2), (128, 2), (256, 4), (512, 4), (512, 1)]
@@ -125,8 +127,6 @@ PROGRAMS = {"pixelgrad": ours, "torch": torch_eager}
 
 def measure(program: str, folder: str, size: int, pool: str, steps: int) -> None:
     """In a process of its own: print seconds per step, peak memory, and the gradient's norm."""
-    import resource
-
     step = PROGRAMS[program](folder, size, pool)
     gradient = step()
     step()
@@ -135,7 +135,7 @@ def measure(program: str, folder: str, size: int, pool: str, steps: int) -> None
         began = time.perf_counter()
         step()
         times.append(time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory() / 2**20
     norm = float(np.linalg.norm(gradient.astype(np.float64)))
     print(json.dumps({"seconds": statistics.median(times), "peak_mb": peak, "norm": norm}))
 
