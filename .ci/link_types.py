@@ -6,14 +6,14 @@ The repository keeps ``pixelgrad.runtime`` in ``runtime/``; mypy and import-lint
 from __future__ import annotations
 
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main() -> None:
-    target = ROOT / "build" / "types"
+def main(target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     folders = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"]
     for package, folder in sorted(folders.items()):
@@ -25,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "types")

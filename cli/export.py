@@ -8,8 +8,10 @@ import typer
 
 from pixelgrad.cli import options
 from pixelgrad.cli.console import note, print_json, reports_errors
+from pixelgrad.errors import SettingsError
 from pixelgrad.exporters import Network, Objective, load_network, style_objective, write_artifact
 from pixelgrad.exporters.artifact import check_directory
+from pixelgrad.exporters.ort_training import write_ort_training_artifact
 from pixelgrad.runtime import Artifact
 from pixelgrad.tasks import find_network
 
@@ -30,6 +32,8 @@ def export_style(
     style_layers: options.StyleLayers = None,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
+    gradient: options.GradientBuilder = "standard",
+    size: options.ImageSize = "256x256",
     force: options.Force = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -44,7 +48,7 @@ def export_style(
         content_layers=options.parse_layers(content_layers, "--content-layers"),
         style_layers=options.parse_layers(style_layers, "--style-layers"),
     )
-    write(network, objective, output, force=force, quiet=quiet, json=json)
+    write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
 
 
 def open_network(
@@ -62,14 +66,30 @@ def open_network(
     return network
 
 
-def write(network: Network, objective: Objective, output: Path, *, force: bool, quiet: bool, json: bool) -> None:
+def write(
+    network: Network,
+    objective: Objective,
+    output: Path,
+    *,
+    gradient: str,
+    size: str,
+    force: bool,
+    quiet: bool,
+    json: bool,
+) -> None:
     """Write the artifact and say what is in it."""
-    write_artifact(network, objective, output, force=force)
+    if gradient == "ort-training":
+        pixels = options.parse_size(size, "--size")
+        write_ort_training_artifact(network, objective, output, size=pixels, force=force)
+    elif gradient == "standard":
+        write_artifact(network, objective, output, force=force)
+    else:
+        raise SettingsError(f"--gradient is {gradient!r}; it must be standard or ort-training")
     manifest = Artifact(output, device="cpu").manifest
     if json:
         print_json({"output": str(output), **{key: manifest[key] for key in ("network", "terms", "files", "image")}})
         return
-    size = sum(row["bytes"] for row in manifest["files"].values())
-    note(f"wrote {output}: {network.name}, {len(manifest['files'])} files, {size / 1e6:.1f} MB", quiet=quiet)
+    total = sum(row["bytes"] for row in manifest["files"].values())
+    note(f"wrote {output}: {network.name}, {len(manifest['files'])} files, {total / 1e6:.1f} MB", quiet=quiet)
     for term in manifest["terms"]:
         note(f"  {term['name']:32} weight {term['weight']:.4g}", quiet=quiet)

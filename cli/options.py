@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,16 @@ StyleLayers = Annotated[
     typer.Option("--style-layers", metavar="A,B=2,...", help="Layers to take the style from, with weights if any."),
 ]
 Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the picture; - is stdout.")]
+GradientBuilder = Annotated[
+    str,
+    typer.Option(
+        "--gradient", metavar="standard|ort-training", help="Who builds the gradient: we, or onnxruntime-training."
+    ),
+]
+ImageSize = Annotated[
+    str,
+    typer.Option("--size", metavar="WxH", help="Image size of an ort-training artifact; a standard one takes any."),
+]
 Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The artifact folder to write.")]
 Size = Annotated[int, typer.Option("--size", metavar="PIXELS", help="Long edge of the picture.")]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Gradient steps in all.")]
@@ -64,6 +75,14 @@ def parse_layers(text: str | None, option: str) -> dict[str, float] | list[str] 
         except ValueError:
             raise SettingsError(f"{option}: the weight of {name!r} is {weight!r}; it must be a number") from None
     return weights
+
+
+def parse_size(text: str, option: str) -> tuple[int, int]:
+    """``640x480`` as (height, width)."""
+    match = re.fullmatch(r"(\d+)[xX](\d+)", text)
+    if match is None or "0" in match.groups():
+        raise SettingsError(f"{option} is {text!r}; it must be a width and a height in pixels, such as 256x192")
+    return int(match[2]), int(match[1])
 
 
 def parse_numbers(text: str | None, option: str) -> Sequence[float] | None:

@@ -54,13 +54,34 @@ def write_artifact(
     models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model()}
     if graphs.evaluation is not None:
         models["eval_model.onnx"] = graphs.evaluation
-    checked = self_check(graphs)
+    commit(network, objective, directory, graphs, models, self_check(graphs), profile=profile)
+    return directory
+
+
+def commit(
+    network: Network,
+    objective: Objective,
+    directory: Path,
+    graphs: LossGraphs,
+    models: Mapping[str, onnx.ModelProto],
+    checked: Mapping[str, Any],
+    *,
+    profile: str = "portable",
+    gradient: str = "standard",
+    extra: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write the folder beside its place and move it there when it is whole.
+
+    models, extra: what goes into it, by file name. gradient: who built it, for the manifest.
+    """
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
         try:
             _write_models(models, beside)
-            manifest = _manifest(network, objective, graphs, models, beside, checked, profile)
+            for name, content in (extra or {}).items():
+                (beside / name).write_bytes(content)
+            manifest = _manifest(network, objective, graphs, models, beside, checked, profile, gradient)
             (beside / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
             beside.chmod(0o755)
             _move(beside, directory)
@@ -71,7 +92,6 @@ def write_artifact(
             f"the artifact {str(directory)!r} cannot be written: {error.strerror or error}; free some space, or choose "
             "another folder"
         ) from error
-    return directory
 
 
 def check_directory(directory: Path, *, force: bool) -> None:
@@ -139,6 +159,7 @@ def _manifest(
     folder: Path,
     checked: Mapping[str, Any],
     profile: str,
+    gradient: str,
 ) -> dict[str, Any]:
     chosen = network.preprocessing
     return {
@@ -182,6 +203,7 @@ def _manifest(
         ],
         "opset": models["training_model.onnx"].opset_import[0].version,
         "profile": profile,
+        "gradient": gradient,
         "operators": {name: sorted({node.op_type for node in model.graph.node}) for name, model in models.items()},
         "files": {
             path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}

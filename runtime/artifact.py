@@ -15,6 +15,7 @@ import numpy as np
 from pixelgrad.errors import ArtifactError, ImageError
 from pixelgrad.runtime.devices import Choice, choose_device
 from pixelgrad.runtime.session import open_session, shrinking
+from pixelgrad.runtime.training_api import TrainingModule
 
 __all__ = ["Artifact", "Evaluation", "Term"]
 
@@ -84,17 +85,26 @@ class Artifact:
     @cached_property
     def training(self) -> Any:
         """The session that computes loss and gradient."""
+        if self._ort_training:
+            return TrainingModule(self.path, self.choice, {term.name: term.weight for term in self.terms})
         return open_session(self.path / "training_model.onnx", self.choice)
 
     @cached_property
     def evaluation(self) -> Any:
         """The session that computes targets."""
-        return open_session(self.path / "eval_model.onnx", self.choice)
+        name = "target_model.onnx" if self._ort_training else "eval_model.onnx"
+        return open_session(self.path / name, self.choice)
 
     @cached_property
     def optimizer(self) -> Any:
         """The session that takes a step of Adam."""
-        return open_session(self.path / "optimizer_model.onnx", self.choice)
+        name = "pixel_optimizer.onnx" if self._ort_training else "optimizer_model.onnx"
+        return open_session(self.path / name, self.choice)
+
+    @property
+    def _ort_training(self) -> bool:
+        """Whether onnxruntime-training built the gradient, whose own files then have the usual names."""
+        return bool(self.manifest["gradient"] == "ort-training")
 
     @cached_property
     def given(self) -> dict[str, tuple[int, ...]]:
@@ -172,7 +182,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         )
     try:
         missing = [name for name in manifest["files"] if not (path / name).is_file()]
-        for key in ("terms", "image", "network", "self_check"):
+        for key in ("terms", "image", "network", "gradient", "self_check"):
             manifest[key]
     except (KeyError, TypeError) as error:
         raise ArtifactError(f"artifact.json in {where!r} is incomplete: it lacks {error}") from error

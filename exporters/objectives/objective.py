@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,10 +48,20 @@ class LossGraphs:
     alignment: int
 
 
-def build_loss_graphs(network: Network, objective: Objective, profile: str = "portable") -> LossGraphs:
+def build_loss_graphs(
+    network: Network,
+    objective: Objective,
+    profile: str = "portable",
+    *,
+    size: tuple[int, int] | None = None,
+    differentiate: Callable[[ir.Model, ir.Value, ir.Value], None] | None = None,
+) -> LossGraphs:
     """Write ``objective`` over a copy of ``network``, trimmed to the layers in use, and its gradient.
 
     profile: the kind of device to write for, one of :data:`PROFILES`.
+    size: (height, width) to fix; free, where the layers allow it, by default.
+    differentiate: called with the forward model, the loss and the image, in place of appending the gradient: for
+        another gradient builder.
     Raises :class:`UnknownLayerError`, :class:`UnsupportedOperatorError`, :class:`NetworkError`.
     """
     if not objective.terms:
@@ -59,12 +69,12 @@ def build_loss_graphs(network: Network, objective: Objective, profile: str = "po
     network = network.clone()
     layers = {term.layer: network.layer(term.layer) for term in objective.terms if term.layer is not None}
     geometry = network.geometries()
-    fixed = settle_size(network, list(layers.values()))
+    fixed = settle_size(network, list(layers.values())) or size
     alignment = 1 if fixed else _alignment([geometry[value] for value in layers.values()])
     _set_size(network, alignment, fixed)
     used = upstream(list(layers.values()))
     least = minimum_size(used)
-    training = _training(network.clone(), objective, alignment, profile)
+    training = _training(network.clone(), objective, alignment, profile, differentiate or _append_gradient)
     evaluation = _evaluation(network, objective, alignment)
     return LossGraphs(
         training=training,
@@ -94,10 +104,10 @@ def _unaligned(size: int, alignment: int) -> int:
 
 
 def _set_size(network: Network, alignment: int, fixed: tuple[int, int] | None) -> None:
-    if fixed is not None or alignment == 1:
+    if fixed is None and alignment == 1:
         return
     sizes = [f"{alignment}*floor({s}/{alignment} + {alignment - 1}/{alignment})" for s in ("H", "W")]
-    network.image.shape = ir.Shape([1, 3, *sizes])
+    network.image.shape = ir.Shape([1, 3, *(fixed or sizes)])
     for node in network.model.graph:
         for output in node.outputs:
             output.shape = None
@@ -125,7 +135,13 @@ def _align(model: ir.Model, alignment: int) -> ir.Value:
     return image
 
 
-def _training(network: Network, objective: Objective, alignment: int, profile: str) -> onnx.ModelProto:
+def _training(
+    network: Network,
+    objective: Objective,
+    alignment: int,
+    profile: str,
+    differentiate: Callable[[ir.Model, ir.Value, ir.Value], None],
+) -> onnx.ModelProto:
     apply_profile(network.model, profile)
     model, graph = network.model, network.model.graph
     graph.outputs.clear()
@@ -150,11 +166,15 @@ def _training(network: Network, objective: Objective, alignment: int, profile: s
     graph.outputs.insert(0, total)
     infer_shapes(model)
     image = _align(model, alignment)
-    (gradient,) = append_value_and_gradient(graph, total, [image])
-    gradient.name = "gradient"
-    gradient.shape = image.shape
+    differentiate(model, total, image)
     graph.name = f"pixelgrad {objective.kind} training"
     return finish(model)
+
+
+def _append_gradient(model: ir.Model, loss: ir.Value, image: ir.Value) -> None:
+    (gradient,) = append_value_and_gradient(model.graph, loss, [image])
+    gradient.name = "gradient"
+    gradient.shape = image.shape
 
 
 def _probe_target(term: Term, features: ir.Value) -> ir.Shape | None:
