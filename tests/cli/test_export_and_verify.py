@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.cli import error_of, invoke
 from typer.testing import CliRunner
 
 from pixelgrad.cli.main import app
@@ -59,3 +60,13 @@ def test_errors_are_one_line(arguments: list[str]) -> None:
     result = RUNNER.invoke(app, arguments)
     assert result.exit_code == 1
     assert result.stderr.startswith("pixelgrad: error: there is no ")
+
+
+def test_the_other_gradient_builder(tmp_path: Path, small_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its errors: no environment for it, no such builder, no such size."""
+    command = ["export", "style", "--model", small_network, "-o", tmp_path / "out", "--preprocess", "rgb", "--gradient"]
+    monkeypatch.delenv("PIXELGRAD_ORT_TRAINING_PYTHON", raising=False)
+    assert "onnxruntime-training-cpu==1.19.2" in error_of(invoke(*command, "ort-training"))
+    assert "must be standard or ort-training" in error_of(invoke(*command, "torch"))
+    assert "such as 256x192" in error_of(invoke(*command, "ort-training", "--size", "large"))
+    assert not (tmp_path / "out").exists()

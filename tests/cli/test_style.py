@@ -12,29 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.cli import error_of, invoke
 from helpers.networks import chain
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from pixelgrad.cli import main
 from pixelgrad.runtime import read_image, read_recipe
 from pixelgrad.runtime.artifact import Artifact, Evaluation
 from pixelgrad.tasks import common as tasks
-
-RUNNER = CliRunner()
-
-
-def invoke(*arguments: Any, stdin: bytes | None = None) -> Result:
-    return RUNNER.invoke(main.app, [str(a) for a in arguments], input=stdin)
-
-
-def error_of(result: Result, code: int = 1) -> str:
-    """The one line that an error is."""
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.stderr
-    lines = [line for line in result.stderr.splitlines() if line.startswith("pixelgrad: error: ")]
-    assert len(lines) == 1, result.stderr
-    return lines[0].removeprefix("pixelgrad: error: ")
 
 
 @pytest.fixture
