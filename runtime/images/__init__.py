@@ -9,6 +9,7 @@ from pixelgrad.runtime.images.opening import MAX_PIXELS
 from pixelgrad.runtime.images.picture import Picture
 from pixelgrad.runtime.images.reading import ImageSource, read_image, read_recipe
 from pixelgrad.runtime.images.resizing import Filter, fit_size, resize
+from pixelgrad.runtime.images.sheets import sheet
 from pixelgrad.runtime.images.writing import check_output, write_image
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "read_image",
     "read_recipe",
     "resize",
+    "sheet",
     "write_image",
 ]
