@@ -2,6 +2,18 @@
 
 from pixelgrad.models.bundled import BUNDLED, bundled_network
 from pixelgrad.models.catalogue import CATALOGUE, Entry, recognise
+from pixelgrad.models.labels import Labels, class_name, find_class
 from pixelgrad.models.preprocessing import PREPROCESSINGS, Preprocessing
 
-__all__ = ["BUNDLED", "CATALOGUE", "PREPROCESSINGS", "Entry", "Preprocessing", "bundled_network", "recognise"]
+__all__ = [
+    "BUNDLED",
+    "CATALOGUE",
+    "PREPROCESSINGS",
+    "Entry",
+    "Labels",
+    "Preprocessing",
+    "bundled_network",
+    "class_name",
+    "find_class",
+    "recognise",
+]

@@ -18,6 +18,7 @@ class Entry:
 
     aliases: canonical layer name -> tensor name in the file.
     style_layers, content_layers: the defaults for style transfer, shallow to deep.
+    labels: what its classes are called, one of ``pixelgrad.models.labels.LABEL_SETS``.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Entry:
     aliases: dict[str, str] = field(default_factory=dict)
     style_layers: tuple[str, ...] = ()
     content_layers: tuple[str, ...] = ()
+    labels: str | None = None
 
 
 _VGG_STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -51,6 +53,7 @@ _ROWS = (
             "inception_4e/output",
         ),
         content_layers=("inception_4a/output",),
+        labels="imagenet",
     ),
     Entry(
         name="squeezenet1_1",
@@ -61,6 +64,7 @@ _ROWS = (
         aliases={f"fire{i}": f"fire{i}/concat_1" for i in range(2, 10)} | {"conv1": "conv1_2", "conv10": "conv10_2"},
         style_layers=("conv1_2", "fire3/concat_1", "fire5/concat_1", "fire7/concat_1", "fire9/concat_1"),
         content_layers=("fire5/concat_1",),
+        labels="imagenet",
     ),
     Entry(
         name="vgg19-slim16x",

@@ -20,10 +20,14 @@ from pixelgrad.exporters.opset18 import infer_shapes, to_opset18
 from pixelgrad.exporters.opset18.attributes import integer
 from pixelgrad.exporters.opset18.shapes import constant, dims, static_shape
 from pixelgrad.exporters.opset18.weights import add_weight
-from pixelgrad.models import PREPROCESSINGS, Entry, Preprocessing, recognise
+from pixelgrad.models import PREPROCESSINGS, Entry, Labels, Preprocessing, recognise
+from pixelgrad.models.labels import label_set
 
 IMAGE = "image"
 POOLS = ("max", "avg")
+
+# A classifier of so many classes that nobody has named is taken to have these, as nearly all of that size do.
+_LABELS_OF_SIZE = {1000: "imagenet", 1001: "imagenet-background"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,21 @@ class Network:
     def layer(self, name: str) -> ir.Value:
         """The tensor of a layer; :class:`UnknownLayerError` offers close names."""
         return find_layer(name, tensors(self.model.graph), self.aliases)
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes it tells apart; ``None`` where its output is no list of scores."""
+        shape = self.model.graph.outputs[0].shape
+        if shape is None or shape.rank() not in (2, 4) or not isinstance(shape[1], int):
+            return None
+        return shape[1] if all(size == 1 for size in shape[2:]) else None
+
+    @property
+    def labels(self) -> Labels | None:
+        """What its classes are called: as the catalogue says, ImageNet's for 1000 unnamed ones, else ``None``."""
+        named = self.entry.labels if self.entry is not None else None
+        name = named or _LABELS_OF_SIZE.get(self.classes or 0)
+        return label_set(name) if name is not None else None
 
     def geometries(self) -> dict[ir.Value, Geometry]:
         return geometries(self.model.graph, self.image)
