@@ -45,6 +45,12 @@ _ROWS = (
         mean=(103.939, 116.779, 123.68),
         note="the VGG authors' own mean; also Keras VGG and ResNet",
     ),
+    Preprocessing(
+        "rgb255-mean",
+        scale=255.0,
+        mean=(123.0, 117.0, 104.0),
+        note="RGB in [0, 255] minus the ImageNet mean: Caffe's VGG ported to PyTorch",
+    ),
     Preprocessing("tf", scale=2.0, mean=(1.0, 1.0, 1.0), note="[-1, 1]: TensorFlow Inception and MobileNet"),
     Preprocessing("inception5h", scale=255.0, mean=(117.0, 117.0, 117.0), note="TensorFlow's DeepDream network"),
 )
