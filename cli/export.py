@@ -9,11 +9,11 @@ import typer
 from pixelgrad.cli import options
 from pixelgrad.cli.console import note, print_json, reports_errors
 from pixelgrad.errors import SettingsError
-from pixelgrad.exporters import Network, Objective, load_network, style_objective, write_artifact
+from pixelgrad.exporters import Network, Objective, style_objective, write_artifact
 from pixelgrad.exporters.artifact import check_directory
 from pixelgrad.exporters.ort_training import write_ort_training_artifact
+from pixelgrad.networks import load_network
 from pixelgrad.runtime import Artifact
-from pixelgrad.tasks import find_network
 
 export_app = typer.Typer(no_args_is_help=True, help="Write an artifact: a folder that any ONNX Runtime can run.")
 
@@ -56,7 +56,7 @@ def open_network(
 ) -> Network:
     """The network to export, once it is sure that the artifact can be written."""
     check_directory(output, force=force)
-    network = load_network(find_network(model), preprocess=preprocess, pool=pool)
+    network = load_network(model, preprocess=preprocess, pool=pool)
     if preprocess is None and network.entry is None:
         note(
             f"{network.name} is not a known network, so its input is taken to be {network.preprocessing.name} "

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pixelgrad.cli.export import export_app
+from pixelgrad.cli.models import models_app
 from pixelgrad.cli.style import style_command
 from pixelgrad.cli.verify import verify_command
 from pixelgrad.version import __version__
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command("style")(style_command)
 app.add_typer(export_app, name="export")
 app.command("verify")(verify_command)
+app.add_typer(models_app, name="models")
 
 
 def _version(wanted: bool) -> None:

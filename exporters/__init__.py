@@ -2,15 +2,19 @@
 
 from pixelgrad.exporters.artifact import write_artifact
 from pixelgrad.exporters.autodiff import value_and_gradient, vjp
-from pixelgrad.exporters.networks import Network, load_network, read_onnx
+from pixelgrad.exporters.networks import LayerFacts, Network, companions, fingerprint, load_network, read_onnx, summary
 from pixelgrad.exporters.objectives import Objective, style_objective
 
 __all__ = [
+    "LayerFacts",
     "Network",
     "Objective",
+    "companions",
+    "fingerprint",
     "load_network",
     "read_onnx",
     "style_objective",
+    "summary",
     "value_and_gradient",
     "vjp",
     "write_artifact",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ArtifactError,
         DeviceError,
         DivergedError,
+        DownloadError,
         ImageError,
         NetworkError,
         OutputError,
@@ -25,17 +26,19 @@ if TYPE_CHECKING:
         UnknownLayerError,
         UnsupportedOperatorError,
     )
-    from pixelgrad.exporters import load_network, style_objective, value_and_gradient, vjp, write_artifact
+    from pixelgrad.exporters import style_objective, value_and_gradient, vjp, write_artifact
+    from pixelgrad.networks import load_network
     from pixelgrad.runtime import Artifact, Picture, StepEvent, StyleSettings, read_image
     from pixelgrad.tasks import style_artifact, stylize
     from pixelgrad.version import __version__
 
 _HOMES = {
     "pixelgrad.errors": (
-        "ArtifactError DeviceError DivergedError ImageError NetworkError OutputError PixelgradError SettingsError "
-        "UnknownLayerError UnsupportedOperatorError"
+        "ArtifactError DeviceError DivergedError DownloadError ImageError NetworkError OutputError PixelgradError "
+        "SettingsError UnknownLayerError UnsupportedOperatorError"
     ),
-    "pixelgrad.exporters": "load_network style_objective value_and_gradient vjp write_artifact",
+    "pixelgrad.exporters": "style_objective value_and_gradient vjp write_artifact",
+    "pixelgrad.networks": "load_network",
     "pixelgrad.runtime": "Artifact Picture StepEvent StyleSettings read_image",
     "pixelgrad.tasks": "style_artifact stylize",
     "pixelgrad.version": "__version__",
@@ -47,6 +50,7 @@ __all__ = [
     "ArtifactError",
     "DeviceError",
     "DivergedError",
+    "DownloadError",
     "ImageError",
     "NetworkError",
     "OutputError",

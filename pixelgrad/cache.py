@@ -1,4 +1,4 @@
-"""Artifacts made on demand, kept for the next time under a hash of all that went into them."""
+"""What was made on demand, kept for the next time under a hash of all that went into it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pixelgrad.errors import ArtifactError, OutputError
 from pixelgrad.runtime import Artifact
 from pixelgrad.version import __version__
 
-__all__ = ["cached_artifact", "home"]
+__all__ = ["cached_artifact", "conversions", "home"]
 
 _MOST = 32
 
@@ -30,6 +30,16 @@ def home() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("pixelgrad", appauthor=False)
+
+
+def conversions() -> Path:
+    """Where conversions of network files are kept; those that yesterday's exporter made are thrown away."""
+    folder = home() / "conversions"
+    current = folder / _exporter()[:16]
+    if folder.is_dir() and not current.exists():
+        for old in folder.iterdir():
+            shutil.rmtree(old, ignore_errors=True)
+    return current
 
 
 def cached_artifact(key: dict[str, Any], write: Callable[[Path], object]) -> Path:

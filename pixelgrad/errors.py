@@ -7,6 +7,7 @@
     ├── NetworkError         a network file that cannot be read or used
     │   ├── UnknownLayerError        a layer name that the network does not have
     │   └── UnsupportedOperatorError operators that have no gradient rule
+    ├── DownloadError        a network file that cannot be fetched, or is not what it should be
     ├── ArtifactError        an artifact folder that is missing, damaged or too new
     ├── DeviceError          a device that is not there or does not work
     └── DivergedError        the loss stopped being a number; carries the last good image
@@ -24,6 +25,7 @@ __all__ = [
     "ArtifactError",
     "DeviceError",
     "DivergedError",
+    "DownloadError",
     "ImageError",
     "NetworkError",
     "OutputError",
@@ -74,6 +76,10 @@ class UnsupportedOperatorError(NetworkError):
     def __init__(self, message: str, operators: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.operators = tuple(operators)
+
+
+class DownloadError(PixelgradError):
+    """A network file that cannot be fetched, or that is not the one that its publisher describes."""
 
 
 class ArtifactError(PixelgradError):

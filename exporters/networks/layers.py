@@ -57,11 +57,15 @@ def _is_pointwise_input(node: ir.Node) -> bool:
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Names without the endings that exporters add, where that stays unambiguous; the last tensor wins a tie."""
+    """Names without the endings that exporters add, where that stays unambiguous; the last tensor wins a tie.
+
+    A 1 at the end stays where there is a 2 as well: ``conv1_1`` of two is not ``conv1``.
+    """
     short: dict[str, str] = {}
+    known = set(names)
     for name in names:
         bare = _SUFFIX.sub("", name)
-        if bare != name and bare not in names:
+        if bare != name and bare not in known and not (name.endswith("_1") and f"{bare}_2" in known):
             short[bare] = name
     return short
 

@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES
+from pixelgrad.exporters.networks.converted import Converted, convert_once
 from pixelgrad.exporters.networks.geometry import Geometry, geometries
 from pixelgrad.exporters.networks.layers import find_layer, short_names, structural_aliases, tensors
 from pixelgrad.exporters.networks.onnx_file import read_onnx
@@ -85,27 +86,32 @@ class Network:
         return Network(**{**fields, "model": self.model.clone()})
 
 
-def load_network(path: str | Path, *, preprocess: str | Preprocessing | None = None, pool: str = "max") -> Network:
+def load_network(
+    path: str | Path,
+    *,
+    preprocess: str | Preprocessing | None = None,
+    pool: str = "max",
+    entry: Entry | None = None,
+    cache: Path | None = None,
+) -> Network:
     """Read a network from an ONNX file.
 
     preprocess: how it wants its input, by name (``pixelgrad.models.PREPROCESSINGS``) or in full; ``None`` takes
         that of the network recognised in the file, else ``imagenet``, the convention of most published networks.
     pool: ``avg`` replaces max pooling by average pooling (Gatys et al. 2015 found that the smoother gradient
         gives more appealing pictures).
+    entry: its row in the catalogue, where that is known and need not be recognised.
+    cache: a folder to keep the conversion of the file in, so that the next time is quick.
 
     Raises :class:`NetworkError` for a file that cannot be used, :class:`SettingsError` for an unknown setting.
     """
     path = Path(path)
     if pool not in POOLS:
         raise SettingsError(f"pool is {pool!r}; it must be one of {', '.join(POOLS)}")
-    original, sha256 = read_onnx(path)
-    declared = static_shape(_image_input(original, path))
-    model = to_opset18(original, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
-    known = tensors(model.graph)
-    entry = recognise(known)
+    converted = convert_once(path, cache, _convert)
+    model, declared = converted.model, converted.facts["declared_size"]
+    entry = entry or recognise(tensors(model.graph))
     chosen = _preprocessing(preprocess, entry)
-    model.graph.inputs[0].shape = ir.Shape([1, 3, "H", "W"])
-    _infer_again(model)
     _normalise_input(model, chosen)
     if pool == "avg":
         average_for_max(model.graph)
@@ -120,13 +126,23 @@ def load_network(path: str | Path, *, preprocess: str | Preprocessing | None = N
         model=model,
         name=entry.name if entry is not None else path.stem,
         licence=entry.licence if entry is not None else "unknown",
-        sha256=sha256,
+        sha256=converted.facts["sha256"],
         preprocessing=chosen,
         entry=entry,
         aliases={alias: name for alias, name in aliases.items() if name in known and alias not in known},
-        declared_size=(declared[2], declared[3]) if declared is not None else None,
+        declared_size=(declared[0], declared[1]) if declared is not None else None,
         pool=pool,
     )
+
+
+def _convert(path: Path) -> Converted:
+    """Read the file, rewrite it in opset 18, and work out its shapes for an image of any size."""
+    original, sha256 = read_onnx(path)
+    declared = static_shape(_image_input(original, path))
+    model = to_opset18(original, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
+    model.graph.inputs[0].shape = ir.Shape([1, 3, "H", "W"])
+    _infer_again(model)
+    return Converted(model, {"sha256": sha256, "declared_size": declared[2:] if declared is not None else None})
 
 
 def _preprocessing(wanted: str | Preprocessing | None, entry: Entry | None) -> Preprocessing:

@@ -34,7 +34,7 @@ def _vgg(layers: int, gist: str, sha1: str, parameters: float) -> Entry:
     file = f"VGG_ILSVRC_{layers}_layers"
     return Entry(
         name=f"vgg{layers}-caffe",
-        title=f"VGG-{layers} as its authors released it (Simonyan & Zisserman 2014), ImageNet, 1000 classes",
+        title=f"VGG-{layers} as its authors released it (Simonyan & Zisserman 2014)",
         preprocessing="caffe-vgg",
         licence="as http://www.robots.ox.ac.uk/~vgg/research/very_deep/ says",
         files=_files(f"{_VGG}/{file}.caffemodel", f"{_GIST}/{gist}/{file}_deploy.prototxt", sha1, parameters),
@@ -53,7 +53,7 @@ def _squeezenet(version: str, sha1: str | None, parameters: float) -> tuple[Down
 ROWS = (
     Entry(
         name="googlenet",
-        title="BVLC GoogLeNet (Szegedy et al. 2014), ImageNet, 1000 classes",
+        title="GoogLeNet (Szegedy et al. 2014), BVLC",
         preprocessing="caffe",
         licence="unrestricted use (BVLC)",
         files=_bvlc("bvlc_googlenet", "405fc5acd08a3bb12de8ee5e23a96bec22f08204", 13.38),
@@ -76,7 +76,7 @@ ROWS = (
     ),
     Entry(
         name="alexnet-bvlc",
-        title="BVLC AlexNet (Krizhevsky et al. 2012), ImageNet, 1000 classes",
+        title="AlexNet (Krizhevsky et al. 2012), BVLC",
         preprocessing="caffe",
         licence="unrestricted use (BVLC)",
         files=_bvlc("bvlc_alexnet", "9116a64c0fbe4459d18f4bb6b56d647b63920377", 60.97),
@@ -86,7 +86,7 @@ ROWS = (
     ),
     Entry(
         name="caffenet-bvlc",
-        title="BVLC reference CaffeNet, AlexNet with pooling before normalisation, ImageNet, 1000 classes",
+        title="CaffeNet, AlexNet with pooling before normalisation, BVLC",
         preprocessing="caffe",
         licence="unrestricted use (BVLC)",
         files=_bvlc("bvlc_reference_caffenet", "4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46", 60.97),
@@ -109,7 +109,7 @@ ROWS = (
     ),
     Entry(
         name="squeezenet1_0",
-        title="SqueezeNet 1.0 (Iandola et al. 2016), ImageNet, 1000 classes",
+        title="SqueezeNet 1.0 (Iandola et al. 2016)",
         preprocessing="caffe",
         licence="BSD-2-Clause (forresti)",
         files=_squeezenet("1.0", None, 1.25),
@@ -119,7 +119,7 @@ ROWS = (
     ),
     Entry(
         name="squeezenet1_1",
-        title="SqueezeNet 1.1 (Iandola et al. 2016), ImageNet, 1000 classes",
+        title="SqueezeNet 1.1 (Iandola et al. 2016)",
         preprocessing="caffe",
         licence="BSD-2-Clause (forresti)",
         files=_squeezenet("1.1", "3397f026368a45ae236403ccc81cfcbe8ebe1bd0", 1.24),

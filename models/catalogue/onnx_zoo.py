@@ -27,7 +27,7 @@ def _row(
 ) -> Entry:
     return Entry(
         name=f"{name}-onnx",
-        title=f"{title}, ONNX model zoo, ImageNet, 1000 classes",
+        title=f"{title}, ONNX model zoo",
         preprocessing=preprocessing,
         licence=licence,
         files=(Download(f"{_SITE}/{path}", sha256=sha256, size=size),),
@@ -42,14 +42,14 @@ def _row(
 ROWS = (
     _row(
         "vgg16",
-        "VGG-16 (trained with MXNet)",
+        "VGG-16 (MXNet)",
         "vgg/model/vgg16-7.onnx",
         "f20805a3ecccaa88647bbab4ad011ff2412a9838485ea844de0fcbce349820b9",
         553437328,
     ),
     _row(
         "vgg19",
-        "VGG-19 (trained with MXNet)",
+        "VGG-19 (MXNet)",
         "vgg/model/vgg19-7.onnx",
         "692f9f927f1df1b89033787a77a73eac59fd9b3344f9ecdf0b13221e41c2046f",
         574677321,
@@ -76,21 +76,21 @@ ROWS = (
     ),
     _row(
         "squeezenet1_1",
-        "SqueezeNet 1.1 (trained with MXNet)",
+        "SqueezeNet 1.1 (MXNet)",
         "squeezenet/model/squeezenet1.1-7.onnx",
         "1eeff551a67ae8d565ca33b572fc4b66e3ef357b0eb2863bb9ff47a918cc4088",
         4956208,
     ),
     _row(
         "resnet18",
-        "ResNet-18 (trained with MXNet)",
+        "ResNet-18 (MXNet)",
         "resnet/model/resnet18-v1-7.onnx",
         "4e8f8653e7a2222b3904cc3fe8e304cd8b339ce1d05fd24688162f86fb6df52c",
         46820737,
     ),
     _row(
         "resnet50",
-        "ResNet-50 (trained with MXNet)",
+        "ResNet-50 (MXNet)",
         "resnet/model/resnet50-v1-12.onnx",
         "ab65bdc02c5b3123eb3cdf6dac01742438517d8635d4f233913b2be1c70db3b6",
         102576419,
@@ -113,7 +113,7 @@ ROWS = (
     ),
     _row(
         "mobilenet_v2",
-        "MobileNet V2 (trained with MXNet)",
+        "MobileNet V2 (MXNet)",
         "mobilenet/model/mobilenetv2-7.onnx",
         "c1c513582d56afceff8516c73804e484c81c6a830712ab6d682253f4a3cd042f",
         14246826,

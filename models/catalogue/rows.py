@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from pixelgrad.models.catalogue.entry import Entry
+from pixelgrad.models.catalogue.entry import Download, Entry
+
+_DISTILLED = (
+    "https://raw.githubusercontent.com/MingSun-Tse/Collaborative-Distillation/"
+    "75c1b81c1dbea11c96d3fb04e96f207dee16dcbb/trained_models/wct_se_16x_new"
+)
 
 ROWS = (
     Entry(
@@ -11,9 +16,17 @@ ROWS = (
         preprocessing="rgb",
         licence="MIT",
         task="features",
+        files=(
+            Download(
+                f"{_DISTILLED}/20191109-211322_E20.pth",
+                name="vgg19_slim16x.pth",
+                sha256="9417c34d0d8d621bc6af78be745f1b8d30f5f210efa01e50655c60eb3770816b",
+                size=3862288,
+            ),
+        ),
+        reader="pytorch",
         signature=("bgr", "relu5_1", "pad1_1"),
         style_layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
         content_layers=("relu4_2",),
-        note="published as a PyTorch checkpoint without a graph; recognised in an ONNX file made from it",
     ),
 )

@@ -33,14 +33,14 @@ _TABLE = (
     ("resnet18", "resnet18", "resnet18-f37072fd.pth", 44.661, "ResNet-18 (He et al. 2015)"),
     ("resnet34", "resnet34", "resnet34-b627a593.pth", 83.275, "ResNet-34 (He et al. 2015)"),
     ("resnet50", "resnet50", "resnet50-0676ba61.pth", 97.781, "ResNet-50 (He et al. 2015)"),
-    ("resnet50-imagenet1k_v2", "resnet50", "resnet50-11ad3fa6.pth", 97.79, "ResNet-50, trained anew by torchvision"),
+    ("resnet50-imagenet1k_v2", "resnet50", "resnet50-11ad3fa6.pth", 97.79, "ResNet-50, newer training"),
     ("resnet101", "resnet101", "resnet101-63fe2227.pth", 170.511, "ResNet-101 (He et al. 2015)"),
     (
         "resnet101-imagenet1k_v2",
         "resnet101",
         "resnet101-cd907fc2.pth",
         170.53,
-        "ResNet-101, trained anew by torchvision",
+        "ResNet-101, newer training",
     ),
     ("resnet152", "resnet152", "resnet152-394f9c45.pth", 230.434, "ResNet-152 (He et al. 2015)"),
     (
@@ -48,7 +48,7 @@ _TABLE = (
         "resnet152",
         "resnet152-f82ba261.pth",
         230.474,
-        "ResNet-152, trained anew by torchvision",
+        "ResNet-152, newer training",
     ),
     ("densenet121", "densenet121", "densenet121-a639ec97.pth", 30.845, "DenseNet-121 (Huang et al. 2016)"),
     ("densenet161", "densenet161", "densenet161-8d451a50.pth", 110.369, "DenseNet-161 (Huang et al. 2016)"),
@@ -60,7 +60,7 @@ _TABLE = (
         "mobilenet_v2",
         "mobilenet_v2-7ebf99e0.pth",
         13.598,
-        "MobileNet V2, trained anew by torchvision",
+        "MobileNet V2, newer training",
     ),
     (
         "mobilenet_v3_large",
@@ -74,7 +74,7 @@ _TABLE = (
         "mobilenet_v3_large",
         "mobilenet_v3_large-5c1a4163.pth",
         21.107,
-        "MobileNet V3 large, trained anew by torchvision",
+        "MobileNet V3 large, newer training",
     ),
     (
         "mobilenet_v3_small",
@@ -90,7 +90,7 @@ def _row(name: str, architecture: str, file: str, mebibytes: float, title: str) 
     prefix = file.removesuffix(".pth").rpartition("-")[2]
     return Entry(
         name=name,
-        title=f"{title}, ImageNet, 1000 classes",
+        title=f"{title}, torchvision",
         preprocessing="tf" if architecture in _FROM_TENSORFLOW else "imagenet",
         licence=_LICENCE,
         files=(Download(f"{_SITE}/{file}", sha256=prefix, about=round(mebibytes * 2**20)),),
@@ -109,7 +109,7 @@ ROWS = (
             "vgg16",
             "vgg16_features-amdegroot-88682ab5.pth",
             527.802,
-            "VGG-16 of its authors (torchvision)",
+            "VGG-16 of its authors ",
         ),
         title="VGG-16 of its authors by way of torchvision, its convolutions only",
         preprocessing="rgb255-mean",

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixelgrad.cache import cached_artifact
-from pixelgrad.errors import DeviceError, NetworkError
-from pixelgrad.models import BUNDLED, bundled_network
+from pixelgrad.networks import facts, find_network, load_network, locate
+from pixelgrad.networks.lookup import exporters
 from pixelgrad.runtime import Picture, StepEvent
 
 if TYPE_CHECKING:
@@ -31,25 +31,6 @@ OnStep = Callable[[StepEvent], object]
 S = TypeVar("S")
 
 
-def find_network(model: str | Path | None) -> Path:
-    """The file of a network: the bundled one for ``None`` or its name, else a path to an ONNX file.
-
-    Raises :class:`NetworkError` where there is no such file.
-    """
-    if model is None or str(model) == BUNDLED:
-        bundled = bundled_network()
-        if bundled is None:
-            raise NetworkError("this installation has no bundled network; name a network file: --model PATH.onnx")
-        return bundled
-    path = Path(model).expanduser()
-    if not path.exists():
-        raise NetworkError(
-            f"there is no network {str(model)!r}: neither a file nor a name that is known. Known: {BUNDLED} (bundled); "
-            "else give the path of an .onnx file"
-        )
-    return path
-
-
 def task_artifact(
     kind: str,
     model: str | Path | None,
@@ -62,20 +43,21 @@ def task_artifact(
     """The folder of an artifact, exported if it is not in the cache yet.
 
     kind: the objective's. build: makes it over the network. settings: JSON-able, all that ``build`` depends on.
-    model, pool, preprocess: as of :func:`find_network` and :func:`pixelgrad.exporters.load_network`.
+    model, pool, preprocess: as of :func:`pixelgrad.networks.load_network`.
     """
     export = exporters()
-    path = find_network(model)
+    located = locate(model)
     key = {
         "objective": kind,
-        "network": export.read_onnx(path)[1],
+        "network": export.fingerprint(located.path),
+        "known": facts(located),
         "preprocess": preprocess,
         "pool": pool,
         **settings,
     }
 
     def write(folder: Path) -> None:
-        network = export.load_network(path, preprocess=preprocess, pool=pool)
+        network = load_network(model, preprocess=preprocess, pool=pool)
         export.write_artifact(network, build(network), folder)
 
     return cached_artifact(key, write)
@@ -105,14 +87,3 @@ def last_picture(events: Iterable[StepEvent], on_step: OnStep | None = None) -> 
 def plain_layers(layers: Layers | None) -> Any:
     """Layers as JSON has them, for the key of an artifact."""
     return dict(layers) if isinstance(layers, Mapping) else None if layers is None else list(layers)
-
-
-def exporters() -> Any:
-    """The exporters; :class:`DeviceError` with the pip line where what they need is not installed."""
-    try:
-        import pixelgrad.exporters as module
-    except ImportError as error:
-        raise DeviceError(
-            f"exporting a network needs more than running an artifact does ({error}): pip install 'pixelgrad[export]'"
-        ) from error
-    return module

@@ -1,0 +1,133 @@
+"""Conversions of network files, kept: what reading one costs is paid once.
+
+Reading a file, rewriting it in opset 18 and working out its shapes as expressions of the image's size takes seconds
+for a large network. The result is an ONNX file like any other; kept under a hash of all that it was made from, it
+loads in the time that its bytes take.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnx_ir as ir
+from google.protobuf.message import DecodeError
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+from pixelgrad.errors import NetworkError
+
+__all__ = ["Converted", "companions", "convert_once", "fingerprint"]
+
+_FACTS = "pixelgrad.converted"
+_MOST_BYTES = 4 << 30
+_CHUNK = 1 << 22
+# What a Caffe network's graph and mean may be in, beside its weights.
+_CAFFE_COMPANIONS = ("*.prototxt", "*.binaryproto")
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A network in opset 18, its shapes in terms of the image's H and W, its image not normalised yet.
+
+    facts: what its reader said of it, JSON-able.
+    """
+
+    model: ir.Model
+    facts: dict[str, Any]
+
+
+def convert_once(path: Path, folder: Path | None, convert: Callable[[Path], Converted]) -> Converted:
+    """The conversion of ``path`` kept in ``folder``; where there is none, ``convert`` makes it and it is kept.
+
+    A conversion that is damaged is made again, one that cannot be kept (a full or read-only disk, beyond protobuf's
+    2 GiB) is not. Of all of them the last used 4 GiB stay.
+    """
+    if folder is None:
+        return convert(path)
+    place = folder / f"{fingerprint(path)}.onnx"
+    kept = _load(place)
+    if kept is not None:
+        with contextlib.suppress(OSError):
+            os.utime(place)
+        return kept
+    converted = convert(path)
+    RemoveUnusedNodesPass()(converted.model)
+    _save(converted, place)
+    return converted
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256, in hexadecimal, of a network file and of its :func:`companions`.
+
+    Raises :class:`NetworkError` where the file is not there or cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+        for companion in companions(path):
+            digest.update(companion.name.encode() + b"\0" + companion.read_bytes())
+    except FileNotFoundError:
+        raise NetworkError(f"there is no network file {path.name!r} in {str(path.parent)!r}") from None
+    except IsADirectoryError:
+        raise NetworkError(f"{path.name!r} is a folder; name the network file inside it") from None
+    except OSError as error:
+        raise NetworkError(f"the network file {path.name!r} cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+def companions(path: Path) -> list[Path]:
+    """The files beside a network file that it may need: an ONNX file's external weights, a Caffe network's graph."""
+    if path.suffix.lower() == ".caffemodel":
+        return sorted(found for pattern in _CAFFE_COMPANIONS for found in path.parent.glob(pattern))
+    try:
+        if path.suffix.lower() != ".onnx" or b"location" not in path.read_bytes():
+            return []
+        graph = onnx.load_model(str(path), load_external_data=False).graph
+    except DecodeError:
+        return []
+    names = {entry.value for tensor in graph.initializer for entry in tensor.external_data if entry.key == "location"}
+    return [path.parent / name for name in sorted(names) if (path.parent / name).is_file()]
+
+
+def _load(place: Path) -> Converted | None:
+    try:
+        proto = onnx.ModelProto.FromString(place.read_bytes())
+        facts = json.loads(next(entry.value for entry in proto.metadata_props if entry.key == _FACTS))
+    except (OSError, DecodeError, StopIteration, ValueError):
+        return None
+    model = ir.from_proto(proto)
+    del model.metadata_props[_FACTS]
+    return Converted(model, facts)
+
+
+def _save(converted: Converted, place: Path) -> None:
+    converted.model.metadata_props[_FACTS] = json.dumps(converted.facts, sort_keys=True)
+    try:
+        content = ir.to_proto(converted.model).SerializeToString()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as stream:
+            stream.write(content)
+        Path(stream.name).replace(place)
+        _prune(place.parent)
+    except (OSError, ValueError):
+        return
+    finally:
+        del converted.model.metadata_props[_FACTS]
+
+
+def _prune(folder: Path) -> None:
+    room = _MOST_BYTES
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.stat().st_mtime, reverse=True):
+        room -= entry.stat().st_size
+        if room < 0:
+            entry.unlink(missing_ok=True)

@@ -1,0 +1,23 @@
+"""Networks by name: the bundled one, those of the catalogue once they are fetched, and one's own."""
+
+from pixelgrad.networks.files import Progress
+from pixelgrad.networks.lookup import Located, add, facts, find_network, load_network, locate, remove
+from pixelgrad.networks.store import Check, Record, is_offline, pull, record_of, records, verify
+
+__all__ = [
+    "Check",
+    "Located",
+    "Progress",
+    "Record",
+    "add",
+    "facts",
+    "find_network",
+    "is_offline",
+    "load_network",
+    "locate",
+    "pull",
+    "record_of",
+    "records",
+    "remove",
+    "verify",
+]

@@ -1,0 +1,270 @@
+"""Fetching a file over HTTP: resumed where it broke off, verified, and put in place whole or not at all.
+
+Built on requests, which honours ``HTTPS_PROXY``, ``NO_PROXY`` and ``REQUESTS_CA_BUNDLE``. No well-kept library resumes
+a download across runs of a program and verifies it too (pooch, the nearest, starts from nothing each time), so that
+part is here: bytes gather in ``NAME.part``, the validator of the version that they are of in ``NAME.part.json``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+
+from pixelgrad.errors import DownloadError, OutputError
+from pixelgrad.models import Download
+from pixelgrad.networks.files import Fetched, OnProgress, Progress, amount, hashes, mismatch, writing
+from pixelgrad.version import __version__
+
+__all__ = ["fetch"]
+
+_CONNECT, _READ = 20.0, 60.0  # seconds
+_TRIES = 4  # in a row without a byte
+_CHUNK = 1 << 18
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_POINTER = b"version https://git-lfs"
+
+
+class _BrokenError(Exception):
+    """A transfer that broke off and is worth another try."""
+
+
+def fetch(
+    download: Download,
+    target: Path,
+    *,
+    source: str | None = None,
+    on_progress: OnProgress | None = None,
+    patience: float = 1.0,
+) -> Fetched:
+    """Bring ``download`` to ``target``; a file that is there already and right is left alone.
+
+    source: where to take it from instead of its publisher: the address of a folder on a mirror, or a folder here.
+    patience: seconds to wait before the first retry; each further one waits twice as long.
+
+    What was received is kept when a transfer breaks off, and the next call goes on from there if the server still has
+    the same version (``If-Range``) or a published hash can tell. Raises :class:`DownloadError` for whatever stops it
+    for good and :class:`OutputError` where ``target`` cannot be written.
+    """
+    report = on_progress or (lambda _: None)
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and (there := hashes(target)) and mismatch(download, *there, target.stat().st_size) is None:
+        return Fetched(there[0], target.stat().st_size)
+    part = target.with_name(f"{target.name}.part")
+    if source is not None and not re.match(r"https?://", source):
+        _copy(Path(source).expanduser() / download.filename, part, report)
+    else:
+        url = download.url if source is None else f"{source.rstrip('/')}/{download.filename}"
+        with requests.Session() as session:
+            _with_retries(session, url, part, download, report, patience)
+    return _accept(download, part, target, report)
+
+
+def _accept(download: Download, part: Path, target: Path, report: OnProgress) -> Fetched:
+    """Verify what was received and move it into place."""
+    size = part.stat().st_size
+    report(Progress(target.name, size, size, "verifying"))
+    with part.open("rb") as stream:
+        head = stream.read(len(_POINTER))
+    sha256, sha1 = hashes(part)
+    wrong = mismatch(download, sha256, sha1, size)
+    if wrong is None and head == _POINTER:
+        wrong = "it is only a pointer to the file, the publisher's large file storage did not answer"
+    if wrong is not None:
+        _discard(part)
+        raise DownloadError(
+            f"{target.name} is not the file that its publisher describes: {wrong}. It was thrown away; try again, and "
+            "if it stays so, the publisher has changed the file or something between alters it"
+        )
+    with writing(target):
+        part.replace(target)
+        _state(part).unlink(missing_ok=True)
+    return Fetched(sha256, size)
+
+
+def _with_retries(
+    session: requests.Session, url: str, part: Path, download: Download, report: OnProgress, patience: float
+) -> None:
+    failures, reached = 0, _size(part)
+    while True:
+        try:
+            return _transfer(session, url, part, download, report)
+        except _BrokenError as error:
+            failures = 1 if _size(part) > reached else failures + 1
+            reached = max(reached, _size(part))
+            if failures >= _TRIES:
+                kept = f"; {amount(_size(part))} of it are kept, and the same command goes on from there"
+                raise DownloadError(
+                    f"{download.filename} could not be fetched from {_host(url)}: {error}{kept if _size(part) else ''}"
+                ) from error
+            time.sleep(patience * 2 ** (failures - 1))
+
+
+def _transfer(session: requests.Session, url: str, part: Path, download: Download, report: OnProgress) -> None:
+    """One request, whose body is added to ``part``; :class:`_BrokenError` where it ends early."""
+    validator = _validator(part)
+    start = _size(part)
+    if start and validator is None and download.sha256 is None and download.sha1 is None:
+        start = 0  # nothing would tell that the rest belongs to another version
+    headers = {"User-Agent": f"pixelgrad/{__version__}", "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if validator is not None:
+            headers["If-Range"] = validator
+    with (
+        _requests_errors(url, download),
+        session.get(url, headers=headers, stream=True, timeout=(_CONNECT, _READ)) as response,
+    ):
+        if response.status_code == 416:
+            total = re.fullmatch(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
+            if total is not None and int(total[1]) == start:
+                return  # all of it had come
+            _discard(part)
+            raise _BrokenError("the server has another version of the file than what had come of it")
+        _check_answer(response, url, download)
+        if response.status_code != 206 or not _continues(response, start):
+            start = 0
+        length = response.headers.get("Content-Length", "")
+        total_size = start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
+        if None not in (total_size, download.size) and total_size != download.size:
+            raise DownloadError(
+                f"{download.filename} has {total_size:,} bytes at {_host(url)} instead of {download.size:,}: the "
+                "publisher has changed it, or a page was sent in its place"
+            )
+        _check_space(part, (total_size or download.size or 0) - start)
+        with writing(part):
+            _keep_validator(part, response)
+            done = _receive(response, part, start, total_size, report, download.size)
+    if total_size is not None and done < total_size:
+        raise _BrokenError(f"the connection ended after {amount(done)} of {amount(total_size)}")
+
+
+def _receive(
+    response: requests.Response, part: Path, start: int, total: int | None, report: OnProgress, most: int | None
+) -> int:
+    name, done = part.name.removesuffix(".part"), start
+    report(Progress(name, done, total))
+    with part.open("ab" if start else "wb") as stream:
+        for chunk in response.iter_content(_CHUNK):
+            stream.write(chunk)
+            done += len(chunk)
+            report(Progress(name, done, total))
+            if most is not None and done > most:
+                return done  # more than the file has: what is wrong is said when it is verified
+    return done
+
+
+def _check_answer(response: requests.Response, url: str, download: Download) -> None:
+    code, host = response.status_code, _host(url)
+    if code in _PASSING:
+        raise _BrokenError(f"the server answered {code} {response.reason}".rstrip())
+    if code in (404, 410):
+        raise DownloadError(
+            f"{download.filename} is not at {url} any more (the server answered {code}); if you have the file, "
+            "pixelgrad models pull NAME --from FOLDER takes it from there"
+        )
+    if code not in (200, 206):
+        raise DownloadError(
+            f"{download.filename} could not be fetched: {host} answered {code} {response.reason}".rstrip()
+        )
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        raise DownloadError(
+            f"{host} sent a web page instead of {download.filename}; does the network that you are in ask to log in?"
+        )
+
+
+def _continues(response: requests.Response, start: int) -> bool:
+    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    if found is None or int(found[1]) != start:
+        raise _BrokenError("the server sent another part of the file than was asked for")
+    return True
+
+
+@contextlib.contextmanager
+def _requests_errors(url: str, download: Download) -> Iterator[None]:
+    """Errors of the library as ours: for good, or worth another try."""
+    where = f"{download.filename} could not be fetched from {_host(url)}"
+    try:
+        yield
+    except requests.exceptions.ProxyError as error:
+        raise DownloadError(f"{where}: the proxy does not answer or refuses; see HTTPS_PROXY and NO_PROXY") from error
+    except requests.exceptions.SSLError as error:
+        raise DownloadError(
+            f"{where}: its certificate is not accepted ({error}); behind a company's proxy, set REQUESTS_CA_BUNDLE"
+        ) from error
+    except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout) as error:
+        raise _BrokenError("the server does not answer in time") from error
+    except requests.exceptions.ChunkedEncodingError as error:
+        raise _BrokenError("the connection broke") from error
+    except requests.exceptions.ConnectionError as error:
+        dropped = "Connection aborted" in str(error) or "Read timed out" in str(error)
+        raise _BrokenError(
+            "the connection broke" if dropped else "it cannot be reached; is there a network?"
+        ) from error
+    except (requests.exceptions.RequestException, ValueError) as error:
+        raise DownloadError(f"{where}: {error}") from error
+
+
+def _check_space(part: Path, wanted: int) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if wanted > free:
+        raise OutputError(
+            f"{amount(wanted)} are still to come and only {amount(free)} are free in {part.parent}: make room, or "
+            "set PIXELGRAD_HOME to a folder on another disk"
+        )
+
+
+def _copy(origin: Path, part: Path, report: OnProgress) -> None:
+    if not origin.is_file():
+        raise DownloadError(f"there is no {origin.name} in {origin.parent}")
+    total = origin.stat().st_size
+    _check_space(part, total)
+    with writing(part), origin.open("rb") as incoming, part.open("wb") as outgoing:
+        done = 0
+        while chunk := incoming.read(1 << 22):
+            outgoing.write(chunk)
+            done += len(chunk)
+            report(Progress(part.name.removesuffix(".part"), done, total, "copying"))
+
+
+def _state(part: Path) -> Path:
+    return part.with_name(f"{part.name}.json")
+
+
+def _validator(part: Path) -> str | None:
+    """What tells the version that ``part`` is of: a strong entity tag, else the date of its last change."""
+    try:
+        validator = json.loads(_state(part).read_text(encoding="utf-8")).get("validator")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return validator if isinstance(validator, str) else None
+
+
+def _keep_validator(part: Path, response: requests.Response) -> None:
+    tag = response.headers.get("ETag", "")
+    validator = tag if tag.startswith('"') else response.headers.get("Last-Modified")
+    _state(part).write_text(json.dumps({"url": response.url, "validator": validator}), encoding="utf-8")
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _state(part).unlink(missing_ok=True)
+
+
+def _size(part: Path) -> int:
+    try:
+        return part.stat().st_size
+    except OSError:
+        return 0
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc or url
