@@ -8,15 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.networks import chain
+from helpers.published import home, tiny
 from PIL import Image
 
 from pixelgrad.exporters import load_network, style_objective, write_artifact
 
+__all__ = ["home", "tiny"]
+
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or fills the user's cache."""
+    """No test reads or fills the user's cache, or goes through the user's proxy."""
     monkeypatch.setenv("PIXELGRAD_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "pixelgrad_offline"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture(scope="session")

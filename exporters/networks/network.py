@@ -74,6 +74,8 @@ class Network:
     def labels(self) -> Labels | None:
         """What its classes are called: as the catalogue says, ImageNet's for 1000 unnamed ones, else ``None``."""
         named = self.entry.labels if self.entry is not None else None
+        if isinstance(named, Labels):
+            return named
         name = named or _LABELS_OF_SIZE.get(self.classes or 0)
         return label_set(name) if name is not None else None
 

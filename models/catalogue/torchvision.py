@@ -109,7 +109,7 @@ ROWS = (
             "vgg16",
             "vgg16_features-amdegroot-88682ab5.pth",
             527.802,
-            "VGG-16 of its authors ",
+            "VGG-16 of its authors",
         ),
         title="VGG-16 of its authors by way of torchvision, its convolutions only",
         preprocessing="rgb255-mean",

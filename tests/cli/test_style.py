@@ -177,9 +177,9 @@ def test_wrong_usage_exits_with_2(base: list[Any]) -> None:
 def test_without_a_bundled_network_the_message_says_what_to_do(
     base: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "bundled_network", lambda: None)
+    monkeypatch.setattr(lookup, "bundled_network", lambda: None)
     at = base.index("--model")
-    assert "--model PATH.onnx" in error_of(invoke(*base[:at], *base[at + 2 :]))
+    assert "--model FILE" in error_of(invoke(*base[:at], *base[at + 2 :]))
 
 
 def test_debugging_shows_the_traceback(base: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
