@@ -6,8 +6,9 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
+from helpers.data import ROOT
 
-from pixelgrad.models import CATALOGUE, PREPROCESSINGS, Entry, close_names, plain_name, recognise
+from pixelgrad.models import BUNDLED, CATALOGUE, PREPROCESSINGS, Entry, close_names, plain_name, recognise
 from pixelgrad.models.labels import LABEL_SETS
 
 ROWS = [pytest.param(row, id=row.name) for row in CATALOGUE.values()]
@@ -79,3 +80,9 @@ def test_a_typo_finds_what_was_meant(typed: str, meant: str) -> None:
 def test_nonsense_finds_nothing() -> None:
     assert close_names("qqqqqq", CATALOGUE) == []
     assert close_names("///", CATALOGUE) == []
+
+
+def test_the_page_lists_every_network() -> None:
+    table = (ROOT / "docs" / "models.md").read_text(encoding="utf-8").partition("| from | networks |")[2]
+    listed = [name for row in re.findall(r"^\| .* \| (.*) \|$", table, re.MULTILINE) for name in row.split(", ")]
+    assert sorted(listed) == sorted(CATALOGUE.keys() - {BUNDLED})
