@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bar
 
 from pixelgrad.cli import options
-from pixelgrad.cli.console import note, print_json, reports_errors
+from pixelgrad.cli.console import fail, note, print_json, reports_errors
 from pixelgrad.errors import SettingsError
 from pixelgrad.models import BUNDLED, CATALOGUE, close_names, plain_name
 from pixelgrad.networks import Progress, pull, records
@@ -48,8 +48,12 @@ def pull_command(
     for name in chosen:
         if name in here and not force:
             note(f"{name} is here already: {here[name].path}", quiet=quiet)
-        with _shown(name, quiet=quiet) as report:
-            record = pull(name, source=source, offline=offline, force=force, on_progress=report)
+        try:
+            with _shown(name, quiet=quiet) as report:
+                record = pull(name, source=source, offline=offline, force=force, on_progress=report)
+        except KeyboardInterrupt:
+            fail(f"interrupted; what had come of {name} is kept, and the same command goes on from there")
+            raise typer.Exit(130) from None
         if name not in here or force:
             note(f"{name} is in {record.path}; it is licensed as: {CATALOGUE[name].licence}", quiet=quiet)
         pulled.append({"name": name, "path": str(record.path), "size": record.size, "sha256": record.files[0].sha256})

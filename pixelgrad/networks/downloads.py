@@ -106,6 +106,7 @@ def _with_retries(
                 raise DownloadError(
                     f"{download.filename} could not be fetched from {_host(url)}: {error}{kept if _size(part) else ''}"
                 ) from error
+            report(Progress(download.filename, _size(part), None, "reconnecting for"))
             time.sleep(patience * 2 ** (failures - 1))
 
 

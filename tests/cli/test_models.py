@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -122,7 +123,8 @@ def test_pull_from_a_mirror_and_from_a_folder(tiny: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process")
-def test_a_pull_that_was_killed_goes_on(home: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_pull_that_was_killed_goes_on(how: signal.Signals, home: Path) -> None:
     content = shared("weights/vgg19_slim16x.pth").read_bytes()
     with serving(files={"/vgg19_slim16x.pth": content}, slow=0.005) as server:
         command = [sys.executable, "-m", "pixelgrad", "models", "pull", "vgg19-slim16x", "--from", server.url]
@@ -131,8 +133,10 @@ def test_a_pull_that_was_killed_goes_on(home: Path) -> None:
         while server.sent < 500_000:
             time.sleep(0.01)
             assert process.poll() is None
-        process.kill()
-        process.communicate()
+        process.send_signal(how)
+        message = process.communicate()[1].decode()
+        assert process.returncode == (130 if how is signal.SIGINT else -how)
+        assert ("what had come of vgg19-slim16x is kept" in message) == (how is signal.SIGINT)
         part = home / "networks" / "vgg19-slim16x" / "vgg19_slim16x.pth.part"
         kept = part.stat().st_size
         assert 0 < kept < len(content)
