@@ -112,7 +112,7 @@ def _lines() -> Callable[[Progress], None]:
         nonlocal last, state
         finished = progress.total is not None and progress.done >= progress.total
         now = time.monotonic()
-        if progress.state == "downloading" and not finished and now - last < _SECONDS_BETWEEN_LINES:
+        if progress.state in ("downloading", "copying") and not finished and now - last < _SECONDS_BETWEEN_LINES:
             return
         line = _words(progress)
         if progress.total:

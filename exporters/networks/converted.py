@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,9 +114,9 @@ def _save(converted: Converted, place: Path) -> None:
     try:
         content = ir.to_proto(converted.model).SerializeToString()
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as stream:
-            stream.write(content)
-        Path(stream.name).replace(place)
+        beside = place.with_name(f".{place.name}.{os.getpid()}")
+        beside.write_bytes(content)
+        beside.replace(place)
         _prune(place.parent)
     except (OSError, ValueError):
         return

@@ -15,9 +15,9 @@ _LARGEST_MINIMUM = 4096
 
 @dataclass(frozen=True)
 class Geometry:
-    """stride: image pixels from one position of the layer to the next.
-    receptive_field: image pixels that one position depends on, along an edge.
-    Both are ``None`` for a layer that sees the whole image at once.
+    """stride: image pixels from one position of the layer to the next; ``None`` for what has no positions.
+    receptive_field: image pixels that one position depends on, along an edge; ``None`` for a layer that sees the whole
+        image at once, as one does that a global average has scaled (squeeze and excitation).
     """
 
     stride: float | None
@@ -42,9 +42,12 @@ def geometries(graph: ir.Graph, image: ir.Value) -> dict[ir.Value, Geometry]:
 
 
 def _through(node: ir.Node, inputs: list[Geometry]) -> Geometry:
-    if node.op_type in _GLOBAL or any(g.stride is None or g.receptive_field is None for g in inputs):
+    strides = [g.stride for g in inputs if g.stride is not None]
+    if node.op_type in _GLOBAL or not strides:
         return _WHOLE
-    step = max(float(g.stride or 0) for g in inputs)
+    step = float(max(strides))
+    if any(g.receptive_field is None for g in inputs):
+        return Geometry(_through(node, [Geometry(step, 1)]).stride, None)
     field = max(float(g.receptive_field or 0) for g in inputs)
     if node.op_type in _WINDOWED:
         weight = node.inputs[1] if node.op_type.startswith("Conv") else None

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -270,12 +269,13 @@ def _read(folder: Path) -> Record | None:
 
 
 def _write(record: Record) -> None:
+    """Put the record in place, whole or not at all; the caller holds the network's lock."""
     folder = _folder(record.name)
     data = {**asdict(record), "format": _FORMAT, "folder": str(record.folder) if record.linked else None}
-    with writing(folder), tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as stream:
-        json.dump(data, stream, indent=1, sort_keys=True, default=str)
+    beside = folder / f".{_RECORD}"
     with writing(folder):
-        Path(stream.name).replace(folder / _RECORD)
+        beside.write_text(json.dumps(data, indent=1, sort_keys=True, default=str), encoding="utf-8")
+        beside.replace(folder / _RECORD)
 
 
 def _copy(origin: Path, target: Path) -> None:

@@ -12,34 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.cli import error_of, invoke
 from helpers.data import shared
 from helpers.networks import chain
 from helpers.server import digest, serving
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from pixelgrad.cli.main import app
 from pixelgrad.models import CATALOGUE
 
-RUNNER = CliRunner()
 
-
-def invoke(*arguments: Any) -> Result:
-    return RUNNER.invoke(app, ["models", *map(str, arguments)])
+def models(*arguments: Any) -> Result:
+    return invoke("models", *arguments)
 
 
 def done(*arguments: Any) -> Result:
-    result = invoke(*arguments)
+    result = models(*arguments)
     assert result.exit_code == 0, result.output
     return result
 
 
-def error_of(*arguments: Any, code: int = 1) -> str:
+def error(*arguments: Any) -> str:
     """The one line that an error is."""
-    result = invoke(*arguments)
-    assert result.exit_code == code, result.output
-    lines = [line for line in result.stderr.splitlines() if line.startswith("pixelgrad: error: ")]
-    assert len(lines) == 1, result.stderr
-    return lines[0].removeprefix("pixelgrad: error: ")
+    return error_of(models(*arguments))
 
 
 def test_list_shows_what_there_is(tiny: Any) -> None:
@@ -90,27 +84,27 @@ def test_pull_json(tiny: Any) -> None:
     ],
 )
 def test_what_cannot_be_pulled(name: str, message: str, home: Path) -> None:
-    assert error_of("pull", name).startswith(message)
+    assert error("pull", name).startswith(message)
 
 
 def test_nothing_is_fetched_when_one_name_is_wrong(tiny: Any) -> None:
-    error_of("pull", "tiny", "vgg91")
+    error("pull", "tiny", "vgg91")
     assert tiny.server.requests == []
 
 
 def test_pull_offline(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "nothing is fetched while offline" in error_of("pull", "tiny", "--offline")
+    assert "nothing is fetched while offline" in error("pull", "tiny", "--offline")
     monkeypatch.setenv("PIXELGRAD_OFFLINE", "1")
-    assert "nothing is fetched while offline" in error_of("pull", "tiny")
+    assert "nothing is fetched while offline" in error("pull", "tiny")
     assert tiny.server.requests == []
 
 
 def test_pull_of_a_wrong_file(tiny: Any, home: Path) -> None:
     tiny.server.behaviour.files = {"/files/tiny-net.onnx": bytes(len(tiny.content))}
-    assert "is not the file that its publisher describes" in error_of("pull", "tiny")
+    assert "is not the file that its publisher describes" in error("pull", "tiny")
     assert "file" not in done("list", "--here", "--json").stdout.replace("files", "")
     tiny.server.behaviour.files = {}
-    assert "the server answered 404" in error_of("pull", "tiny")
+    assert "the server answered 404" in error("pull", "tiny")
 
 
 def test_pull_from_a_mirror_and_from_a_folder(tiny: Any, tmp_path: Path) -> None:
@@ -140,7 +134,7 @@ def test_a_pull_that_was_killed_goes_on(how: signal.Signals, home: Path) -> None
         part = home / "networks" / "vgg19-slim16x" / "vgg19_slim16x.pth.part"
         kept = part.stat().st_size
         assert 0 < kept < len(content)
-        assert "vgg19-slim16x is known but not here yet" in error_of("path", "vgg19-slim16x")
+        assert "vgg19-slim16x is known but not here yet" in error("path", "vgg19-slim16x")
         server.behaviour.slow = 0.0
         subprocess.run(command, env=environment, check=True, stderr=subprocess.PIPE)
         assert server.ranges == [None, f"bytes={kept}-"]
@@ -186,7 +180,7 @@ def test_show_a_file(home: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["nowhere.onnx", "vgg91"])
 def test_show_what_there_is_not(model: str, home: Path) -> None:
-    assert error_of("show", model).startswith("there is no network")
+    assert error("show", model).startswith("there is no network")
 
 
 def test_show_a_real_network(home: Path) -> None:
@@ -204,14 +198,14 @@ def test_add_use_verify_and_remove(home: Path, tmp_path: Path, photo: Path, pain
     assert "its input is taken to be imagenet; --preprocess says otherwise" in result.stderr
     path.unlink()
     style = ["style", photo, painting, "-o", tmp_path / "out.png", "--model", "my-net", "--size", 32, "--steps", 2]
-    used = RUNNER.invoke(app, [*map(str, style), "--device", "cpu"])
+    used = invoke(*style, "--device", "cpu")
     assert used.exit_code == 0, used.output
     assert "my-net on cpu" in used.stderr
     assert (tmp_path / "out.png").is_file()
     assert done("verify").stdout.startswith("ok     my-net my net.onnx")
-    assert "there is a network 'my-net' already" in error_of("add", chain(tmp_path / "my net.onnx"))
+    assert "there is a network 'my-net' already" in error("add", chain(tmp_path / "my net.onnx"))
     assert "removed my-net" in done("rm", "my-net").stderr
-    assert "there is no network 'my-net'" in error_of("rm", "my-net")
+    assert "there is no network 'my-net'" in error("rm", "my-net")
     assert "nothing" not in done("verify").output
 
 
@@ -223,8 +217,8 @@ def test_add_json_and_link(home: Path, tmp_path: Path) -> None:
 
 def test_add_what_is_no_network(home: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"no network")
-    assert "'bad.onnx' is not an ONNX network" in error_of("add", tmp_path / "bad.onnx")
-    assert "there is no network file" in error_of("add", tmp_path / "nowhere.onnx")
+    assert "'bad.onnx' is not an ONNX network" in error("add", tmp_path / "bad.onnx")
+    assert "there is no network file" in error("add", tmp_path / "nowhere.onnx")
     assert done("list", "--here").stdout.count("\n") == 2
 
 
@@ -234,25 +228,25 @@ def test_verify_finds_damage(tiny: Any) -> None:
     content = bytearray(path.read_bytes())
     content[50] ^= 1
     path.write_bytes(content)
-    result = invoke("verify", "tiny")
+    result = models("verify", "tiny")
     assert result.exit_code == 1
     assert result.stdout.startswith("FAILED tiny tiny-net.onnx: its sha256 is")
     assert "pixelgrad models pull --force" in result.stderr
-    assert json.loads(invoke("verify", "--json").stdout)["passed"] is False
+    assert json.loads(models("verify", "--json").stdout)["passed"] is False
     done("pull", "tiny", "--force", "--quiet")
     assert done("verify", "tiny").stdout.startswith("ok     tiny tiny-net.onnx")
 
 
 @pytest.mark.parametrize("command", ["rm", "verify"])
 def test_upkeep_of_what_is_not_here(command: str, home: Path, tiny: Any) -> None:
-    assert "part of pixelgrad" in error_of(command, "pebble")
+    assert "part of pixelgrad" in error(command, "pebble")
     done("pull", "tiny", "--quiet")
-    assert "there is no network 'tinny' on this computer; did you mean tiny?" in error_of(command, "tinny")
+    assert "there is no network 'tinny' on this computer; did you mean tiny?" in error(command, "tinny")
 
 
 def test_model_option_of_what_is_not_here(tiny: Any, photo: Path, painting: Path, tmp_path: Path) -> None:
     for command in (["style", photo, painting, "-o", tmp_path / "out.png"], ["export", "style", "-o", tmp_path / "a"]):
-        result = RUNNER.invoke(app, [*map(str, command), "--model", "tiny"])
+        result = invoke(*command, "--model", "tiny")
         assert result.exit_code == 1
         assert "pixelgrad: error: tiny is known but not here yet: pixelgrad models pull tiny" in result.stderr
     assert tiny.server.requests == []
@@ -260,10 +254,10 @@ def test_model_option_of_what_is_not_here(tiny: Any, photo: Path, painting: Path
 
 def test_path_of_a_file_and_of_nothing(home: Path, small_network: Path) -> None:
     assert done("path", small_network).stdout.strip() == str(small_network)
-    assert "pixelgrad models pull vgg19 fetches it, 575 MB" in error_of("path", "vgg19")
+    assert "pixelgrad models pull vgg19 fetches it, 575 MB" in error("path", "vgg19")
 
 
 def test_usage(home: Path) -> None:
-    assert invoke("pull").exit_code == 2
-    assert invoke("nothing").exit_code == 2
-    assert "Networks" in invoke("--help").stdout
+    assert models("pull").exit_code == 2
+    assert models("nothing").exit_code == 2
+    assert "Networks" in models("--help").stdout

@@ -16,7 +16,6 @@ from helpers.cli import error_of, invoke
 from helpers.networks import chain
 from PIL import Image
 
-from pixelgrad.cli import main
 from pixelgrad.networks import lookup
 from pixelgrad.runtime import read_image, read_recipe
 from pixelgrad.runtime.artifact import Artifact, Evaluation

@@ -140,6 +140,25 @@ def test_geometry_says_where_a_layer_looks(tmp_path: Path, size: int) -> None:
     assert extent <= -(-field // stride) + 1
 
 
+def test_a_map_that_a_global_average_scales_keeps_its_stride(tmp_path: Path) -> None:
+    """Squeeze and excitation: every position sees the whole image, and still has its place in it."""
+    model = onnx.load(chain(tmp_path / "net.onnx", channels=(4,)))
+    nodes = [
+        onnx.helper.make_node("GlobalAveragePool", ["p1"], ["squeezed"]),
+        onnx.helper.make_node("Sigmoid", ["squeezed"], ["gate"]),
+        onnx.helper.make_node("Mul", ["p1", "gate"], ["excited"]),
+        onnx.helper.make_node("MaxPool", ["excited"], ["last"], kernel_shape=[2, 2], strides=[2, 2]),
+    ]
+    model.graph.node.extend(nodes)
+    model.graph.output[0].name = "last"
+    onnx.save(model, tmp_path / "gated.onnx")
+    network = load_network(tmp_path / "gated.onnx", preprocess="rgb")
+    geometry = {str(value.name): (g.stride, g.receptive_field) for value, g in network.geometries().items()}
+    assert geometry["gate"] == (None, None)
+    assert geometry["excited"] == (2, None)
+    assert geometry["last"] == (4, None)
+
+
 def test_minimum_size_is_the_smallest_that_runs() -> None:
     network = load_network(shared("weights/vgg19_slim16x.onnx"))
     for layer in ("relu1_1", "relu3_1", "relu5_1"):
