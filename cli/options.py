@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from pixelgrad.errors import SettingsError
+from pixelgrad.models import PREPROCESSINGS
 
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", metavar="NAME|FILE", help="Network: an ONNX file, or the name of a known one."),
+    typer.Option("--model", "-m", metavar="NAME|FILE", help="Network: a file, or a name (pixelgrad models list)."),
 ]
 Device = Annotated[
     str,
@@ -25,7 +26,7 @@ Preprocess = Annotated[
     typer.Option(
         "--preprocess",
         metavar="NAME",
-        help="How the network wants its input: rgb, rgb255, imagenet, caffe, caffe-vgg, tf or inception5h. "
+        help=f"How the network wants its input: {', '.join(PREPROCESSINGS)}. "
         "Known networks say so themselves; others are taken to be imagenet.",
     ),
 ]
