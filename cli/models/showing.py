@@ -52,7 +52,7 @@ def show_command(
         "sha256": network.sha256,
         "classes": network.classes,
         "labels": network.labels.name if network.labels is not None else None,
-        "image": list(network.declared_size) if network.declared_size is not None else None,
+        "image": "x".join(map(str, network.declared_size)) if network.declared_size is not None else None,
         **_defaults(network),
     }
     facts["status"] = located.record.kind if located.record is not None else "file"
@@ -117,7 +117,8 @@ def _print(facts: dict[str, Any], layers: list[LayerFacts], edge: int | None, *,
     for key, label in _LABELS.items():
         value = facts.get(key)
         if value:
-            typer.echo(f"  {label:18}{', '.join(map(str, value)) if isinstance(value, list) else value}")
+            separator = ", " if key.endswith("_layers") else f"\n  {'':18}"
+            typer.echo(f"  {label:18}{separator.join(value) if isinstance(value, list) else value}")
     if not layers:
         for file in facts.get("files", []):
             size = megabytes(file["size"] or file["about"])

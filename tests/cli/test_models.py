@@ -174,7 +174,7 @@ def test_show_layers(tiny: Any) -> None:
 def test_show_a_file(home: Path, tmp_path: Path) -> None:
     path = chain(tmp_path / "net.onnx", size=32, classes=4, flatten=True)
     text = done("show", path).stdout
-    assert "declared size     32, 32" in text
+    assert "declared size     32x32" in text
     assert str(path) in text
 
 
