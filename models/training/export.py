@@ -29,6 +29,7 @@ def graph_of(network: Folded, name: str = "pebble") -> onnx.ModelProto:
         return label
 
     weights.append(numpy_helper.from_array(np.full((1, 3, 1, 1), GREY, np.float32), "grey"))
+    weights.append(numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64), "ring"))
     nodes.append(helper.make_node("Sub", ["image", "grey"], ["centred"], name="centred"))
     x = "centred"
     for suffix, _, _ in network.design.convolutions():
@@ -37,13 +38,17 @@ def graph_of(network: Folded, name: str = "pebble") -> onnx.ModelProto:
             if network.design.pool == "blur":
                 x = _average(nodes, x, f"blur{block - 1}", kernel=3, stride=1, pad=1)
             x = _average(nodes, x, f"pool{block - 1}", kernel=2, stride=2, pad=0)
+        pads = [1, 1, 1, 1]
+        if network.design.reflects(suffix):
+            nodes.append(helper.make_node("Pad", [x, "ring"], [f"pad{suffix}"], name=f"pad{suffix}", mode="reflect"))
+            x, pads = f"pad{suffix}", [0, 0, 0, 0]
         inputs = [
             x,
             stored(f"conv{suffix}.weight", network.weights[suffix]),
             stored(f"conv{suffix}.bias", network.biases[suffix]),
         ]
         conv, x = f"conv{suffix}", f"relu{suffix}"
-        nodes.append(helper.make_node("Conv", inputs, [conv], name=conv, kernel_shape=[3, 3], pads=[1, 1, 1, 1]))
+        nodes.append(helper.make_node("Conv", inputs, [conv], name=conv, kernel_shape=[3, 3], pads=pads))
         nodes.append(helper.make_node("Relu", [conv], [x], name=x))
     width = network.design.channels[-1]
     graph = helper.make_graph(
@@ -94,6 +99,7 @@ def read_onnx(path: Path) -> Folded:
         channels=tuple(kernels[f"{block}_1"].shape[0] for block in blocks),
         depths=tuple(sum(suffix.startswith(f"{block}_") for suffix in kernels) for block in blocks),
         pool="blur" if any(node.name == "blur1" for node in model.graph.node) else "average",
+        reflected=max((int(node.name[3]) for node in model.graph.node if node.op_type == "Pad"), default=0),
     )
     network = Folded(design)
     for suffix, array in kernels.items():

@@ -2,8 +2,9 @@
 
 The layer names and strides are VGG-19's (Simonyan and Zisserman 2015), the widths a quarter of it, so the cost is a
 sixteenth. Where it departs from VGG: max pooling became average pooling, whose gradient reaches every pixel
-(Gatys et al. 2016 section 2), the image is centred on grey before the first zero padding, and batch normalisation
-(Ioffe and Szegedy 2015) stands behind every convolution while training and is folded into it afterwards.
+(Gatys et al. 2016 section 2); padding reflects, since an optimiser darkens a border behind which it sees nothing; and
+batch normalisation (Ioffe and Szegedy 2015) stands behind every convolution while training and is folded into it
+afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-#: What the graph subtracts from an image in [0, 1]; also the colour that the zero padding stands for.
+#: What the graph subtracts from an image in [0, 1]; also the colour that a zero padding stands for.
 GREY = 0.45
 
 #: The layers that the style and content losses read, and that the teachers supervise.
@@ -28,11 +29,13 @@ class Design:
     """The shape of a student: per block its channels and its number of convolutions, and the pooling between blocks.
 
     `pool` is "average" (2x2, stride 2) or "blur" (3x3 stride 1, then 2x2 stride 2: the taps [1, 2, 2, 1] / 6 per axis).
+    The convolutions of the first `reflected` blocks see their input mirrored beyond its border; those behind see zeros.
     """
 
     channels: tuple[int, ...] = (16, 32, 64, 128, 128)
     depths: tuple[int, ...] = (2, 2, 4, 4, 1)
     pool: str = "average"
+    reflected: int = 5
 
     def convolutions(self) -> list[tuple[str, int, int]]:
         """Per convolution, in order: its suffix ("3_2"), input channels, output channels."""
@@ -50,6 +53,14 @@ class Design:
             for suffix, fan_in, fan_out in self.convolutions()
         )
 
+    def reflects(self, suffix: str) -> bool:
+        """Whether convolution `suffix` pads by reflection."""
+        return int(suffix[0]) <= self.reflected
+
+    def padded(self, x: Tensor, suffix: str) -> Tensor:
+        """The input of convolution `suffix`, one cell larger on every side."""
+        return F.pad(x, (1, 1, 1, 1), mode="reflect" if self.reflects(suffix) else "constant")
+
     def as_dict(self) -> dict[str, Any]:
         """For a checkpoint; `Design(**...)` restores it once the lists are tuples again."""
         return asdict(self)
@@ -57,7 +68,7 @@ class Design:
 
 def design_from(row: Mapping[str, Any]) -> Design:
     """The design that `Design.as_dict` wrote down."""
-    return Design(tuple(row["channels"]), tuple(row["depths"]), str(row["pool"]))
+    return Design(tuple(row["channels"]), tuple(row["depths"]), str(row["pool"]), int(row["reflected"]))
 
 
 @dataclass
@@ -70,13 +81,17 @@ class Folded:
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """All rectified layers, "relu1_1" and so on, of an image [N, 3, H, W], RGB in [0, 1]."""
-        features, x = {}, image - GREY
+        return {f"relu{suffix}": F.relu(x) for suffix, x in self.convolved(image).items()}
+
+    def convolved(self, image: Tensor) -> dict[str, Tensor]:
+        """What `forward` rectifies, by suffix."""
+        result, x = {}, image - GREY
         for suffix, _, _ in self.design.convolutions():
             if suffix.endswith("_1") and suffix != "1_1":
                 x = pool(x, self.design.pool)
-            x = F.relu(F.conv2d(x, self.weights[suffix], self.biases[suffix], padding=1))
-            features[f"relu{suffix}"] = x
-        return features
+            result[suffix] = F.conv2d(self.design.padded(x, suffix), self.weights[suffix], self.biases[suffix])
+            x = F.relu(result[suffix])
+        return result
 
     def rescaled(self, gains: Mapping[str, Tensor]) -> Folded:
         """The same network with channel i of layer `suffix` multiplied by gains[suffix][i] > 0.
@@ -108,7 +123,7 @@ class Student(nn.Module):
         self.convolutions = nn.ModuleDict()
         self.norms = nn.ModuleDict()
         for suffix, fan_in, fan_out in design.convolutions():
-            self.convolutions[suffix] = nn.Conv2d(fan_in, fan_out, 3, padding=1, bias=False)
+            self.convolutions[suffix] = nn.Conv2d(fan_in, fan_out, 3, bias=False)
             self.norms[suffix] = nn.BatchNorm2d(fan_out, momentum=0.02)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
@@ -117,7 +132,7 @@ class Student(nn.Module):
         for suffix, _, _ in self.design.convolutions():
             if suffix.endswith("_1") and suffix != "1_1":
                 x = pool(x, self.design.pool)
-            x = F.relu(self.norms[suffix](self.convolutions[suffix](x)))
+            x = F.relu(self.norms[suffix](self.convolutions[suffix](self.design.padded(x, suffix))))
             features[f"relu{suffix}"] = x
         return features
 
@@ -156,6 +171,15 @@ class Heads(nn.Module):
         head = self.maps[_key(target)]
         assert isinstance(head, nn.Conv2d)
         return head.weight[:, :, 0, 0]
+
+    @torch.no_grad()
+    def set(self, target: str, affine: Tensor) -> None:
+        """Make one head the map `affine` [student channels + 1, target channels], its last row the constant."""
+        head = self.maps[_key(target)]
+        assert isinstance(head, nn.Conv2d)
+        assert head.bias is not None
+        head.weight.copy_(affine[:-1].T[:, :, None, None])
+        head.bias.copy_(affine[-1])
 
 
 def _key(name: str) -> str:

@@ -16,12 +16,11 @@ from torch.optim import Optimizer
 def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
     """Newton-Schulz iteration towards the orthogonal factor of `matrix` [rows, columns], rows <= columns."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    # bfloat16 as in the original: the iteration only has to come near.
-    x: Tensor = (matrix / (matrix.norm() + 1e-7)).to(torch.bfloat16)
+    x: Tensor = matrix / (matrix.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.to(matrix.dtype)
+    return x
 
 
 class Muon(Optimizer):
