@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.export import export_app
 from pixelgrad.cli.models import models_app
 from pixelgrad.cli.style import style_command
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo_command)
 app.command("style")(style_command)
 app.add_typer(export_app, name="export")
 app.command("verify")(verify_command)

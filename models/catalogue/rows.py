@@ -9,7 +9,22 @@ _DISTILLED = (
     "75c1b81c1dbea11c96d3fb04e96f207dee16dcbb/trained_models/wct_se_16x_new"
 )
 
+_VGG_STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
 ROWS = (
+    Entry(
+        name="pebble",
+        title="pebble, the bundled network: the shape of VGG-19 at a sixteenth of its cost, trained by this project",
+        preprocessing="rgb",
+        licence="MIT",
+        task="features",
+        signature=("centred", "pad1_1", "relu5_1"),
+        style_layers=_VGG_STYLE,
+        # With shallow layers in front, the default elsewhere, pictures get a fine plaid of a period of four to six
+        # pixels, which deeper layers hardly see through average pooling.
+        style_weights=(1, 1, 1, 1, 1),
+        content_layers=("relu4_2",),
+    ),
     Entry(
         name="vgg19-slim16x",
         title="VGG-19 encoder distilled to 1/16 (Wang et al. 2020, Collaborative Distillation)",
@@ -26,7 +41,7 @@ ROWS = (
         ),
         reader="pytorch",
         signature=("bgr", "relu5_1", "pad1_1"),
-        style_layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+        style_layers=_VGG_STYLE,
         content_layers=("relu4_2",),
     ),
 )

@@ -19,7 +19,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from data import HELD_OUT, SHARES, SUFFIXES, held_out, read
 from export import read_onnx
+from fit import Fit, positions, with_constant
 from network import LAYERS, Design, Folded
 from teachers import SlimVGG
 from torch import Tensor
@@ -36,43 +37,6 @@ log = logging.getLogger("measure")
 Features = Callable[[Tensor], dict[str, Tensor]]
 
 STYLE_LAYERS = tuple(name for name in LAYERS if name.endswith("_1"))
-
-
-@dataclass
-class Fit:
-    """Running sums of a least-squares problem Y ~ [X, 1] A, rows being positions."""
-
-    xx: Tensor
-    xy: Tensor
-
-    @classmethod
-    def over(cls, pairs: Iterable[tuple[Tensor, Tensor]]) -> Fit:
-        """`pairs` are feature maps [1, C, H, W] of the network and of the teacher."""
-        fit: Fit | None = None
-        for x, y in pairs:
-            rows, goals = _rows(x), _columns(y)
-            if fit is None:
-                wide, tall = rows.shape[1], goals.shape[1]
-                fit = cls(torch.zeros(wide, wide).double(), torch.zeros(wide, tall).double())
-            fit.xx += rows.T @ rows
-            fit.xy += rows.T @ goals
-        assert fit is not None
-        return fit
-
-    def solve(self) -> Tensor:
-        """The map [C + 1, targets]; the ridge of 1e-9 only steadies dead channels."""
-        ridge = 1e-9 * self.xx.diagonal().mean() * torch.eye(len(self.xx), dtype=self.xx.dtype)
-        solution: Tensor = torch.linalg.solve(self.xx + ridge, self.xy)
-        return solution
-
-
-def _columns(x: Tensor) -> Tensor:
-    return x[0].flatten(1).T.double()
-
-
-def _rows(x: Tensor) -> Tensor:
-    columns = _columns(x)
-    return torch.cat([columns, torch.ones(len(columns), 1, dtype=columns.dtype)], dim=1)
 
 
 def training_images(images: Path) -> list[Tensor]:
@@ -105,12 +69,15 @@ def fidelity(
     network: Features, teacher: SlimVGG, training: list[Tensor], held: list[Tensor], layer: str
 ) -> tuple[float, float]:
     """(explained variance, border error over inner error) of one layer on the held-out images."""
-    fit = Fit.over((network(image)[layer], teacher.targets(image)[layer]) for image in training).solve()
+    fit = Fit()
+    for image in training:
+        fit.add(positions(network(image)[layer]), positions(teacher.targets(image)[layer]))
+    affine = fit.solve()
     errors, goals, ring, inner = [], [], [], []
     for image in held:
         target = teacher.targets(image)[layer]
-        goal = _columns(target)
-        error = (_rows(network(image)[layer]) @ fit - goal).square().sum(dim=1)
+        goal = positions(target).double()
+        error = (with_constant(positions(network(image)[layer])) @ affine - goal).square().sum(dim=1)
         errors.append(error)
         goals.append(goal)
         square = error.reshape(target.shape[2:])
@@ -125,7 +92,7 @@ def fidelity(
 @torch.no_grad()
 def health(network: Features, images: list[Tensor], layer: str) -> tuple[float, float]:
     """(share of dead channels, effective rank over channels) of one layer on real images."""
-    columns = torch.cat([_columns(network(image)[layer]) for image in images])
+    columns = torch.cat([positions(network(image)[layer]).double() for image in images])
     active, spread = (columns > 0).double().mean(dim=0), columns.std(dim=0)
     dead = (active < 1e-3) | (spread < 1e-2 * spread.mean())
     gram = columns.T @ columns / len(columns)
@@ -159,14 +126,43 @@ def gram_matrix(x: Tensor) -> Tensor:
     return flat @ flat.T / flat.shape[1]
 
 
-def table(name: str, network: Features, teacher: SlimVGG, training: list[Tensor], held: list[Tensor]) -> None:
-    """Log one row per layer."""
+@dataclass(frozen=True)
+class Row:
+    """One layer of one network; the columns are explained above."""
+
+    network: str
+    layer: str
+    explained: float
+    border: float
+    dead: float
+    rank: float
+    grain: float
+
+
+def table(name: str, network: Features, teacher: SlimVGG, training: list[Tensor], held: list[Tensor]) -> list[Row]:
+    """One row per layer, printed as it is found."""
+    rows = []
     log.info("%-10s %9s %7s %6s %6s %7s", name, "explained", "border", "dead", "rank", "grain")
     for layer in LAYERS:
         explained, border = fidelity(network, teacher, training, held, layer)
         dead, rank = health(network, held, layer)
-        rough = grain(network, held, layer)
-        log.info("%-10s %9.3f %7.2f %6.3f %6.3f %7.3f", layer, explained, border, dead, rank, rough)
+        row = Row(name, layer, explained, border, dead, rank, grain(network, held, layer))
+        log.info("%-10s %9.3f %7.2f %6.3f %6.3f %7.3f", layer, explained, border, dead, rank, row.grain)
+        rows.append(row)
+    return rows
+
+
+def all_rows(data: Path, network: Path, *, beside: bool) -> list[Row]:
+    """The table of a network, and beside it those of random weights and of the teacher."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    teacher = SlimVGG(data / "weights" / "vgg19_slim16x.pth")
+    held = [image for _, image in held_out(data / "images")]
+    training = training_images(data / "images")
+    student = read_onnx(network)
+    found: list[tuple[str, Features]] = [("student", student.forward)]
+    if beside:
+        found += [("random", random_weights(student.design).forward), ("teacher", teacher.differentiable)]
+    return [row for name, features in found for row in table(name, features, teacher, training, held)]
 
 
 def main() -> None:
@@ -177,16 +173,7 @@ def main() -> None:
     parser.add_argument("--network", type=Path, required=True, help="ONNX file that export.py wrote")
     parser.add_argument("--only", action="store_true", help="leave out random weights and the teacher itself")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    teacher = SlimVGG(options.data / "weights" / "vgg19_slim16x.pth")
-    held = [image for _, image in held_out(options.data / "images")]
-    training = training_images(options.data / "images")
-    student = read_onnx(options.network)
-    rows: list[tuple[str, Features]] = [("student", student.forward)]
-    if not options.only:
-        rows += [("random", random_weights(student.design).forward), ("teacher", teacher.differentiable)]
-    for name, network in rows:
-        table(name, network, teacher, training, held)
+    all_rows(options.data, options.network, beside=not options.only)
 
 
 if __name__ == "__main__":

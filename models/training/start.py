@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from fit import Fit, positions
 from network import GREY, Folded, Heads, Student
 from teachers import SlimVGG
 from torch import Tensor
@@ -20,7 +21,7 @@ class Rows:
         for image in batches:
             mirrored = F.pad(image - GREY, (1, 1, 1, 1), mode="reflect")
             rows = F.unfold(mirrored, 3).permute(0, 2, 1).reshape(-1, 27)
-            target = teacher.targets(image)["relu1_1"].permute(0, 2, 3, 1).reshape(len(rows), -1)
+            target = positions(teacher.targets(image)["relu1_1"])
             kept = torch.randperm(len(rows))[:count]
             patches.append(rows[kept])
             goals.append(target[kept])
@@ -79,8 +80,8 @@ def refitted(network: Folded, stem: Stem, batches: Iterable[Tensor]) -> Folded:
         before, after = network.forward(image)["relu1_1"], result.forward(image)["relu1_1"]
         goal = F.conv2d(network.design.padded(before, "1_2"), network.weights["1_2"], network.biases["1_2"])
         rows = F.unfold(network.design.padded(after, "1_2"), 3).permute(0, 2, 1).reshape(goal[:, 0].numel(), -1)
-        fit.add(rows, goal.permute(0, 2, 3, 1).flatten(0, 2))
-    solution = fit.solve()
+        fit.add(rows, positions(goal))
+    solution = fit.solve().float()
     width = network.weights["1_2"].shape[0]
     result.weights["1_2"] = solution[:-1].T.reshape(width, -1, 3, 3).contiguous()
     result.biases["1_2"] = solution[-1].clone()
@@ -115,29 +116,6 @@ def warm(student: Student, heads: Heads, network: Folded, pairs: Iterable[tuple[
     for image, targets in pairs:
         features = student(image)
         for target, source in heads.sources.items():
-            fits[target].add(*(x.permute(0, 2, 3, 1).flatten(0, 2) for x in (features[source], targets[target])))
+            fits[target].add(positions(features[source]), positions(targets[target]))
     for target, fit in fits.items():
-        heads.set(target, fit.solve())
-
-
-class Fit:
-    """Running sums of a least-squares problem Y ~ [X, 1] A, rows being positions."""
-
-    def __init__(self) -> None:
-        self.gram: Tensor | None = None
-        self.products: Tensor | None = None
-
-    def add(self, x: Tensor, y: Tensor) -> None:
-        """`x` [n, a] and `y` [n, b]."""
-        x, y = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], dim=1).double(), y.double()
-        self.gram = x.T @ x + (0.0 if self.gram is None else self.gram)
-        self.products = x.T @ y + (0.0 if self.products is None else self.products)
-
-    def solve(self) -> Tensor:
-        """The map A [a + 1, b], float32."""
-        assert self.gram is not None
-        assert self.products is not None
-        # The ridge is felt by dead and twin channels only.
-        ridge = 1e-8 * self.gram.diagonal().mean() * torch.eye(len(self.gram), dtype=self.gram.dtype)
-        solution: Tensor = torch.linalg.solve(self.gram + ridge, self.products).float()
-        return solution
+        heads.set(target, fit.solve().float())

@@ -26,6 +26,7 @@ import torch.nn.functional as F  # noqa: N812
 from calibrate import calibrated
 from data import Crops, held_out
 from export import read_onnx, write_onnx
+from fit import positions
 from network import LAYERS, Design, Folded, Heads, Student, design_from
 from optimiser import Muon
 from start import Rows, refitted, solved_stem, warm
@@ -168,18 +169,13 @@ def begin(run: Run, teachers: Teachers, crops: Crops, start: Folded | None) -> N
     warm(run.student, run.heads, start, ((image, teachers.targets(image)) for image in images))
 
 
-def _columns(x: Tensor) -> Tensor:
-    """[N, C, H, W] as [N * H * W, C], which copies nothing in the channels-last layout."""
-    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
-
-
 def losses(run: Run, image: Tensor, targets: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
     """Per target, the share of its variance that the head leaves unexplained."""
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         estimates = run.heads(run.student(image))
     result = {}
     for name, target in targets.items():
-        target, estimate = _columns(target), _columns(estimates[name])
+        target, estimate = positions(target), positions(estimates[name])
         spread = target.square().mean(dim=0).sum() - target.mean(dim=0).square().sum()
         # A running mean: one batch of flat areas must not blow its own errors up.
         kept = run.variances.setdefault(name, spread.clone())
@@ -197,8 +193,8 @@ def explained(student: Student, heads: Heads, teachers: Teachers, images: list[t
         targets = teachers.targets(image)
         estimates = heads(student(image))
         for name, target in targets.items():
-            target = _columns(target).double()
-            error = (_columns(estimates[name]) - target).square().sum(dim=0)
+            target = positions(target).double()
+            error = (positions(estimates[name]) - target).square().sum(dim=0)
             count = torch.full_like(error, len(target))
             row = torch.stack([error, count, target.sum(dim=0), target.square().sum(dim=0)])
             sums[name] = sums.get(name, torch.zeros_like(row)) + row
