@@ -103,7 +103,7 @@ def torch_eager(size: int, steps: int) -> tuple[Any, Any]:
         image = (content if image is None else resized(image.detach(), edge)).requires_grad_()
         optimizer = torch.optim.Adam([image], 0.02, betas=(0.9, 0.99))
         average = torch.zeros_like(image)
-        for step in range(count):
+        for _ in range(count):
             seen = features(image)
             loss = 0.1 * relative(seen[CONTENT], goal)
             for name in STYLE:
@@ -115,7 +115,7 @@ def torch_eager(size: int, steps: int) -> tuple[Any, Any]:
             with torch.no_grad():
                 image.clamp_(0, 1)
                 average.lerp_(image, 0.01)
-        image = average / (1 - 0.99 ** (step + 1))
+        image = average / (1 - 0.99**count)
     assert image is not None
     return image.detach().numpy(), began
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 from helpers.data import ROOT
 
-from pixelgrad import version
+from pixelgrad import models, version
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -34,13 +37,50 @@ def test_data_files_are_listed() -> None:
             assert list(folder.glob(pattern)), f"{package}: {pattern}"
 
 
+def test_the_bundled_network_is_packed_and_its_training_is_not() -> None:
+    setuptools = PROJECT["tool"]["setuptools"]
+    folder = ROOT / setuptools["package-dir"]["pixelgrad.models"]
+    packed = {path.name for pattern in setuptools["package-data"]["pixelgrad.models"] for path in folder.glob(pattern)}
+    assert {f"{models.BUNDLED}.onnx", "MODEL_CARD.md"} <= packed
+    assert (folder / "training" / "train.py").is_file()
+    assert not [package for package in setuptools["packages"] if "training" in package]
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_hold_the_bundled_network(tmp_path: Path) -> None:
+    """Built as an installer builds them, without a network: the archives themselves are looked into."""
+    pytest.importorskip("setuptools", minversion="77")
+    tree = tmp_path / "tree"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__"))
+    code = "from setuptools import build_meta as b; print(b.build_{}({!r}))"
+    files = {}
+    for kind in ("sdist", "wheel"):
+        found = subprocess.run(
+            [sys.executable, "-c", code.format(kind, str(tmp_path))],
+            cwd=tree,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        archive = tmp_path / found.stdout.splitlines()[-1]
+        if kind == "wheel":
+            files[kind] = zipfile.ZipFile(archive).namelist()
+        else:
+            with tarfile.open(archive) as tar:
+                files[kind] = [name.partition("/")[2] for name in tar.getnames()]
+    assert "pixelgrad/models/pebble.onnx" in files["wheel"]
+    assert "pixelgrad/models/MODEL_CARD.md" in files["wheel"]
+    assert "models/pebble.onnx" in files["sdist"]
+    assert not [name for name in files["wheel"] if "training" in name or name.endswith(".pth")]
+
+
 def test_the_version_is_said_once() -> None:
     assert version.__version__ == PROJECT["project"]["version"]
 
 
 def test_public_names_are_there_and_sorted() -> None:
     import pixelgrad
-    from pixelgrad import errors, exporters, models, runtime
+    from pixelgrad import errors, exporters, runtime
 
     for module in (pixelgrad, errors, exporters, models, runtime):
         assert len(set(module.__all__)) == len(module.__all__)
