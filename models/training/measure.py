@@ -66,27 +66,50 @@ def random_weights(design: Design, seed: int = 0) -> Folded:
 
 @torch.no_grad()
 def fidelity(
-    network: Features, teacher: SlimVGG, training: list[Tensor], held: list[Tensor], layer: str
-) -> tuple[float, float]:
-    """(explained variance, border error over inner error) of one layer on the held-out images."""
-    fit = Fit()
+    network: Features, teacher: SlimVGG, training: list[Tensor], held: list[Tensor]
+) -> dict[str, tuple[float, float]]:
+    """Per layer, (explained variance, border error over inner error) on the held-out images."""
+    fits = {layer: Fit() for layer in LAYERS}
     for image in training:
-        fit.add(positions(network(image)[layer]), positions(teacher.targets(image)[layer]))
-    affine = fit.solve()
-    errors, goals, ring, inner = [], [], [], []
+        features, targets = network(image), teacher.targets(image)
+        for layer, fit in fits.items():
+            fit.add(positions(features[layer]), positions(targets[layer]))
+    maps = {layer: fit.solve() for layer, fit in fits.items()}
+    errors = {layer: Errors() for layer in LAYERS}
     for image in held:
-        target = teacher.targets(image)[layer]
+        features, targets = network(image), teacher.targets(image)
+        for layer, found in errors.items():
+            found.add(with_constant(positions(features[layer])) @ maps[layer], targets[layer])
+    return {layer: (found.explained(), found.border()) for layer, found in errors.items()}
+
+
+class Errors:
+    """What a fitted map leaves of one layer, position by position."""
+
+    def __init__(self) -> None:
+        self.errors: list[Tensor] = []
+        self.goals: list[Tensor] = []
+        self.ring: list[Tensor] = []
+        self.inner: list[Tensor] = []
+
+    def add(self, estimate: Tensor, target: Tensor) -> None:
+        """`estimate` [H * W, C] of `target` [1, C, H, W]."""
         goal = positions(target).double()
-        error = (with_constant(positions(network(image)[layer])) @ affine - goal).square().sum(dim=1)
-        errors.append(error)
-        goals.append(goal)
+        error = (estimate - goal).square().sum(dim=1)
+        self.errors.append(error)
+        self.goals.append(goal)
         square = error.reshape(target.shape[2:])
-        inner.append(square[1:-1, 1:-1].flatten())
-        ring.append(torch.cat([square[0], square[-1], square[1:-1, 0], square[1:-1, -1]]))
-    goal = torch.cat(goals)
-    total = (goal - goal.mean(dim=0)).square().sum()
-    explained = 1 - torch.cat(errors).sum() / total
-    return float(explained), float(torch.cat(ring).mean() / torch.cat(inner).mean())
+        self.inner.append(square[1:-1, 1:-1].flatten())
+        self.ring.append(torch.cat([square[0], square[-1], square[1:-1, 0], square[1:-1, -1]]))
+
+    def explained(self) -> float:
+        """Share of the targets' variance."""
+        goal = torch.cat(self.goals)
+        return float(1 - torch.cat(self.errors).sum() / (goal - goal.mean(dim=0)).square().sum())
+
+    def border(self) -> float:
+        """Mean error along the outermost cells over that elsewhere."""
+        return float(torch.cat(self.ring).mean() / torch.cat(self.inner).mean().clamp_min(1e-30))
 
 
 @torch.no_grad()
@@ -143,8 +166,7 @@ def table(name: str, network: Features, teacher: SlimVGG, training: list[Tensor]
     """One row per layer, printed as it is found."""
     rows = []
     log.info("%-10s %9s %7s %6s %6s %7s", name, "explained", "border", "dead", "rank", "grain")
-    for layer in LAYERS:
-        explained, border = fidelity(network, teacher, training, held, layer)
+    for layer, (explained, border) in fidelity(network, teacher, training, held).items():
         dead, rank = health(network, held, layer)
         row = Row(name, layer, explained, border, dead, rank, grain(network, held, layer))
         log.info("%-10s %9.3f %7.2f %6.3f %6.3f %7.3f", layer, explained, border, dead, rank, row.grain)

@@ -1,7 +1,6 @@
 """Muon: momentum whose update is replaced by the nearest orthogonal matrix, for convolution kernels.
 
-Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". Against Adam it took a third of the
-steps to the same loss here (the card has the figures).
+Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks".
 """
 
 from __future__ import annotations
