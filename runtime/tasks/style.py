@@ -41,7 +41,7 @@ class StyleSettings:
     """
 
     size: int = 512
-    steps: int = 600
+    steps: int = 300
     seed: int = 0
     init: str | Picture = "content"
     optimizer: str = "adam"

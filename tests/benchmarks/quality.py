@@ -6,8 +6,8 @@ Six contents are given four styles each, at equal steps, through the bundled net
 and random weights of the bundled one's architecture. Under GoogLeNet and SqueezeNet, every result's distance to the
 style (Gram matrices, mean over five layers) and to the content is divided by a distance that means something: to the
 style, that of the untouched photo (1: nothing has happened); to the content, that of the painting (1: nothing is
-left). None of the pictures was seen while the bundled network was trained. The networks share layers and weights, so
-the runs differ in nothing else.
+left). None of the pictures was seen while the bundled network was trained. All three networks have the same layers,
+and here the same weights for them, so the runs differ in nothing else.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ STYLES = ("paintings/the_scream.jpg", "paintings/vg_la_cafe.jpg", "textures/bric
 #: Drawn by code, and by other code than the training's drawings.
 DRAWN_CONTENT, DRAWN_STYLE = "landscape", "mosaic"
 JUDGES = ("googlenet", "squeezenet1_1")
+LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 NETWORKS = ("bundled", "slim VGG-19", "random")
 
 

@@ -90,7 +90,6 @@ def torch_eager(size: int, steps: int) -> tuple[Any, Any]:
     photo, painting = (
         torch.from_numpy(draw(size, size).transpose(2, 0, 1)[None].copy()) for draw in (landscape, strokes)
     )
-    shares = {name: 2.0 ** (4 - i) / 31 for i, name in enumerate(STYLE)}
     sizes = scale_sizes(size, size, size)
     image = None
     began = now()
@@ -107,7 +106,7 @@ def torch_eager(size: int, steps: int) -> tuple[Any, Any]:
             seen = features(image)
             loss = 0.1 * relative(seen[CONTENT], goal)
             for name in STYLE:
-                loss = loss + shares[name] * relative(gram(seen[name]), goals[name])
+                loss = loss + 0.2 * relative(gram(seen[name]), goals[name])
             tv = sum((d * d).sum() for d in (image.diff(dim=2), image.diff(dim=3))) / image.numel()
             optimizer.zero_grad()
             (loss + 2 * tv).backward()

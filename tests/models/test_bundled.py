@@ -69,7 +69,8 @@ def test_it_is_recognised_with_its_licence_and_layers(network: Network) -> None:
     assert network.entry is CATALOGUE[BUNDLED]
     assert (network.name, network.licence, network.preprocessing.name) == (BUNDLED, "MIT", "rgb")
     style, content = default_layers(network)
-    assert style == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    assert list(style) == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    assert style_objective(network).settings["style_layers"] == dict.fromkeys(style, 0.2)
     assert content == ["relu4_2"]
 
 
