@@ -9,7 +9,7 @@ Per layer it prints
 - dead: the share of channels that are positive at fewer than one in a thousand positions, or that hardly vary;
 - rank: the effective rank of the Gram matrix, exp(entropy of its eigenvalues) (Roy and Vetterli 2007), the channels
   brought to equal energy first, over the number of channels;
-- grain: the share of a Gram loss's pixel gradient above three quarters of the Nyquist frequency. White noise has 0.56;
+- grain: the share of a Gram loss's pixel gradient above three quarters of the Nyquist frequency. White noise has 0.44;
 - border: the error of the fitted map along the outermost cells of the layer over its error elsewhere.
 """
 

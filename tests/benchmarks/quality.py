@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ STYLES = ("paintings/the_scream.jpg", "paintings/vg_la_cafe.jpg", "textures/bric
 DRAWN_CONTENT, DRAWN_STYLE = "landscape", "mosaic"
 JUDGES = ("googlenet", "squeezenet1_1")
 LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
+KINDS = ("style", "content")
 NETWORKS = ("bundled", "slim VGG-19", "random")
 
 
@@ -79,16 +80,18 @@ class Judge:
             for kind in ("style", "content")
         )
 
-    def score(self, result: Any, content: Any, painting: Any) -> tuple[float, float]:
-        """(style left of the photo's, content lost of the painting's); NCHW arrays, the photo's in size."""
+    def scorer(self, content: Any, painting: Any) -> Callable[[Any], tuple[float, float]]:
+        """NCHW arrays -> of a result, (style left of the photo's, content lost of the painting's)."""
         targets = self.artifact.targets(content)
         targets |= {k: v for k, v in self.artifact.targets(painting).items() if k.startswith("target.style.")}
         filled = Picture.from_nchw(painting).resized(*content.shape[:1:-1]).to_nchw()
-        style_distance, content_distance = self.distances(result, targets)
-        return (
-            style_distance / self.distances(content, targets)[0],
-            content_distance / self.distances(filled, targets)[1],
-        )
+        untouched, lost = self.distances(content, targets)[0], self.distances(filled, targets)[1]
+
+        def score(result: Any) -> tuple[float, float]:
+            left, gone = self.distances(result, targets)
+            return left / untouched, gone / lost
+
+        return score
 
 
 def fitted(picture: Picture, size: int) -> Picture:
@@ -142,14 +145,14 @@ def compare(
     for content_name, content in contents.items():
         line: list[Picture | None] = [content]
         for painting in styles.values():
+            scores = {name: judge.scorer(content.to_nchw(), painting.to_nchw()) for name, judge in judges.items()}
             for name, maker in makers.items():
                 began = time.process_time()
                 *_, last = style(maker, content, [painting], settings)
                 result = last.picture()
                 line.append(result)
-                for judge_name, judge in judges.items():
-                    found = judge.score(result.to_nchw(), content.to_nchw(), painting.to_nchw())
-                    for kind, value in zip(("style", "content"), found, strict=True):
+                for judge_name, score in scores.items():
+                    for kind, value in zip(KINDS, score(result.to_nchw()), strict=True):
                         rows.setdefault((name, judge_name, kind), []).append(value)
                 print(f"{content_name} {name} {time.process_time() - began:.0f} s", file=sys.stderr, flush=True)
         grid.append(line)
@@ -165,9 +168,6 @@ def report(rows: dict[tuple[str, str, str], list[float]]) -> None:
     for name in NETWORKS:
         cells = [cell(rows, name, judge, kind) for judge in JUDGES for kind in KINDS]
         print(f"{name:<12} " + " ".join(f"{text:>21}" for text in cells))
-
-
-KINDS = ("style", "content")
 
 
 def cell(rows: dict[tuple[str, str, str], list[float]], name: str, judge: str, kind: str) -> str:

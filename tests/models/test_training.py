@@ -179,5 +179,5 @@ def test_the_bundled_network_holds_its_teachers_features(kit: SimpleNamespace) -
     rows = {row.layer: row for row in kit.measure.all_rows(shared("weights").parent, path, beside=False)}
     for layer, aim in aims.items():
         assert rows[layer].explained >= aim, layer
-        assert rows[layer].border < 2, f"{layer}: the border is much worse than the rest"
+        assert rows[layer].border < 3, f"{layer}: the border is much worse than the rest"
         assert rows[layer].dead == 0
