@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from pixelgrad.exporters.networks.layers import mark_step
 from pixelgrad.exporters.opset18 import IR_VERSION, OPSET
 from pixelgrad.exporters.opset18.weights import add_weight
 
@@ -33,9 +34,15 @@ class GraphBuilder:
         """A constant; a name that is taken gets a number."""
         return add_weight(self.graph, self._free(name), np.asarray(array, dtype=dtype))
 
-    def op(self, op_type: str, *inputs: ir.Value | None, name: str, outputs: int = 1, **attributes: Any) -> ir.Value:
-        """A node whose first output is called ``name``; attributes that are ``None`` are left out. Its output."""
-        return self.ops(op_type, *inputs, names=[name] * outputs, **attributes)[0]
+    def op(self, op_type: str, *inputs: ir.Value | None, name: str, step: bool = False, **attributes: Any) -> ir.Value:
+        """A node whose output is called ``name``; attributes that are ``None`` are left out. Its output.
+
+        step: it is a step within a layer, and no layer that one would choose.
+        """
+        (output,) = self.ops(op_type, *inputs, names=[name], **attributes)
+        if step:
+            mark_step(output)
+        return output
 
     def ops(
         self, op_type: str, *inputs: ir.Value | None, names: Sequence[str], **attributes: Any

@@ -51,7 +51,7 @@ class Writer:
     def op(self, op_type: str, *inputs: ir.Value | None, part: str = "", **attributes: Any) -> ir.Value:
         """A node; ``part`` names a step on the way, else it is the layer's top."""
         name = f"{self.layer.name}/{part}" if part else self.names[0]
-        return self.build.op(op_type, *inputs, name=name, **attributes)
+        return self.build.op(op_type, *inputs, name=name, step=bool(part), **attributes)
 
     def weight(self, part: str, array: Any, dtype: Any = np.float32) -> ir.Value:
         return self.build.weight(f"{self.layer.name}/{part}", array, dtype)

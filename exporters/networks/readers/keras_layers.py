@@ -64,7 +64,9 @@ class Layer:
         self, op_type: str, *inputs: ir.Value | None, part: str = "", rank: int | None = None, **attributes: Any
     ) -> ir.Value:
         """A node; ``part`` names a step on the way. rank: of its output, that of its first input by default."""
-        value = self.build.op(op_type, *inputs, name=f"{self.name}/{part}" if part else self.name, **attributes)
+        name = f"{self.name}/{part}" if part else self.name
+        step = bool(part) and not part.startswith("before_")
+        value = self.build.op(op_type, *inputs, name=name, step=step, **attributes)
         first = inputs[0]
         self.ranks[value] = rank if rank is not None else self.ranks[first] if first is not None else 4
         return value

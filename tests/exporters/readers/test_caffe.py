@@ -12,8 +12,9 @@ from google.protobuf import text_format
 from helpers.data import shared
 from helpers.running import run, run_several, some_image
 
-from pixelgrad.errors import NetworkError
+from pixelgrad.errors import NetworkError, UnknownLayerError
 from pixelgrad.exporters import load_network
+from pixelgrad.exporters.networks import default_layers
 from pixelgrad.exporters.networks.readers.caffe_schema import message_class
 from pixelgrad.exporters.networks.readers.source import digest
 
@@ -47,6 +48,15 @@ def test_a_blob_is_what_its_in_place_layers_leave(tmp_path: Path) -> None:
     before, after = run_several(network, image, ["conv2/before_relu2", "conv2"])
     assert before.min() < 0
     np.testing.assert_array_equal(after, np.maximum(before, 0))
+
+
+def test_steps_within_a_layer_are_no_layers(tmp_path: Path) -> None:
+    path = shared("weights/cifar10_full/cifar10_full_iter_70000.caffemodel")
+    for _ in range(2):  # read, and from its conversion
+        network = load_network(path, cache=tmp_path)
+        assert default_layers(network) == (["pool1", "conv3"], ["conv3"])
+        with pytest.raises(UnknownLayerError):
+            network.layer("norm1/base")
 
 
 def test_the_description_beside_the_weights_is_found(tmp_path: Path) -> None:
