@@ -48,7 +48,10 @@ def _state_program(arrays: dict[str, np.ndarray[Any, Any]], *, legacy: bool) -> 
         identity = b"(" + _text("storage") + _name("torch", "FloatStorage") + _text(str(number)) + _text("cpu")
         identity += _plain(array.size) + (b"N" if legacy else b"") + b"tQ"
         arguments = identity + _plain(0) + _plain(array.shape) + _plain(_strides(array.shape)) + b"\x89" + _plain({})
-        body += _text(name) + _name("torch._utils", "_rebuild_tensor_v2") + b"(" + arguments + b"tR"
+        tensor = _name("torch._utils", "_rebuild_tensor_v2") + b"(" + arguments + b"tR"
+        if legacy and not number:  # as a parameter, in the form that it had before 0.4
+            tensor = _name("torch.nn.parameter", "Parameter") + tensor + b"\x85R(\x88\x89" + _plain({}) + b"tb"
+        body += _text(name) + tensor
     return body + b"u."
 
 

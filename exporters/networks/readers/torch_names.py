@@ -137,7 +137,7 @@ _INERT = (
 )
 _MENTIONED = (
     "dict list int float str bool tuple builtins.dict builtins.list builtins.int builtins.float builtins.str "
-    "builtins.bool builtins.tuple torch.Tensor torch.nn.parameter.Parameter torch.nn.Parameter"
+    "builtins.bool builtins.tuple torch.Tensor torch.nn.Parameter"
 )
 
 NAMES: dict[str, Call | None] = {
@@ -154,6 +154,8 @@ NAMES: dict[str, Call | None] = {
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v3": _rebuild_tensor_v3,
     "torch._utils._rebuild_parameter": _first,
+    "torch.nn.parameter.Parameter": _first,  # called with its tensor, before 0.4
+    "torch.autograd.variable.Variable": _first,
     "torch._utils._rebuild_parameter_with_state": _first,
     "torch._tensor._rebuild_from_type_v2": _from_type,
 }  # fmt: skip
