@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import zipfile
 from pathlib import Path
 
@@ -98,7 +99,8 @@ def _read_archive(source: Source) -> Reading:
 
 def _read_message(source: Source, prototxt: Path | None) -> Reading:
     """A protobuf message: these have no signature, so the fields decide, and the file's name where they do not."""
-    fields = wire.top_fields(source.read())
+    with source.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        fields = wire.top_fields(content)
     suffix = source.path.suffix.lower()
     if wire.is_onnx(fields) or (suffix == ".onnx" and not wire.is_caffe(fields)):
         return read_onnx(source)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from mmap import mmap
+
 _MOST = 100_000
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
-def top_fields(content: bytes) -> set[tuple[int, int]]:
+def top_fields(content: bytes | mmap) -> set[tuple[int, int]]:
     """The (field number, wire type) pairs at the top level of a message, up to where it makes no sense any more."""
     found: set[tuple[int, int]] = set()
     position = 0
@@ -32,7 +34,7 @@ def top_fields(content: bytes) -> set[tuple[int, int]]:
     return found
 
 
-def _varint(content: bytes, position: int) -> tuple[int, int]:
+def _varint(content: bytes | mmap, position: int) -> tuple[int, int]:
     """The number at ``position`` and where it ends; -1 where there is none."""
     result = 0
     for index, byte in enumerate(content[position : position + 10]):
