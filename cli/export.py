@@ -32,6 +32,7 @@ def export_style(
     style_layers: options.StyleLayers = None,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
     gradient: options.GradientBuilder = "standard",
     size: options.ImageSize = "256x256",
     force: options.Force = False,
@@ -42,7 +43,7 @@ def export_style(
 
     Example: pixelgrad export style --model vgg19.onnx -o style.pixelgrad
     """
-    network = open_network(model, output, pool=pool, preprocess=preprocess, force=force, quiet=quiet)
+    network = open_network(model, output, pool=pool, preprocess=preprocess, prototxt=prototxt, force=force, quiet=quiet)
     objective = style_objective(
         network,
         content_layers=options.parse_layers(content_layers, "--content-layers"),
@@ -52,17 +53,20 @@ def export_style(
 
 
 def open_network(
-    model: str | None, output: Path, *, pool: str, preprocess: str | None, force: bool, quiet: bool
+    model: str | None,
+    output: Path,
+    *,
+    pool: str,
+    preprocess: str | None,
+    force: bool,
+    quiet: bool,
+    prototxt: Path | None = None,
 ) -> Network:
     """The network to export, once it is sure that the artifact can be written."""
     check_directory(output, force=force)
-    network = load_network(model, preprocess=preprocess, pool=pool)
-    if preprocess is None and network.entry is None:
-        note(
-            f"{network.name} is not a known network, so its input is taken to be {network.preprocessing.name} "
-            "normalised; --preprocess says otherwise",
-            quiet=quiet,
-        )
+    network = load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt)
+    for assumed in network.notes:
+        note(f"{network.name}: {assumed}", quiet=quiet)
     return network
 
 

@@ -30,6 +30,10 @@ Preprocess = Annotated[
         "Known networks say so themselves; others are taken to be imagenet.",
     ),
 ]
+Prototxt = Annotated[
+    Path | None,
+    typer.Option("--prototxt", metavar="FILE", help="Description of a Caffe network; by default the one beside it."),
+]
 ContentLayers = Annotated[
     str | None,
     typer.Option("--content-layers", metavar="A,B=2,...", help="Layers to keep the content of, with weights if any."),

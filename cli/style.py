@@ -46,6 +46,7 @@ def style_command(
     style_layers: options.StyleLayers = None,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
     init: Annotated[str, typer.Option("--init", metavar="content|noise|FILE", help="What to start from.")] = "content",
     optimizer: Annotated[
         str, typer.Option("--optimizer", metavar="adam|lbfgs", help="How to move the pixels.")
@@ -87,6 +88,7 @@ def style_command(
         style_layers=options.parse_layers(style_layers, "--style-layers"),
         pool=pool,
         preprocess=preprocess,
+        prototxt=prototxt,
     )
     artifact = open_artifact(folder, chosen, quiet=quiet)
     events = style(artifact, pictures[0], pictures[1:], settings)

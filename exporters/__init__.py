@@ -2,7 +2,16 @@
 
 from pixelgrad.exporters.artifact import write_artifact
 from pixelgrad.exporters.autodiff import value_and_gradient, vjp
-from pixelgrad.exporters.networks import LayerFacts, Network, companions, fingerprint, load_network, read_onnx, summary
+from pixelgrad.exporters.networks import (
+    LayerFacts,
+    Network,
+    companions,
+    fingerprint,
+    from_torch,
+    load_network,
+    read_network,
+    summary,
+)
 from pixelgrad.exporters.objectives import Objective, style_objective
 
 __all__ = [
@@ -11,8 +20,9 @@ __all__ = [
     "Objective",
     "companions",
     "fingerprint",
+    "from_torch",
     "load_network",
-    "read_onnx",
+    "read_network",
     "style_objective",
     "summary",
     "value_and_gradient",

@@ -48,6 +48,8 @@ def show_command(
         "name": network.name,
         "path": str(located.path),
         "licence": network.licence,
+        "format": network.format,
+        "assumed": list(network.notes),
         "preprocessing": _preprocessing(network.preprocessing.name),
         "sha256": network.sha256,
         "classes": network.classes,
@@ -56,8 +58,6 @@ def show_command(
         **_defaults(network),
     }
     facts["status"] = located.record.kind if located.record is not None else "file"
-    if located.entry is None:  # recognised by its layers, in a file of any format from anywhere
-        facts.pop("reader", None)
     _print(facts, layers, edge, json=json)
 
 
@@ -82,7 +82,7 @@ def _of_row(row: Entry) -> dict[str, Any]:
         "licence": row.licence,
         "preprocessing": _preprocessing(row.preprocessing),
         "labels": row.labels if isinstance(row.labels, str) or row.labels is None else row.labels.name,
-        "reader": row.reader,
+        "format": row.reader,
         "architecture": row.architecture,
         "files": [
             {"url": file.url, "size": file.size, "about": file.about, "published": file.published} for file in row.files
@@ -142,11 +142,12 @@ _LABELS = {
     "path": "file",
     "licence": "licence",
     "preprocessing": "input",
-    "reader": "format",
+    "format": "format",
     "architecture": "architecture",
     "classes": "classes",
     "labels": "labels",
     "image": "declared size",
+    "assumed": "assumed",
     "sha256": "sha256",
     "style_layers": "style layers",
     "content_layers": "content layers",

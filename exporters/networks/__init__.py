@@ -4,8 +4,9 @@ from pixelgrad.exporters.networks.converted import companions, fingerprint
 from pixelgrad.exporters.networks.defaults import default_layers
 from pixelgrad.exporters.networks.geometry import Geometry, minimum_size
 from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, load_network, settle_size, upstream
-from pixelgrad.exporters.networks.onnx_file import read_onnx
+from pixelgrad.exporters.networks.readers import Reading, read_network
 from pixelgrad.exporters.networks.summary import LayerFacts, summary
+from pixelgrad.exporters.networks.torch_module import from_torch
 
 __all__ = [
     "IMAGE",
@@ -13,12 +14,14 @@ __all__ = [
     "Geometry",
     "LayerFacts",
     "Network",
+    "Reading",
     "companions",
     "default_layers",
     "fingerprint",
+    "from_torch",
     "load_network",
     "minimum_size",
-    "read_onnx",
+    "read_network",
     "settle_size",
     "summary",
     "upstream",

@@ -12,9 +12,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import onnx
 import onnx_ir as ir
@@ -22,6 +21,8 @@ from google.protobuf.message import DecodeError
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.networks.readers import Reading
+from pixelgrad.models import Preprocessing
 
 __all__ = ["Converted", "companions", "convert_once", "fingerprint"]
 
@@ -34,13 +35,13 @@ _CAFFE_COMPANIONS = ("*.prototxt", "*.binaryproto")
 
 @dataclass(frozen=True)
 class Converted:
-    """A network in opset 18, its shapes in terms of the image's H and W, its image not normalised yet.
+    """What a reader returned, in opset 18, its shapes in terms of the image's H and W, its image not normalised yet.
 
-    facts: what its reader said of it, JSON-able.
+    declared_size: (height, width) that the file declares, if it declares any.
     """
 
-    model: ir.Model
-    facts: dict[str, Any]
+    reading: Reading
+    declared_size: tuple[int, int] | None
 
 
 def convert_once(path: Path, folder: Path | None, convert: Callable[[Path], Converted]) -> Converted:
@@ -58,7 +59,7 @@ def convert_once(path: Path, folder: Path | None, convert: Callable[[Path], Conv
             os.utime(place)
         return kept
     converted = convert(path)
-    RemoveUnusedNodesPass()(converted.model)
+    RemoveUnusedNodesPass()(converted.reading.model)
     _save(converted, place)
     return converted
 
@@ -102,17 +103,26 @@ def _load(place: Path) -> Converted | None:
     try:
         proto = onnx.ModelProto.FromString(place.read_bytes())
         facts = json.loads(next(entry.value for entry in proto.metadata_props if entry.key == _FACTS))
-    except (OSError, DecodeError, StopIteration, ValueError):
+        model = ir.from_proto(proto)
+        del model.metadata_props[_FACTS]
+        size, wanted = facts.pop("declared_size"), facts.pop("preprocessing")
+        if wanted is not None:
+            wanted = Preprocessing(**{**wanted, "mean": tuple(wanted["mean"]), "std": tuple(wanted["std"])})
+        reading = Reading(**{**facts, "notes": tuple(facts["notes"])}, model=model, preprocessing=wanted)
+    except (OSError, DecodeError, StopIteration, ValueError, KeyError, TypeError):
         return None
-    model = ir.from_proto(proto)
-    del model.metadata_props[_FACTS]
-    return Converted(model, facts)
+    return Converted(reading, (size[0], size[1]) if size is not None else None)
 
 
 def _save(converted: Converted, place: Path) -> None:
-    converted.model.metadata_props[_FACTS] = json.dumps(converted.facts, sort_keys=True)
+    reading, model = converted.reading, converted.reading.model
+    facts = {field.name: getattr(reading, field.name) for field in fields(reading) if field.name != "model"}
+    facts |= {"declared_size": converted.declared_size, "aliases": dict(reading.aliases)}
+    if reading.preprocessing is not None:
+        facts["preprocessing"] = asdict(reading.preprocessing)
+    model.metadata_props[_FACTS] = json.dumps(facts, sort_keys=True)
     try:
-        content = ir.to_proto(converted.model).SerializeToString()
+        content = ir.to_proto(model).SerializeToString()
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f".{place.name}.{os.getpid()}")
         beside.write_bytes(content)
@@ -121,7 +131,7 @@ def _save(converted: Converted, place: Path) -> None:
     except (OSError, ValueError):
         return
     finally:
-        del converted.model.metadata_props[_FACTS]
+        del model.metadata_props[_FACTS]
 
 
 def _prune(folder: Path) -> None:

@@ -12,15 +12,27 @@ from pixelgrad.errors import UnknownLayerError
 from pixelgrad.exporters.opset18.shapes import is_floating
 
 _SUFFIX = re.compile(r"(:0|_output_0|/Relu|_Y_0|_1)$")
+_STEP = "pixelgrad.step"
 _POOLS = {"MaxPool", "AveragePool", "LpPool"}
 _PASSIVE = {"Pad", "Identity", "Dropout", "BatchNormalization", "LRN"}
 
 
 def tensors(graph: ir.Graph) -> dict[str, ir.Value]:
-    """Every floating-point tensor that a node computes, by name, in order."""
+    """Every floating-point tensor that a node computes, by name, in order, but for the steps within a layer."""
     return {
-        str(output.name): output for node in graph for output in node.outputs if output.name and is_floating(output)
+        str(output.name): output
+        for node in graph
+        if _STEP not in node.metadata_props
+        for output in node.outputs
+        if output.name and is_floating(output)
     }
+
+
+def mark_step(value: ir.Value) -> None:
+    """``value`` is a step within a layer that its reader wrote out, and no layer."""
+    node = value.producer()
+    assert node is not None
+    node.metadata_props[_STEP] = "1"
 
 
 def structural_aliases(graph: ir.Graph) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,11 @@ from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES
 from pixelgrad.exporters.networks.converted import Converted, convert_once
 from pixelgrad.exporters.networks.geometry import Geometry, geometries
 from pixelgrad.exporters.networks.layers import find_layer, short_names, structural_aliases, tensors
-from pixelgrad.exporters.networks.onnx_file import read_onnx
 from pixelgrad.exporters.networks.pooling import average_for_max
+from pixelgrad.exporters.networks.readers import Reading, damage, read_network
 from pixelgrad.exporters.opset18 import infer_shapes, to_opset18
 from pixelgrad.exporters.opset18.attributes import integer
-from pixelgrad.exporters.opset18.shapes import constant, dims, static_shape
+from pixelgrad.exporters.opset18.shapes import constant, dims
 from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.models import PREPROCESSINGS, Entry, Labels, Preprocessing, recognise
 from pixelgrad.models.labels import label_set
@@ -42,6 +42,8 @@ class Network:
     aliases: names for layers beside the tensor names.
     declared_size: (height, width) that the file declares, if it declares any.
     pool: how its max pooling is done.
+    format: the format of its file, in words.
+    notes: what was assumed while reading it, one sentence each.
     """
 
     model: ir.Model
@@ -53,6 +55,8 @@ class Network:
     aliases: Mapping[str, str]
     declared_size: tuple[int, int] | None
     pool: str
+    format: str = "ONNX"
+    notes: tuple[str, ...] = ()
 
     @property
     def image(self) -> ir.Value:
@@ -93,16 +97,18 @@ def load_network(
     *,
     preprocess: str | Preprocessing | None = None,
     pool: str = "max",
+    prototxt: str | Path | None = None,
     entry: Entry | None = None,
     cache: Path | None = None,
 ) -> Network:
-    """Read a network from an ONNX file.
+    """Read a network from a file of any format that :func:`read_network` knows.
 
     preprocess: how it wants its input, by name (``pixelgrad.models.PREPROCESSINGS``) or in full; ``None`` takes
-        that of the network recognised in the file, else ``imagenet``, the convention of most published networks.
+        what the file itself says, else that of the network recognised in it, else the convention of its format.
     pool: ``avg`` replaces max pooling by average pooling (Gatys et al. 2015 found that the smoother gradient
         gives more appealing pictures).
-    entry: its row in the catalogue, where that is known and need not be recognised.
+    prototxt: the description of a Caffe network, where it is not the one beside it.
+    entry: its row in the catalogue, where that is known and need not be recognised; what it says holds.
     cache: a folder to keep the conversion of the file in, so that the next time is quick.
 
     Raises :class:`NetworkError` for a file that cannot be used, :class:`SettingsError` for an unknown setting.
@@ -110,47 +116,82 @@ def load_network(
     path = Path(path)
     if pool not in POOLS:
         raise SettingsError(f"pool is {pool!r}; it must be one of {', '.join(POOLS)}")
-    converted = convert_once(path, cache, _convert)
-    model, declared = converted.model, converted.facts["declared_size"]
-    entry = entry or recognise(tensors(model.graph))
-    chosen = _preprocessing(preprocess, entry)
+    with damage(path.name):
+        converted = convert_once(
+            path,
+            cache if prototxt is None else None,
+            lambda path: _convert(read_network(path, prototxt=prototxt), path.name),
+        )
+        return _assemble(converted, path.name, preprocess, pool, entry)
+
+
+def network_of(
+    reading: Reading, name: str, *, preprocess: str | Preprocessing | None = None, pool: str = "max"
+) -> Network:
+    """The network of what a reader returned; ``name`` is that of its file. Arguments as of :func:`load_network`."""
+    return _assemble(_convert(reading, name), name, preprocess, pool, None)
+
+
+def _convert(reading: Reading, name: str) -> Converted:
+    """Rewrite what a reader returned in opset 18, and work out its shapes for an image of any size."""
+    shape = _image_input(reading.model, name).shape
+    assert shape is not None
+    height, width = shape[2], shape[3]
+    model = to_opset18(reading.model, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
+    model.graph.inputs[0].shape = ir.Shape([1, 3, "H", "W"])
+    _infer_again(model)
+    declared = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    return Converted(replace(reading, model=model), declared)
+
+
+def _assemble(
+    converted: Converted, name: str, preprocess: str | Preprocessing | None, pool: str, known: Entry | None
+) -> Network:
+    reading, model = converted.reading, converted.reading.model
+    entry = known or recognise(tensors(model.graph))
+    chosen = _preprocessing(preprocess, known, reading, entry)
+    notes = reading.notes
+    if preprocess is None and entry is None and reading.preprocessing is None:
+        notes += (
+            f"it is not a known network, so its input is taken to be {chosen.name}; --preprocess (preprocess=...) says "
+            "otherwise",
+        )
     _normalise_input(model, chosen)
     if pool == "avg":
         average_for_max(model.graph)
         infer_shapes(model)
-    known = tensors(model.graph)
+    layers = tensors(model.graph)
     aliases = {
-        **short_names(list(known)),
+        **short_names(list(layers)),
         **structural_aliases(model.graph),
+        **reading.aliases,
         **(entry.aliases if entry is not None else {}),
     }
     return Network(
         model=model,
-        name=entry.name if entry is not None else path.stem,
+        name=entry.name if entry is not None else reading.name or Path(name).stem,
         licence=entry.licence if entry is not None else "unknown",
-        sha256=converted.facts["sha256"],
+        sha256=reading.sha256,
         preprocessing=chosen,
         entry=entry,
-        aliases={alias: name for alias, name in aliases.items() if name in known and alias not in known},
-        declared_size=(declared[0], declared[1]) if declared is not None else None,
+        aliases={alias: target for alias, target in aliases.items() if target in layers and alias not in layers},
+        declared_size=converted.declared_size,
         pool=pool,
+        format=reading.format,
+        notes=notes,
     )
 
 
-def _convert(path: Path) -> Converted:
-    """Read the file, rewrite it in opset 18, and work out its shapes for an image of any size."""
-    original, sha256 = read_onnx(path)
-    declared = static_shape(_image_input(original, path))
-    model = to_opset18(original, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
-    model.graph.inputs[0].shape = ir.Shape([1, 3, "H", "W"])
-    _infer_again(model)
-    return Converted(model, {"sha256": sha256, "declared_size": declared[2:] if declared is not None else None})
-
-
-def _preprocessing(wanted: str | Preprocessing | None, entry: Entry | None) -> Preprocessing:
+def _preprocessing(
+    wanted: str | Preprocessing | None, known: Entry | None, reading: Reading, recognised: Entry | None
+) -> Preprocessing:
+    """What was asked for, else what its row says, else its file, else the row that it looks like, else its format."""
     if isinstance(wanted, Preprocessing):
         return wanted
-    name = wanted or (entry.preprocessing if entry is not None else "imagenet")
+    name = wanted or (known.preprocessing if known is not None else None)
+    if name is None and reading.preprocessing is not None:
+        return reading.preprocessing
+    name = name or (recognised.preprocessing if recognised is not None else reading.convention)
     if name not in PREPROCESSINGS:
         raise SettingsError(f"preprocess is {name!r}; it must be one of {', '.join(PREPROCESSINGS)}")
     return PREPROCESSINGS[name]
@@ -176,17 +217,17 @@ def settle_size(network: Network, values: Sequence[ir.Value]) -> tuple[int, int]
     return network.declared_size
 
 
-def _image_input(model: ir.Model, path: Path) -> ir.Value:
+def _image_input(model: ir.Model, name: str) -> ir.Value:
     inputs = [value for value in model.graph.inputs if value.const_value is None]
     listed = ", ".join(f"{v.name} {v.shape}" for v in inputs) or "none"
     if len(inputs) != 1:
-        raise NetworkError(f"{path.name!r} must have one input, an image; it has {len(inputs)}: {listed}")
+        raise NetworkError(f"{name!r} must have one input, an image; it has {len(inputs)}: {listed}")
     value = inputs[0]
     channels = value.shape[1] if value.shape is not None and value.shape.rank() == 4 else None
     if value.shape is None or value.shape.rank() != 4 or not (channels == 3 or isinstance(channels, ir.SymbolicDim)):
-        raise NetworkError(f"{path.name!r} has no image input: its input is {listed}, and an image is [N, 3, H, W]")
+        raise NetworkError(f"{name!r} has no image input: its input is {listed}, and an image is [N, 3, H, W]")
     if value.dtype != ir.DataType.FLOAT:
-        raise NetworkError(f"{path.name!r} takes {value.dtype} images; export it in float32")
+        raise NetworkError(f"{name!r} takes {value.dtype} images; export it in float32")
     return value
 
 

@@ -6,15 +6,20 @@ import logging
 import re
 
 import onnx_ir as ir
+import sympy
 from onnx_shape_inference import (
     ShapeInferenceContext,
     ShapeInferenceError,
+    _symbolic_shapes,
     infer_symbolic_shapes,
     registry,
 )
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.attributes import integer, integers
+
+# The library writes ceilings and does not read them back.
+_symbolic_shapes.ALLOWED_FUNCTIONS["ceiling"] = sympy.ceiling
 
 logging.getLogger("onnx_shape_inference").setLevel(logging.ERROR)
 

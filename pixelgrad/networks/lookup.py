@@ -79,7 +79,13 @@ def find_network(model: str | Path | None) -> Path:
     return locate(model).path
 
 
-def load_network(model: str | Path | None, *, preprocess: str | None = None, pool: str = "max") -> Network:
+def load_network(
+    model: str | Path | None,
+    *,
+    preprocess: str | None = None,
+    pool: str = "max",
+    prototxt: str | Path | None = None,
+) -> Network:
     """A network by name or file, ready for an objective: :func:`pixelgrad.exporters.load_network` with what is known.
 
     What its name says (layers, labels, how it wants its input) holds, and the conversion of its file is kept, so that
@@ -90,7 +96,9 @@ def load_network(model: str | Path | None, *, preprocess: str | None = None, poo
     entry = located.entry
     if preprocess is None and record is not None:
         preprocess = record.preprocess
-    network = exporters().load_network(located.path, preprocess=preprocess, pool=pool, entry=entry, cache=conversions())
+    network = exporters().load_network(
+        located.path, preprocess=preprocess, pool=pool, prototxt=prototxt, entry=entry, cache=conversions()
+    )
     return network if record is None or entry is not None else _as_added(network, record)
 
 

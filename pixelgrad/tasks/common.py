@@ -39,11 +39,12 @@ def task_artifact(
     *,
     pool: str = "max",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
 ) -> Path:
     """The folder of an artifact, exported if it is not in the cache yet.
 
     kind: the objective's. build: makes it over the network. settings: JSON-able, all that ``build`` depends on.
-    model, pool, preprocess: as of :func:`pixelgrad.networks.load_network`.
+    model, pool, preprocess, prototxt: as of :func:`pixelgrad.networks.load_network`.
     """
     export = exporters()
     located = locate(model)
@@ -55,9 +56,11 @@ def task_artifact(
         "pool": pool,
         **settings,
     }
+    if prototxt is not None:
+        key["prototxt"] = export.fingerprint(Path(prototxt))
 
     def write(folder: Path) -> None:
-        network = load_network(model, preprocess=preprocess, pool=pool)
+        network = load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt)
         export.write_artifact(network, build(network), folder)
 
     return cached_artifact(key, write)

@@ -31,6 +31,7 @@ def style_artifact(
     style_layers: Layers | None = None,
     pool: str = "max",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
 ) -> Path:
     """The folder of an artifact for style transfer, exported if it is not in the cache yet.
 
@@ -45,7 +46,7 @@ def style_artifact(
         return objective
 
     key = {"content_layers": plain_layers(content_layers), "style_layers": plain_layers(style_layers)}
-    return task_artifact("style", model, build, key, pool=pool, preprocess=preprocess)
+    return task_artifact("style", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt)
 
 
 def stylize(
@@ -59,6 +60,7 @@ def stylize(
     style_layers: Layers | None = None,
     pool: str = "max",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -68,11 +70,12 @@ def stylize(
 
     content, style_images: paths, file objects, bytes, Pillow images, NumPy arrays or pictures; a list for several
         styles.
-    model: an ONNX file; the bundled network by default.
+    model: a network file, or a name (``pixelgrad models list``); the bundled network by default.
     device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``directml``, ``webgpu``, ``openvino`` or ``coreml``.
     content_layers, style_layers: layer names, or names with relative weights.
     pool: ``avg`` to replace max pooling by average pooling.
     preprocess: how the network wants its input, where that is not known (``pixelgrad.models.PREPROCESSINGS``).
+    prototxt: the description of a Caffe network, where it is not the one beside it.
     on_step: called with a :class:`StepEvent` after every step.
     settings: fields of :class:`StyleSettings`: ``size``, ``steps``, ``seed``, ``init``, ``style_weights``,
         ``style_scale``, ``content_weight``, ``style_weight``, ``tv_weight``, ``optimizer``, ``learning_rate``, ...
@@ -87,6 +90,11 @@ def stylize(
     picture = read_image(content)
     pictures = [read_image(source) for source in sources]
     folder = style_artifact(
-        model, content_layers=content_layers, style_layers=style_layers, pool=pool, preprocess=preprocess
+        model,
+        content_layers=content_layers,
+        style_layers=style_layers,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
     )
     return last_picture(style(Artifact(folder, device=device), picture, pictures, chosen), on_step)

@@ -19,7 +19,7 @@ def test_export_then_verify(small_network: Path, tmp_path: Path) -> None:
     result = RUNNER.invoke(app, ["export", "style", "--model", str(small_network), "-o", str(folder)])
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
-    assert "small is not a known network, so its input is taken to be imagenet normalised" in result.stderr
+    assert "small: it is not a known network, so its input is taken to be imagenet" in result.stderr
     assert "5 files" not in result.stderr
     assert "4 files" in result.stderr
     verified = RUNNER.invoke(app, ["verify", str(folder), "--device", "cpu"])

@@ -37,7 +37,7 @@ def test_what_was_kept_gives_the_same_artifact(tmp_path: Path) -> None:
     assert kept(cache) == [conversion]
 
 
-@pytest.mark.parametrize("file", ["squeezenet1_1.onnx", "vgg19_slim16x.onnx", "googlenet.onnx"])
+@pytest.mark.parametrize("file", ["squeezenet1_1.onnx", "vgg19_slim16x.onnx", "vgg19_slim16x.pth", "googlenet.onnx"])
 def test_a_real_network_from_its_conversion(file: str, tmp_path: Path) -> None:
     path, cache = shared(f"weights/{file}"), tmp_path / "cache"
     fresh = load_network(path, cache=cache)
@@ -48,6 +48,7 @@ def test_a_real_network_from_its_conversion(file: str, tmp_path: Path) -> None:
         fresh.declared_size,
         fresh.classes,
     )
+    assert (again.format, again.notes, again.preprocessing) == (fresh.format, fresh.notes, fresh.preprocessing)
     assert again.aliases == fresh.aliases
     assert {v.name: g for v, g in again.geometries().items()} == {v.name: g for v, g in fresh.geometries().items()}
     shapes = [[str(output.shape) for node in n.model.graph for output in node.outputs] for n in (fresh, again)]

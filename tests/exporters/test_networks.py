@@ -255,7 +255,7 @@ def test_files_that_are_no_network(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(NetworkError, match=r"'net\.onnx' is empty"):
         load_network(path)
-    for content in (b"not a network at all", b"\x89PNG\r\n\x1a\n" + bytes(64), bytes(100)):
+    for content in (b"not a network at all", b"\1\2\3\4" + bytes(64), bytes(100)):
         path.write_bytes(content)
         with pytest.raises(NetworkError, match=r"'net\.onnx' is not an ONNX network"):
             load_network(path)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from helpers.data import ROOT
 
+from pixelgrad.exporters.networks.architectures import ARCHITECTURES
 from pixelgrad.models import BUNDLED, CATALOGUE, PREPROCESSINGS, Entry, close_names, plain_name, recognise
 from pixelgrad.models.labels import LABEL_SETS
 
@@ -42,6 +43,13 @@ def test_addresses_and_hashes_have_their_form(row: Entry) -> None:
         if parts.netloc == "huggingface.co":
             assert file.size
             assert len(file.sha256 or "") == 64
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in CATALOGUE.values() if row.architecture])
+def test_a_checkpoint_has_an_architecture_that_is_known(row: Entry) -> None:
+    architecture = ARCHITECTURES[str(row.architecture)]
+    # Its own means what it says: the same architecture trained on another input.
+    assert row.name == "vgg16-features" or row.preprocessing == architecture.preprocessing
 
 
 def test_no_two_files_are_one() -> None:

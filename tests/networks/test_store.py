@@ -14,7 +14,7 @@ from helpers.server import digest, serving
 
 from pixelgrad.errors import DownloadError, NetworkError, OutputError, SettingsError
 from pixelgrad.models import CATALOGUE, Download, Entry
-from pixelgrad.networks import Progress, add, pull, record_of, records, remove, verify
+from pixelgrad.networks import Progress, add, load_network, pull, record_of, records, remove, verify
 
 
 def test_a_pull_keeps_the_file_and_a_record(tiny: Any, home: Path) -> None:
@@ -152,8 +152,6 @@ def test_external_weights_come_along(home: Path, tmp_path: Path) -> None:
     onnx.save_model(model, path, save_as_external_data=True, location="net.weights", size_threshold=0)
     record, _ = add(path, "mine")
     assert [file.name for file in record.files] == ["net.onnx", "net.weights"]
-    from pixelgrad.networks import load_network
-
     assert load_network("mine").name == "mine"
 
 
@@ -193,7 +191,6 @@ def test_what_cannot_be_added(home: Path, tmp_path: Path) -> None:
 
 def test_labels_of_ones_own(home: Path, tmp_path: Path) -> None:
     from pixelgrad.models import class_name, find_class
-    from pixelgrad.networks import load_network
 
     path = chain(tmp_path / "net.onnx", classes=3)
     (tmp_path / "labels.txt").write_text("cat\ndog\nbird\n", encoding="utf-8")
@@ -208,8 +205,6 @@ def test_labels_of_ones_own(home: Path, tmp_path: Path) -> None:
 
 
 def test_removing_frees_the_conversion_too(tiny: Any, home: Path) -> None:
-    from pixelgrad.networks import load_network
-
     pull("tiny")
     load_network("tiny")
     (conversion,) = (home / "conversions").rglob("*.onnx")
@@ -248,3 +243,9 @@ def test_a_real_checkpoint_by_its_published_hash(home: Path) -> None:
         record = pull("vgg19-slim16x", source=f"{server.url}/mirror", patience=0)
     assert record.path.read_bytes() == path.read_bytes()
     assert len(server.requests) == 4
+    network = load_network("vgg19-slim16x")
+    assert (network.name, network.preprocessing.name, network.layer("relu5_1").shape[1]) == (
+        "vgg19-slim16x",
+        "rgb",
+        128,
+    )

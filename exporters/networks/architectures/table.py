@@ -1,0 +1,112 @@
+"""Which architectures there are: a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+
+import onnx_ir as ir
+
+from pixelgrad.exporters.networks.architectures.blueprint import Blueprint
+from pixelgrad.exporters.networks.architectures.densenet import densenet
+from pixelgrad.exporters.networks.architectures.inception import googlenet, inception_v3
+from pixelgrad.exporters.networks.architectures.mobilenet import mobilenet_v2, mobilenet_v3
+from pixelgrad.exporters.networks.architectures.resnet import resnet
+from pixelgrad.exporters.networks.architectures.squeezenet import squeezenet
+from pixelgrad.exporters.networks.architectures.vgg import alexnet, slim_vgg19, vgg
+from pixelgrad.exporters.networks.builder import Array
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One architecture.
+
+    write: adds its graph to a blueprint and returns the output.
+    head: how the names of its classifier's parameters begin.
+    size: the image size that its classifier is made for, if it is made for one.
+    preprocessing: the name of what its published weights want.
+    ignored: how the names of parameters begin that only training needs.
+    """
+
+    name: str
+    write: Callable[[Blueprint], ir.Value]
+    head: str = "fc."
+    size: int | None = None
+    preprocessing: str = "imagenet"
+    ignored: tuple[str, ...] = ()
+
+    def specification(self) -> Blueprint:
+        """The parameters that it needs, and its aliases."""
+        return _specification(self.name)
+
+    def build(self, weights: Mapping[str, Array]) -> tuple[ir.Model, Mapping[str, str]]:
+        blueprint = Blueprint(self.name, weights, size=self.size)
+        return blueprint.model(self.write(blueprint)), blueprint.aliases
+
+
+@cache
+def _specification(name: str) -> Blueprint:
+    blueprint = Blueprint(name)
+    ARCHITECTURES[name].write(blueprint)
+    return blueprint
+
+
+def _vggs() -> list[Architecture]:
+    depths = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+    return [
+        Architecture(
+            f"vgg{depth}{'_bn' if norm else ''}", partial(vgg, convolutions=blocks, norm=norm), "classifier.", 224
+        )
+        for depth, blocks in depths.items()
+        for norm in (False, True)
+    ]
+
+
+def _resnets() -> list[Architecture]:
+    deep, deeper, deepest = (3, 4, 6, 3), (3, 4, 23, 3), (3, 8, 36, 3)
+    return [
+        Architecture("resnet18", partial(resnet, blocks=(2, 2, 2, 2), bottleneck=False)),
+        Architecture("resnet34", partial(resnet, blocks=deep, bottleneck=False)),
+        Architecture("resnet50", partial(resnet, blocks=deep)),
+        Architecture("resnet101", partial(resnet, blocks=deeper)),
+        Architecture("resnet152", partial(resnet, blocks=deepest)),
+        Architecture("resnext50_32x4d", partial(resnet, blocks=deep, groups=32, group_width=4)),
+        Architecture("resnext101_32x8d", partial(resnet, blocks=deeper, groups=32, group_width=8)),
+        Architecture("resnext101_64x4d", partial(resnet, blocks=deeper, groups=64, group_width=4)),
+        Architecture("wide_resnet50_2", partial(resnet, blocks=deep, group_width=128)),
+        Architecture("wide_resnet101_2", partial(resnet, blocks=deeper, group_width=128)),
+    ]
+
+
+def _densenets() -> list[Architecture]:
+    rows = {
+        "densenet121": partial(densenet, blocks=(6, 12, 24, 16)),
+        "densenet161": partial(densenet, blocks=(6, 12, 36, 24), growth=48, first=96),
+        "densenet169": partial(densenet, blocks=(6, 12, 32, 32)),
+        "densenet201": partial(densenet, blocks=(6, 12, 48, 32)),
+    }
+    return [Architecture(name, write, "classifier.") for name, write in rows.items()]
+
+
+# torchvision's own GoogLeNet and Inception v3 rescale a normalised image once more, so that they see [-1, 1].
+_ROWS = (
+    *_vggs(),
+    Architecture("alexnet", alexnet, "classifier.", 224),
+    *(Architecture(f"squeezenet{v}", partial(squeezenet, version=v), "classifier.") for v in ("1_0", "1_1")),
+    *_resnets(),
+    *_densenets(),
+    Architecture("mobilenet_v2", mobilenet_v2, "classifier."),
+    *(Architecture(f"mobilenet_v3_{k}", partial(mobilenet_v3, kind=k), "classifier.") for k in ("large", "small")),
+    Architecture("googlenet", googlenet, preprocessing="tf", ignored=("aux1.", "aux2.")),
+    Architecture("inception_v3", inception_v3, preprocessing="tf", ignored=("AuxLogits.",)),
+    Architecture(
+        "vgg19-slim16x",
+        slim_vgg19,
+        "classifier.",
+        preprocessing="rgb",
+        ignored=tuple(f"conv{block}1_aux." for block in range(1, 6)),
+    ),
+)
+
+ARCHITECTURES: dict[str, Architecture] = {row.name: row for row in _ROWS}

@@ -1,0 +1,101 @@
+"""A live PyTorch module -> :class:`Network`. PyTorch is there already: the caller made the module with it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import sys
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import onnx
+
+from pixelgrad.errors import NetworkError, SettingsError
+from pixelgrad.exporters.networks.network import Network, network_of
+from pixelgrad.exporters.networks.readers import model_reading
+from pixelgrad.exporters.opset18 import OPSET
+from pixelgrad.models import Preprocessing
+
+
+def from_torch(
+    module: Any,
+    *,
+    size: tuple[int, int] = (224, 224),
+    name: str | None = None,
+    preprocess: str | Preprocessing | None = None,
+    pool: str = "max",
+) -> Network:
+    """The network of a ``torch.nn.Module`` that takes images [1, 3, H, W], in evaluation mode.
+
+    size: (height, width) to trace it at; others are possible where the module's code allows it.
+    name: what to call it; the module's class by default.
+    preprocess, pool: as of :func:`load_network`; ``imagenet`` normalisation by default.
+
+    Layers are named by the module's own paths (``layer3.2``, ``features.11``). The module is left as it was.
+    Raises :class:`SettingsError` for what is no module and :class:`NetworkError` where PyTorch cannot export it.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(module, torch.nn.Module):
+        raise SettingsError(f"from_torch takes a torch.nn.Module; it got {type(module).__name__}")
+    called = name or type(module).__name__
+    first = next(iter(module.parameters()), None)
+    options = {} if first is None else {"device": first.device, "dtype": first.dtype}
+    image = torch.rand(1, 3, *size, **options)
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        proto = _export(torch, module, image, called)
+    finally:
+        for part in training:
+            part.training = True
+    sha256 = hashlib.sha256(proto.SerializeToString(deterministic=True)).hexdigest()
+    return network_of(model_reading(proto, sha256), called, preprocess=preprocess, pool=pool)
+
+
+def _export(torch: Any, module: Any, image: Any, name: str) -> onnx.ModelProto:
+    """By the exporter of PyTorch 2, which needs onnxscript, and by the one before it where that fails."""
+    problems: list[Exception] = []
+    ways = [_by_trace, _by_trace_of_one_size]
+    if importlib.util.find_spec("onnxscript") is not None:
+        ways.insert(0, _by_program)
+    for way in ways:
+        try:
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore")
+                return way(torch, module, image)
+        except Exception as error:  # whatever the module and the exporter raise
+            problems.append(error)
+    reason = str(problems[0]).strip().splitlines()
+    raise NetworkError(
+        f"PyTorch cannot export {name!r} for an image {list(image.shape)}: {reason[0] if reason else problems[0]!r}"
+    ) from problems[0]
+
+
+def _by_program(torch: Any, module: Any, image: Any) -> onnx.ModelProto:
+    free = torch.export.Dim.AUTO  # free where the module allows it
+    program = torch.onnx.export(
+        module,
+        (image,),
+        dynamo=True,
+        dynamic_shapes=({2: free, 3: free},),
+        opset_version=OPSET,
+        verbose=False,
+    )
+    proto: onnx.ModelProto = program.model_proto
+    return proto
+
+
+def _by_trace(torch: Any, module: Any, image: Any, axes: Mapping[int, str] | None = None) -> onnx.ModelProto:
+    stream = io.BytesIO()
+    free = {2: "height", 3: "width"} if axes is None else axes
+    options = {"input_names": ["input"], "dynamic_axes": {"input": free}, "opset_version": 17}
+    torch.onnx.export(module, (image,), stream, dynamo=False, **options)
+    proto = onnx.ModelProto()
+    proto.ParseFromString(stream.getvalue())
+    return proto
+
+
+def _by_trace_of_one_size(torch: Any, module: Any, image: Any) -> onnx.ModelProto:
+    return _by_trace(torch, module, image, {})
