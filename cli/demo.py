@@ -111,7 +111,7 @@ def _overview(pictures: Mapping[str, Picture]) -> Picture:
     """The styles above, the landscape and what became of it below."""
     above = [None, *(pictures[name] for name in _STYLES)]
     below = [pictures[_CONTENT], *(pictures.get(result) for result in _STYLIZED.values())]
-    captions = [[None, *_STYLES], [_CONTENT, *(f"{_CONTENT} as {name}" for name in _STYLES)]]
+    captions: list[list[str | None]] = [[None, *_STYLES], [_CONTENT, *(f"{_CONTENT} as {name}" for name in _STYLES)]]
     return sheet([above, below], captions=captions)
 
 

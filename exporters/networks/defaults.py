@@ -22,8 +22,8 @@ def default_layers(network: Network) -> tuple[list[str] | dict[str, float], list
     """
     if network.entry is not None and network.entry.style_layers:
         style, weights = network.entry.style_layers, network.entry.style_weights
-        content = list(network.entry.content_layers)
-        return (dict(zip(style, weights, strict=True)) if weights else list(style)), content
+        weighted = dict(zip(style, weights, strict=True)) if weights else list(style)
+        return weighted, list(network.entry.content_layers)
     known, aliases = tensors(network.model.graph), network.aliases
     first = [name for name in (f"relu{block}_1" for block in range(1, 6)) if name in aliases or name in known]
     if len(first) >= 3:
