@@ -31,6 +31,7 @@ from pixelgrad.models import bundled_network
 from pixelgrad.runtime import Artifact, Picture, StyleSettings, read_image, style
 from pixelgrad.runtime.images import fit_size, sheet
 from pixelgrad.runtime.samples import SAMPLES
+from pixelgrad.tasks.common import last_picture
 
 CONTENTS = ("kodak/kodim05.png", "kodak/kodim13.png", "kodak/kodim21.png", "kodak/kodim23.png", "photos/coffee.png")
 STYLES = ("paintings/the_scream.jpg", "paintings/vg_la_cafe.jpg", "textures/brick.png")
@@ -103,7 +104,7 @@ def pictures(images: Path, size: int) -> tuple[dict[str, Picture], dict[str, Pic
     contents = {Path(name).stem: fitted(read_image(images / name), size) for name in CONTENTS}
     styles = {Path(name).stem: fitted(read_image(images / name), size) for name in STYLES}
     for name, group in ((DRAWN_CONTENT, contents), (DRAWN_STYLE, styles)):
-        group[name] = fitted(Picture(SAMPLES[name]()), size)
+        group[name] = Picture(SAMPLES[name](size, round(size * 2 / 3)))
     return contents, styles
 
 
@@ -142,20 +143,21 @@ def compare(
     """(network, judge, "style" or "content") -> a score for each pair, in the same order."""
     rows: dict[tuple[str, str, str], list[float]] = {}
     grid: list[list[Picture | None]] = [[None, *(p for p in styles.values() for _ in makers)]]
-    for content_name, content in contents.items():
-        line: list[Picture | None] = [content]
-        for painting in styles.values():
-            scores = {name: judge.scorer(content.to_nchw(), painting.to_nchw()) for name, judge in judges.items()}
-            for name, maker in makers.items():
+    try:
+        for content_name, content in contents.items():
+            grid.append([content])
+            for painting in styles.values():
                 began = time.process_time()
-                *_, last = style(maker, content, [painting], settings)
-                result = last.picture()
-                line.append(result)
-                for judge_name, score in scores.items():
-                    for kind, value in zip(KINDS, score(result.to_nchw()), strict=True):
-                        rows.setdefault((name, judge_name, kind), []).append(value)
-                print(f"{content_name} {name} {time.process_time() - began:.0f} s", file=sys.stderr, flush=True)
-        grid.append(line)
+                scores = {name: judge.scorer(content.to_nchw(), painting.to_nchw()) for name, judge in judges.items()}
+                results = [last_picture(style(maker, content, [painting], settings)) for maker in makers.values()]
+                grid[-1] += results
+                for name, result in zip(makers, results, strict=True):
+                    for judge_name, score in scores.items():
+                        for kind, value in zip(KINDS, score(result.to_nchw()), strict=True):
+                            rows.setdefault((name, judge_name, kind), []).append(value)
+                print(f"{content_name}: {time.process_time() - began:.0f} s", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        print(f"interrupted: {len(next(iter(rows.values()), []))} of the pairs follow", file=sys.stderr)
     if place:
         headings = ["", *(name for _ in styles for name in makers)]
         sheet(grid, columns=headings, cell=160).save(place, force=True)
