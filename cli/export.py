@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from pixelgrad.cli import options
 from pixelgrad.cli.console import note, print_json, reports_errors
 from pixelgrad.errors import SettingsError
-from pixelgrad.exporters import Network, Objective, style_objective, write_artifact
+from pixelgrad.exporters import Network, Objective, dream_objective, style_objective, write_artifact
 from pixelgrad.exporters.artifact import check_directory
 from pixelgrad.exporters.ort_training import write_ort_training_artifact
 from pixelgrad.networks import load_network
@@ -49,6 +50,32 @@ def export_style(
         content_layers=options.parse_layers(content_layers, "--content-layers"),
         style_layers=options.parse_layers(style_layers, "--style-layers"),
     )
+    write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
+
+
+@export_app.command("dream")
+@reports_errors
+def export_dream(
+    output: options.Folder,
+    model: options.Model = None,
+    enhance: Annotated[
+        str, typer.Option("--enhance", metavar="layers|channels|class|guide", help="What the dream makes stronger.")
+    ] = "layers",
+    layers: options.DreamLayers = None,
+    pool: options.Pool = "max",
+    preprocess: options.Preprocess = None,
+    gradient: options.GradientBuilder = "standard",
+    size: options.ImageSize = "256x256",
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Write the artifact of a dream: which channel, class or guide is chosen when it runs.
+
+    Example: pixelgrad export dream --model googlenet.onnx --enhance class -o dream.pixelgrad
+    """
+    network = open_network(model, output, pool=pool, preprocess=preprocess, force=force, quiet=quiet)
+    objective = dream_objective(network, enhance=enhance, layers=options.parse_layers(layers, "--layers"))
     write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
 
 

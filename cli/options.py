@@ -42,6 +42,38 @@ StyleLayers = Annotated[
     str | None,
     typer.Option("--style-layers", metavar="A,B=2,...", help="Layers to take the style from, with weights if any."),
 ]
+DreamLayers = Annotated[
+    str | None,
+    typer.Option("--layers", "-l", metavar="A,B=2,...", help="Layers to dream of, with weights if any."),
+]
+Channels = Annotated[
+    list[int] | None, typer.Option("--channel", metavar="N", help="A channel of the layer; may be given again.")
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option("--class", metavar="CLASS", help="A class: its label, synset id or index; may be given again."),
+]
+Guide = Annotated[str | None, typer.Option("--guide", metavar="IMAGE", help="A picture to look for.")]
+DreamSize = Annotated[
+    int | None,
+    typer.Option("--size", metavar="PIXELS", help="Long edge; the picture's own up to 1024, or 384 of noise."),
+]
+Octaves = Annotated[int | None, typer.Option("--octaves", metavar="N", help="How many sizes, from coarse to fine.")]
+OctaveScale = Annotated[float, typer.Option("--octave-scale", help="How much larger each is than the one before.")]
+OctaveSteps = Annotated[int | None, typer.Option("--steps", metavar="N", help="Gradient steps at each octave.")]
+Strength = Annotated[
+    float | None, typer.Option("--strength", help="How far a step moves the average pixel, in 255ths of its range.")
+]
+Smoothing = Annotated[
+    int | None, typer.Option("--smoothing", metavar="BANDS", help="Bands of the gradient to even out; 1 for none.")
+]
+Blur = Annotated[float | None, typer.Option("--blur", metavar="PIXELS", help="Blur after each step.")]
+Fade = Annotated[float | None, typer.Option("--fade", help="Share of strength and blur left at the last step.")]
+NaturalColor = Annotated[
+    float | None, typer.Option("--natural-color", help="How far, from 0 to 1, to keep to the colours of nature.")
+]
+Jitter = Annotated[int, typer.Option("--jitter", metavar="PIXELS", help="Largest random shift before each step.")]
+Tile = Annotated[int, typer.Option("--tile", metavar="PIXELS", help="Edge of the window for large pictures.")]
 Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the picture; - is stdout.")]
 GradientBuilder = Annotated[
     str,

@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from pixelgrad.runtime import StepEvent
+from pixelgrad.runtime import FrameEvent, StepEvent
 
 # Without a terminal: a line at every scale, and at most every so many seconds between.
 _SECONDS_BETWEEN_LINES = 10.0
+E = TypeVar("E", StepEvent, FrameEvent)
 
 
-def shown(events: Iterable[StepEvent], *, quiet: bool) -> Iterator[StepEvent]:
+def shown(events: Iterable[E], *, quiet: bool) -> Iterator[E]:
     """``events``, shown on stderr as they pass."""
     if quiet:
         yield from events
@@ -25,7 +27,13 @@ def shown(events: Iterable[StepEvent], *, quiet: bool) -> Iterator[StepEvent]:
         yield from _lines(events)
 
 
-def _facts(event: StepEvent) -> str:
+def _facts(event: StepEvent | FrameEvent) -> str:
+    if isinstance(event, FrameEvent):
+        each = event.seconds / event.made
+        return (
+            f"frame {event.frame}/{event.frames} {event.width}x{event.height}  loss {event.loss:.4g}  "
+            f"{each:.1f} s/frame  ETA {_clock(each * (event.frames - event.frame))}"
+        )
     rate = event.step / max(event.seconds, 1e-9)
     left = event.seconds * (1 - event.progress) / max(event.progress, 1e-9)
     return (
@@ -40,7 +48,7 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _bar(events: Iterable[StepEvent]) -> Iterator[StepEvent]:
+def _bar(events: Iterable[E]) -> Iterator[E]:
     columns = (BarColumn(bar_width=24), TextColumn("{task.description}", markup=False))
     with ExitStack() as stack:
         bar = stack.enter_context(Progress(*columns, console=Console(stderr=True)))
@@ -50,10 +58,11 @@ def _bar(events: Iterable[StepEvent]) -> Iterator[StepEvent]:
             yield event
 
 
-def _lines(events: Iterable[StepEvent]) -> Iterator[StepEvent]:
-    scale, last = 0, 0.0
+def _lines(events: Iterable[E]) -> Iterator[E]:
+    place, last = 0, 0.0
     for event in events:
-        if event.scale != scale or event.step == event.steps or event.seconds - last >= _SECONDS_BETWEEN_LINES:
+        here = event.scale if isinstance(event, StepEvent) else 1
+        if here != place or event.progress > 1 - 1e-9 or event.seconds - last >= _SECONDS_BETWEEN_LINES:
             print(_facts(event), file=sys.stderr, flush=True)
-            scale, last = event.scale, event.seconds
+            place, last = here, event.seconds
         yield event

@@ -12,13 +12,14 @@ from pixelgrad.exporters.networks import (
     read_network,
     summary,
 )
-from pixelgrad.exporters.objectives import Objective, style_objective
+from pixelgrad.exporters.objectives import Objective, dream_objective, style_objective
 
 __all__ = [
     "LayerFacts",
     "Network",
     "Objective",
     "companions",
+    "dream_objective",
     "fingerprint",
     "from_torch",
     "load_network",

@@ -26,10 +26,21 @@ if TYPE_CHECKING:
         UnknownLayerError,
         UnsupportedOperatorError,
     )
-    from pixelgrad.exporters import style_objective, value_and_gradient, vjp, write_artifact
+    from pixelgrad.exporters import dream_objective, style_objective, value_and_gradient, vjp, write_artifact
     from pixelgrad.networks import load_network
-    from pixelgrad.runtime import Artifact, Picture, StepEvent, StyleSettings, read_image
-    from pixelgrad.tasks import style_artifact, stylize
+    from pixelgrad.runtime import (
+        Artifact,
+        DreamSettings,
+        FrameEvent,
+        Picture,
+        StepEvent,
+        StyleSettings,
+        ZoomSettings,
+        read_image,
+    )
+    from pixelgrad.tasks import dream_artifact, style_artifact, stylize
+    from pixelgrad.tasks.dream import dream
+    from pixelgrad.tasks.zoom import zoom
     from pixelgrad.version import __version__
 
 _HOMES = {
@@ -37,10 +48,10 @@ _HOMES = {
         "ArtifactError DeviceError DivergedError DownloadError ImageError NetworkError OutputError PixelgradError "
         "SettingsError UnknownLayerError UnsupportedOperatorError"
     ),
-    "pixelgrad.exporters": "style_objective value_and_gradient vjp write_artifact",
+    "pixelgrad.exporters": "dream_objective style_objective value_and_gradient vjp write_artifact",
     "pixelgrad.networks": "load_network",
-    "pixelgrad.runtime": "Artifact Picture StepEvent StyleSettings read_image",
-    "pixelgrad.tasks": "style_artifact stylize",
+    "pixelgrad.runtime": "Artifact DreamSettings FrameEvent Picture StepEvent StyleSettings ZoomSettings read_image",
+    "pixelgrad.tasks": "dream dream_artifact style_artifact stylize zoom",
     "pixelgrad.version": "__version__",
 }
 _WHERE = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -51,6 +62,8 @@ __all__ = [
     "DeviceError",
     "DivergedError",
     "DownloadError",
+    "DreamSettings",
+    "FrameEvent",
     "ImageError",
     "NetworkError",
     "OutputError",
@@ -61,7 +74,11 @@ __all__ = [
     "StyleSettings",
     "UnknownLayerError",
     "UnsupportedOperatorError",
+    "ZoomSettings",
     "__version__",
+    "dream",
+    "dream_artifact",
+    "dream_objective",
     "load_network",
     "read_image",
     "style_artifact",
@@ -70,6 +87,7 @@ __all__ = [
     "value_and_gradient",
     "vjp",
     "write_artifact",
+    "zoom",
 ]
 
 

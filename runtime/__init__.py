@@ -9,10 +9,11 @@
 
 from pixelgrad.runtime.artifact import Artifact, Evaluation, Term
 from pixelgrad.runtime.devices import DEVICES, Choice, Device, choose_device
-from pixelgrad.runtime.events import StepEvent
+from pixelgrad.runtime.events import FrameEvent, StepEvent
+from pixelgrad.runtime.frames import FrameFolder
 from pixelgrad.runtime.images import Picture, read_image, read_recipe, write_image
 from pixelgrad.runtime.optimizers import LBFGS, Adam, Optimizer
-from pixelgrad.runtime.tasks import StyleSettings, style
+from pixelgrad.runtime.tasks import DreamSettings, StyleSettings, ZoomSettings, dream, style, zoom, zoom_recipe
 from pixelgrad.runtime.verify import Check, verify
 
 __all__ = [
@@ -23,16 +24,23 @@ __all__ = [
     "Check",
     "Choice",
     "Device",
+    "DreamSettings",
     "Evaluation",
+    "FrameEvent",
+    "FrameFolder",
     "Optimizer",
     "Picture",
     "StepEvent",
     "StyleSettings",
     "Term",
+    "ZoomSettings",
     "choose_device",
+    "dream",
     "read_image",
     "read_recipe",
     "style",
     "verify",
     "write_image",
+    "zoom",
+    "zoom_recipe",
 ]

@@ -6,17 +6,17 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from pixelgrad.errors import DivergedError
-from pixelgrad.runtime.artifact import Artifact, Evaluation
+from pixelgrad.runtime.artifact import Evaluation
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, resize
 from pixelgrad.runtime.optimizers import Optimizer
 
-__all__ = ["Finish", "Plan", "descend"]
+__all__ = ["Evaluator", "Finish", "Plan", "descend"]
 
 Array = np.ndarray[Any, Any]
 
@@ -74,8 +74,16 @@ class Finish:
         return Picture.from_nchw(image, alpha, self.recipe)
 
 
+class Evaluator(Protocol):
+    """What a gradient is asked of: an :class:`Artifact`, or something that looks at the picture through one."""
+
+    def evaluate(
+        self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None
+    ) -> Evaluation: ...
+
+
 def descend(
-    artifact: Artifact,
+    evaluator: Evaluator,
     optimizer: Optimizer,
     plan: Plan,
     scale: int,
@@ -93,7 +101,7 @@ def descend(
     width, height, steps = plan.scales[scale - 1]
     for _ in range(steps):
         before = optimizer.result
-        evaluation = artifact.evaluate(optimizer.image, targets, weights)
+        evaluation = evaluator.evaluate(optimizer.image, targets, weights)
         if not (math.isfinite(evaluation.loss) and np.isfinite(evaluation.gradient).all()):
             raise DivergedError(
                 f"the loss stopped being a number at step {plan.step + 1} of {plan.steps} ({width}x{height}); {advice}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pixelgrad.runtime.images import Picture
 
-__all__ = ["StepEvent"]
+__all__ = ["FrameEvent", "StepEvent"]
 
 
 @dataclass(frozen=True)
@@ -33,3 +33,26 @@ class StepEvent:
     seconds: float
     progress: float
     picture: Callable[[], Picture]
+
+
+@dataclass(frozen=True)
+class FrameEvent:
+    """One frame of a moving picture is done.
+
+    frame, frames: which of how many, from 1. width, height: its size.
+    made: how many of them this run has made, where it went on from another.
+    loss, losses: as of :class:`StepEvent`, at its last step.
+    seconds: since the task began. progress: the share of the frames that are done, from 0 to 1.
+    picture: the frame.
+    """
+
+    frame: int
+    frames: int
+    made: int
+    width: int
+    height: int
+    loss: float
+    losses: Mapping[str, float]
+    seconds: float
+    progress: float
+    picture: Picture

@@ -44,3 +44,12 @@ def share_steps(steps: int, scales: int) -> list[int]:
     ends = [round(each * (index + 1)) for index in range(1, scales)]
     shares = [end - start for start, end in zip([0, *ends], [*ends, steps], strict=True)]
     return shares
+
+
+def octave_sizes(width: int, height: int, octaves: int, ratio: float, *, minimum: int = 1) -> list[tuple[int, int]]:
+    """(width, height) of each octave from coarse to fine, growing by ``ratio`` up to the size given.
+
+    Octaves whose shorter edge would be less than ``minimum`` are left out, but never the last one.
+    """
+    sizes = [(max(1, round(width / ratio**octave)), max(1, round(height / ratio**octave))) for octave in range(octaves)]
+    return [sizes[0], *(size for size in sizes[1:] if min(size) >= minimum)][::-1]

@@ -15,10 +15,12 @@ __all__ = ["SMALLEST", "check_choice", "check_content", "check_number", "check_w
 SMALLEST = 8
 
 
-def check_whole(settings: Any, least: int, *names: str) -> None:
-    """Each named field must be a whole number from ``least`` up."""
+def check_whole(settings: Any, least: int, *names: str, optional: bool = False) -> None:
+    """Each named field must be a whole number from ``least`` up; ``None`` too where it is ``optional``."""
     for name in names:
         value = getattr(settings, name)
+        if value is None and optional:
+            continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise SettingsError(f"{name} is {value}; it must be a whole number from {least} up")
 

@@ -1,10 +1,11 @@
 """Network files -> :class:`Network`."""
 
 from pixelgrad.exporters.networks.converted import companions, fingerprint
-from pixelgrad.exporters.networks.defaults import default_layers
+from pixelgrad.exporters.networks.defaults import default_dream_layers, default_layers
 from pixelgrad.exporters.networks.geometry import Geometry, minimum_size
 from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, load_network, settle_size, upstream
 from pixelgrad.exporters.networks.readers import Reading, read_network
+from pixelgrad.exporters.networks.scores import class_scores
 from pixelgrad.exporters.networks.summary import LayerFacts, summary
 from pixelgrad.exporters.networks.torch_module import from_torch
 
@@ -15,7 +16,9 @@ __all__ = [
     "LayerFacts",
     "Network",
     "Reading",
+    "class_scores",
     "companions",
+    "default_dream_layers",
     "default_layers",
     "fingerprint",
     "from_torch",

@@ -11,6 +11,7 @@ from pixelgrad.exporters.networks.network import Network
 # What ends a building block of the usual networks.
 _BLOCK_ENDS = {"Relu", "LeakyRelu", "PRelu", "Clip", "Elu", "Selu", "HardSwish", "Concat", "Add"}
 _COARSEST_STYLE, _CONTENT_STRIDE, _MOST = 16, 8, 5
+_DREAM_STRIDE = 16
 
 
 def default_layers(network: Network) -> tuple[list[str] | dict[str, float], list[str]]:
@@ -32,7 +33,27 @@ def default_layers(network: Network) -> tuple[list[str] | dict[str, float], list
     return _by_stride(network, known)
 
 
-def _by_stride(network: Network, known: dict[str, ir.Value]) -> tuple[list[str], list[str]]:
+def default_dream_layers(network: Network) -> list[str]:
+    """The catalogue's for a network that it knows; relu5_1 for a plain chain, or its deepest; else the middle one of
+    the blocks at stride 16, or at the coarsest below: deep enough to see things rather than textures.
+    """
+    if network.entry is not None and network.entry.dream_layers:
+        return list(network.entry.dream_layers)
+    known = tensors(network.model.graph)
+    for name in ("relu5_1", "relu4_1", "relu3_1"):
+        if name in network.aliases or name in known:
+            return [name]
+    blocks = _blocks(network, known)
+    at = max((stride for stride in blocks if stride <= _DREAM_STRIDE), default=None)
+    if at is None:
+        raise NetworkError(
+            f"no layer of {network.name!r} stands out as one to dream of; name one (layers=..., --layers)"
+        )
+    return [blocks[at][len(blocks[at]) // 2]]
+
+
+def _blocks(network: Network, known: dict[str, ir.Value]) -> dict[float, list[str]]:
+    """The maps that end a building block, by stride, each from shallow to deep."""
     geometry = network.geometries()
     blocks: dict[float, list[str]] = {}
     for name, value in known.items():
@@ -41,6 +62,11 @@ def _by_stride(network: Network, known: dict[str, ir.Value]) -> tuple[list[str],
         is_map = value.shape is not None and value.shape.rank() == 4
         if producer is not None and producer.op_type in _BLOCK_ENDS and stride is not None and is_map:
             blocks.setdefault(stride, []).append(name)
+    return blocks
+
+
+def _by_stride(network: Network, known: dict[str, ir.Value]) -> tuple[list[str], list[str]]:
+    blocks = _blocks(network, known)
     style = [blocks[stride][0] for stride in sorted(blocks) if stride <= _COARSEST_STYLE][:_MOST]
     if not style:
         raise NetworkError(

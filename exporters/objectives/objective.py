@@ -150,7 +150,9 @@ def _training(
     for term in objective.terms:
         features = network.image if term.layer is None else network.layer(term.layer)
         with op.named(term.name):
-            shape = _probe_target(term, features) or term.given(features)
+            shape = _probe_target(term, features)
+            if shape is None:
+                shape = term.given(features)
             target = None
             if shape is not None:
                 target = ir.Value(name=f"target.{term.name}", shape=shape, type=_FLOAT)

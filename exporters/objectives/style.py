@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.networks import Network, default_layers
+from pixelgrad.exporters.objectives.layers import Layers, layer_weights
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Content, Gram, Term, TotalVariation
-
-Layers = Sequence[str] | Mapping[str, float]
 
 
 def style_objective(
@@ -34,8 +31,8 @@ def style_objective(
         if not 0 <= weight < float("inf"):
             raise SettingsError(f"the {name} weight is {weight}; it must be a number from 0 up")
     default_style, default_content = default_layers(network)
-    content = _weights(default_content if content_layers is None else content_layers, ratio=1.0)
-    style = _weights(default_style if style_layers is None else style_layers, ratio=2.0)
+    content = layer_weights(default_content if content_layers is None else content_layers, ratio=1.0)
+    style = layer_weights(default_style if style_layers is None else style_layers, ratio=2.0)
     terms: list[Term] = []
     for kind, layers, weight in ((Content, content, content_weight), (Gram, style, style_weight)):
         if not weight:
@@ -53,16 +50,3 @@ def style_objective(
         "tv_weight": tv_weight,
     }
     return Objective("style", tuple(terms), settings)
-
-
-def _weights(layers: Layers, ratio: float) -> dict[str, float]:
-    """Relative weights that sum to one; each layer's is ``ratio`` times the next one's where none are given."""
-    named = (
-        dict(layers)
-        if isinstance(layers, Mapping)
-        else {name: ratio ** (len(layers) - 1 - index) for index, name in enumerate(layers)}
-    )
-    if any(weight < 0 for weight in named.values()) or (named and not sum(named.values())):
-        raise SettingsError(f"layer weights must be positive numbers; they are {named}")
-    total = sum(named.values())
-    return {name: weight / total for name, weight in named.items() if weight}

@@ -52,6 +52,7 @@ class Entry:
     aliases: canonical layer name -> tensor name in the file.
     style_layers, content_layers: the defaults for style transfer, shallow to deep. style_weights: one for each style
         layer, where it should not be twice the next one's.
+    dream_layers: what a dream makes stronger by default.
     labels: what its classes are called, one of ``pixelgrad.models.labels.LABEL_SETS`` or a list of its own.
     input_size: height and width of the images it was trained on, in pixels.
     note: what else to know.
@@ -70,6 +71,7 @@ class Entry:
     style_layers: tuple[str, ...] = ()
     style_weights: tuple[float, ...] = ()
     content_layers: tuple[str, ...] = ()
+    dream_layers: tuple[str, ...] = ()
     labels: str | Labels | None = None
     input_size: int | None = None
     note: str = ""

@@ -10,7 +10,7 @@ from pixelgrad.runtime.images.picture import Picture
 from pixelgrad.runtime.images.reading import ImageSource, read_image, read_recipe
 from pixelgrad.runtime.images.resizing import Filter, fit_size, resize
 from pixelgrad.runtime.images.sheets import sheet
-from pixelgrad.runtime.images.writing import check_output, write_image
+from pixelgrad.runtime.images.writing import check_output, check_place, write_image, written_beside
 
 __all__ = [
     "MAX_PIXELS",
@@ -18,6 +18,7 @@ __all__ = [
     "ImageSource",
     "Picture",
     "check_output",
+    "check_place",
     "encode_image",
     "fit_size",
     "read_image",
@@ -25,4 +26,5 @@ __all__ = [
     "resize",
     "sheet",
     "write_image",
+    "written_beside",
 ]

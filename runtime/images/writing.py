@@ -20,7 +20,7 @@ from pixelgrad.runtime.images.encoding import check_quality, check_size, encode_
 if TYPE_CHECKING:
     from pixelgrad.runtime.images.picture import Picture
 
-__all__ = ["STANDARD_STREAM", "check_output", "write_image"]
+__all__ = ["STANDARD_STREAM", "check_output", "check_place", "write_image", "written_beside"]
 
 STANDARD_STREAM = "-"
 
@@ -44,16 +44,20 @@ def check_output(path: str | PathLike[str], *, force: bool = False, size: tuple[
     form = format_of(path)
     if size is not None:
         check_size(form, *size, name=str(path))
+    check_place(path, force=force, needed=_ROOM if size is None else size[0] * size[1] * 4 + _MEGABYTE)
+    return path
+
+
+def check_place(path: Path, *, force: bool = False, needed: int = _ROOM) -> None:
+    """``OutputError`` where no file of ``needed`` bytes, of whatever format, could be put at ``path``."""
     target = _target(path, force)
     with _os_errors(path):
         os.close(_create(probe := _beside(target)))
         probe.unlink()
-    needed = _ROOM if size is None else size[0] * size[1] * 4 + _MEGABYTE
     with suppress(OSError):  # not every file system can tell
         free = shutil.disk_usage(target.parent).free
         if free < needed:
             raise OutputError(f"{path}: {_disk_full(target, needed)}")
-    return path
 
 
 def write_image(
@@ -75,14 +79,26 @@ def write_image(
         return None
     path = Path(target)
     form = format_of(path)
-    place = _target(path, force)
+    _target(path, force)
     check_size(form, *picture.size, name=str(path))
     data = encode_image(picture, form.name, quality=quality)
+    with written_beside(path, force=force, size=len(data)) as file:
+        file.write(data)
+    return path
+
+
+@contextmanager
+def written_beside(path: Path, *, force: bool = False, size: int = 0) -> Iterator[IO[bytes]]:
+    """An open file beside ``path`` to write to, which takes its place at the end, or is gone after an error.
+
+    size: bytes that it is going to have, where known. ``OutputError`` as :func:`write_image` says.
+    """
+    place = _target(path, force)
     temporary = _beside(place)
-    with _os_errors(path, len(data)):
+    with _os_errors(path, size):
         try:
             with os.fdopen(_create(temporary), "wb") as file:
-                file.write(data)
+                yield file
             if force:
                 os.replace(temporary, place)  # noqa: PTH105 (named as the docs name the atomic call)
             else:
@@ -91,7 +107,6 @@ def write_image(
             # Also after Ctrl-C. Gone already where it has been moved.
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-    return path
 
 
 def _target(path: Path, force: bool) -> Path:

@@ -1,0 +1,119 @@
+"""DeepDream from start to finish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelgrad.errors import SettingsError
+from pixelgrad.models import find_class
+from pixelgrad.networks import load_network
+from pixelgrad.runtime import Artifact, DreamSettings, Picture, read_image
+from pixelgrad.runtime import dream as run_dream
+from pixelgrad.runtime.images import ImageSource
+from pixelgrad.tasks.common import (
+    Layers,
+    OnStep,
+    exporters,
+    last_picture,
+    plain_layers,
+    settings_of,
+    task_artifact,
+)
+
+if TYPE_CHECKING:
+    from pixelgrad.exporters import Network, Objective
+
+__all__ = ["class_indices", "dream", "dream_artifact", "enhanced"]
+
+
+def dream_artifact(
+    model: str | Path | None = None,
+    *,
+    enhance: str = "layers",
+    layers: Layers | None = None,
+    pool: str = "max",
+    preprocess: str | None = None,
+) -> Path:
+    """The folder of an artifact for dreams, exported if it is not in the cache yet.
+
+    Arguments as of :func:`pixelgrad.exporters.load_network` and :func:`pixelgrad.exporters.dream_objective`, which
+    also say what is raised.
+    """
+
+    def build(network: Network) -> Objective:
+        objective: Objective = exporters().dream_objective(network, enhance=enhance, layers=layers)
+        return objective
+
+    key = {"enhance": enhance, "layers": plain_layers(layers)}
+    return task_artifact("dream", model, build, key, pool=pool, preprocess=preprocess)
+
+
+def enhanced(*, channels: object, classes: object, guide: object) -> str:
+    """What a dream makes stronger, from what was given; :class:`SettingsError` where that is more than one thing."""
+    given = [name for name, value in (("channels", channels), ("class", classes), ("guide", guide)) if value]
+    if len(given) > 1:
+        raise SettingsError(f"a dream is of one thing, not of {' and '.join(given)}; give one of them")
+    return given[0] if given else "layers"
+
+
+def class_indices(
+    model: str | Path | None, classes: str | int | Sequence[str | int], *, preprocess: str | None = None
+) -> list[int]:
+    """The index of each class, from its label, synset id or index.
+
+    Raises :class:`SettingsError` for one that the network does not have, :class:`NetworkError` where it has none.
+    """
+    wanted = [classes] if isinstance(classes, str | int) else list(classes)
+    network = load_network(model, preprocess=preprocess)
+    exporters().dream_objective(network, enhance="class")  # or it has no classes
+    return [find_class(network, text) for text in wanted]
+
+
+def dream(
+    picture: ImageSource | None = None,
+    /,
+    *,
+    model: str | Path | None = None,
+    device: str = "auto",
+    layers: Layers | None = None,
+    channels: Sequence[int] | None = None,
+    classes: str | int | Sequence[str | int] | None = None,
+    guide: ImageSource | None = None,
+    pool: str = "max",
+    preprocess: str | None = None,
+    on_step: OnStep | None = None,
+    **settings: Any,
+) -> Picture:
+    """DeepDream: make stronger what a network sees in a picture (Mordvintsev, Olah & Tyka 2015).
+
+    >>> pixelgrad.dream("sky.jpg", model="googlenet.onnx").save("dream.png")
+    >>> pixelgrad.dream(model="googlenet.onnx", classes="banana").save("banana.png")  # from noise
+
+    picture: a path, file object, bytes, Pillow image, NumPy array or picture; ``None`` starts from noise.
+    model: an ONNX file; the bundled network by default.
+    device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``directml``, ``webgpu``, ``openvino`` or ``coreml``.
+    layers: layer names, or names with relative weights: what they see, whatever it is.
+    channels: some channels of the layer. classes: classes of a classifier, by label, synset id or index.
+    guide: a picture to look for. At most one of these three.
+    pool: ``avg`` to replace max pooling by average pooling.
+    preprocess: how the network wants its input, where that is not known (``pixelgrad.models.PREPROCESSINGS``).
+    on_step: called with a :class:`StepEvent` after every step.
+    settings: fields of :class:`DreamSettings`: ``size``, ``steps``, ``octaves``, ``octave_scale``, ``strength``,
+        ``jitter``, ``smoothing``, ``seed``, ...
+
+    Returns a picture that shows itself in a notebook; ``save``, ``to_pil()`` and ``numpy.asarray`` take it
+    elsewhere. Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
+    """
+    chosen = settings_of(DreamSettings, "dream", settings)
+    chosen.check()
+    wanted = None if classes is None else [classes] if isinstance(classes, str | int) else list(classes)
+    enhance = enhanced(channels=channels, classes=wanted, guide=guide is not None)
+    source = None if picture is None else read_image(picture)
+    towards = None if guide is None else read_image(guide)
+    folder = dream_artifact(model, enhance=enhance, layers=layers, pool=pool, preprocess=preprocess)
+    if wanted:
+        channels = class_indices(model, wanted, preprocess=preprocess)
+    events = run_dream(Artifact(folder, device=device), source, chosen, channels=channels, guide=towards)
+    return last_picture(events, on_step)
