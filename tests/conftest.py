@@ -11,7 +11,7 @@ from helpers.networks import chain
 from helpers.published import home, tiny
 from PIL import Image
 
-from pixelgrad.exporters import load_network, style_objective, write_artifact
+from pixelgrad.exporters import dream_objective, load_network, style_objective, write_artifact
 
 __all__ = ["home", "tiny"]
 
@@ -36,6 +36,14 @@ def style_artifact(tmp_path_factory: pytest.TempPathFactory, small_network: Path
     """The artifact of a style transfer over the small network."""
     network = load_network(small_network)
     return write_artifact(network, style_objective(network), tmp_path_factory.mktemp("artifact") / "style")
+
+
+@pytest.fixture(scope="session")
+def dream_artifact(tmp_path_factory: pytest.TempPathFactory, small_network: Path) -> Path:
+    """The artifact of a dream of two layers of the small network."""
+    network = load_network(small_network)
+    objective = dream_objective(network, layers=["relu2_1", "relu3_1"])
+    return write_artifact(network, objective, tmp_path_factory.mktemp("artifact") / "dream")
 
 
 def _save(path: Path, seed: int, width: int, height: int) -> Path:
