@@ -22,7 +22,7 @@ def class_scores(network: Network) -> ir.Value:
     if classes is None:
         raise NetworkError(
             f"{network.name!r} is no classifier: it has no classes to choose from; name one that is (--model "
-            "googlenet.onnx, say), or a layer"
+            "googlenet, say), or a layer"
         )
     scores = value = network.model.graph.outputs[0]
     while (node := value.producer()) is not None and node.op_type in _SOFTMAX | _PASSIVE:

@@ -49,6 +49,7 @@ class NormalizedGradient:
         self._image = image
         self.rate = rate
         self.conditioning = conditioning or Conditioning()
+        self.followed = False  # whether the last gradient was anything but zero
 
     @property
     def image(self) -> Array:
@@ -60,6 +61,7 @@ class NormalizedGradient:
 
     def update(self, loss: float, gradient: Array) -> None:
         how = self.conditioning
+        self.followed = bool(gradient.any())
         if how.natural_color:
             mix = how.natural_color * _COVARIANCE + (1 - how.natural_color) * np.eye(3, dtype=np.float32)
             gradient = np.einsum("ij,njhw->nihw", mix.astype(np.float32), gradient)

@@ -41,6 +41,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 # The long edge of a dream of a picture where none is named, at most; of a dream of noise; of the latter's first octave.
 _LARGEST, _NOISE, _FIRST = 1024, 384, 160
 _GUIDE = 256
+_NOTHING = (
+    "nothing in the picture excites what is to be made stronger, so there is no gradient to follow; start from another "
+    "picture, or choose another channel, or the layer before its ReLU"
+)
 
 
 @dataclass(frozen=True)
@@ -229,6 +233,8 @@ def octaves(
         optimizer = NormalizedGradient(image, 0.0)
         _pace(optimizer, settings, plan)
         for event in descend(eyes, optimizer, plan, octave, finish, targets, advice="try a lower --strength"):
+            if event.step == 1 and not optimizer.followed:
+                raise SettingsError(_NOTHING)
             _pace(optimizer, settings, plan)
             yield event
         detail = optimizer.result - base

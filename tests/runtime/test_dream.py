@@ -230,6 +230,17 @@ def test_what_does_not_fit_the_artifact(
     refused("made for style, not for dreams", Artifact(style_artifact, device="cpu"))
 
 
+def test_a_channel_that_sees_nothing_says_so(
+    channels: Artifact, source: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dead(self: Artifact, image: Any, *_: Any) -> Evaluation:
+        return Evaluation(0.0, {"activation.r2": 0.0}, np.zeros_like(image))
+
+    monkeypatch.setattr(Artifact, "evaluate", dead)
+    with pytest.raises(SettingsError, match="nothing in the picture excites what is to be made stronger"):
+        list(dream(channels, source, settings(blur=1.0), channels=[3]))
+
+
 def test_pictures_of_a_few_pixels(artifact: Artifact, guided: Artifact, source: Picture) -> None:
     dot = Picture.from_array(np.zeros((1, 1, 3), np.uint8))
     with pytest.raises(ImageError, match="the photo is 1x1 pixels"):
