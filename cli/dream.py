@@ -12,7 +12,7 @@ from pixelgrad.cli.running import check_streams, open_artifact, read_pictures, r
 from pixelgrad.errors import SettingsError
 from pixelgrad.runtime import DreamSettings, choose_device, dream
 from pixelgrad.runtime.images import check_output
-from pixelgrad.tasks import class_indices, dream_artifact, enhanced
+from pixelgrad.tasks import dream_subject
 
 _DEFAULTS = DreamSettings()
 
@@ -71,19 +71,18 @@ def dream_command(
         seed=seed,
     )
     settings.check()
-    enhance = enhanced(channels=channels, classes=classes, guide=guide)
     chosen = choose_device(device)
     check_output(output, force=force)
     pictures = read_pictures(sources, quiet=quiet)
-    folder = dream_artifact(
+    folder, channels = dream_subject(
         model,
-        enhance=enhance,
         layers=options.parse_layers(layers, "--layers"),
+        channels=channels,
+        classes=classes,
+        guided=guide is not None,
         pool=pool,
         preprocess=preprocess,
     )
-    if classes:
-        channels = class_indices(model, classes, preprocess=preprocess)
     artifact = open_artifact(folder, chosen, quiet=quiet)
     events = dream(
         artifact,

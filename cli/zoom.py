@@ -14,7 +14,7 @@ from pixelgrad.cli.report import peak_memory
 from pixelgrad.cli.running import check_streams, open_artifact, read_pictures
 from pixelgrad.errors import DivergedError, OutputError, SettingsError
 from pixelgrad.runtime import DreamSettings, ZoomSettings, choose_device
-from pixelgrad.tasks import ZoomRun, check_zoom_output, class_indices, dream_artifact, enhanced
+from pixelgrad.tasks import ZoomRun, check_zoom_output, dream_subject
 
 _DEFAULTS = ZoomSettings()
 _DREAM = DreamSettings()
@@ -96,19 +96,18 @@ def zoom_command(
         ),
     )
     settings.check()
-    enhance = enhanced(channels=channels, classes=classes, guide=guide)
     chosen = choose_device(device)
     check_zoom_output(output, fps=fps, force=force)
     pictures = read_pictures(sources, quiet=quiet)
-    folder = dream_artifact(
+    folder, channels = dream_subject(
         model,
-        enhance=enhance,
         layers=options.parse_layers(layers, "--layers"),
+        channels=channels,
+        classes=classes,
+        guided=guide is not None,
         pool=pool,
         preprocess=preprocess,
     )
-    if classes:
-        channels = class_indices(model, classes, preprocess=preprocess)
     run = ZoomRun(
         open_artifact(folder, chosen, quiet=quiet),
         None if from_noise else pictures[0],

@@ -1,17 +1,16 @@
 """Tasks from start to finish: export what is needed, run it, return the picture. One file per task."""
 
 from pixelgrad.tasks.common import find_network
-from pixelgrad.tasks.dream import class_indices, dream, dream_artifact, enhanced
+from pixelgrad.tasks.dream import dream, dream_artifact, dream_subject
 from pixelgrad.tasks.style import style_artifact, stylize
 from pixelgrad.tasks.zoom import ZoomRun, check_zoom_output, zoom
 
 __all__ = [
     "ZoomRun",
     "check_zoom_output",
-    "class_indices",
     "dream",
     "dream_artifact",
-    "enhanced",
+    "dream_subject",
     "find_network",
     "style_artifact",
     "stylize",

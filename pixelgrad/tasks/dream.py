@@ -25,7 +25,7 @@ from pixelgrad.tasks.common import (
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
 
-__all__ = ["class_indices", "dream", "dream_artifact", "enhanced"]
+__all__ = ["dream", "dream_artifact", "dream_subject"]
 
 
 def dream_artifact(
@@ -50,25 +50,31 @@ def dream_artifact(
     return task_artifact("dream", model, build, key, pool=pool, preprocess=preprocess)
 
 
-def enhanced(*, channels: object, classes: object, guide: object) -> str:
-    """What a dream makes stronger, from what was given; :class:`SettingsError` where that is more than one thing."""
-    given = [name for name, value in (("channels", channels), ("class", classes), ("guide", guide)) if value]
+def dream_subject(
+    model: str | Path | None = None,
+    *,
+    layers: Layers | None = None,
+    channels: Sequence[int] | None = None,
+    classes: str | int | Sequence[str | int] | None = None,
+    guided: bool = False,
+    pool: str = "max",
+    preprocess: str | None = None,
+) -> tuple[Path, list[int] | None]:
+    """The folder of the artifact for a dream of layers, channels, classes or a guide, and the channels to choose in it.
+
+    classes: labels, synset ids or indices. Raises :class:`SettingsError` for more than one of channels, classes and
+    guide, and for a class that the network does not have; :class:`NetworkError` where it has none.
+    """
+    wanted = [classes] if isinstance(classes, str | int) else list(classes or ())
+    given = [name for name, value in (("channels", channels), ("class", wanted), ("guide", guided)) if value]
     if len(given) > 1:
         raise SettingsError(f"a dream is of one thing, not of {' and '.join(given)}; give one of them")
-    return given[0] if given else "layers"
-
-
-def class_indices(
-    model: str | Path | None, classes: str | int | Sequence[str | int], *, preprocess: str | None = None
-) -> list[int]:
-    """The index of each class, from its label, synset id or index.
-
-    Raises :class:`SettingsError` for one that the network does not have, :class:`NetworkError` where it has none.
-    """
-    wanted = [classes] if isinstance(classes, str | int) else list(classes)
-    network = load_network(model, preprocess=preprocess)
-    exporters().dream_objective(network, enhance="class")  # or it has no classes
-    return [find_class(network, text) for text in wanted]
+    enhance = given[0] if given else "layers"
+    folder = dream_artifact(model, enhance=enhance, layers=layers, pool=pool, preprocess=preprocess)
+    if wanted:
+        network = load_network(model, preprocess=preprocess)
+        return folder, [find_class(network, text) for text in wanted]
+    return folder, None if channels is None else list(channels)
 
 
 def dream(
@@ -108,12 +114,16 @@ def dream(
     """
     chosen = settings_of(DreamSettings, "dream", settings)
     chosen.check()
-    wanted = None if classes is None else [classes] if isinstance(classes, str | int) else list(classes)
-    enhance = enhanced(channels=channels, classes=wanted, guide=guide is not None)
     source = None if picture is None else read_image(picture)
     towards = None if guide is None else read_image(guide)
-    folder = dream_artifact(model, enhance=enhance, layers=layers, pool=pool, preprocess=preprocess)
-    if wanted:
-        channels = class_indices(model, wanted, preprocess=preprocess)
-    events = run_dream(Artifact(folder, device=device), source, chosen, channels=channels, guide=towards)
+    folder, chosen_channels = dream_subject(
+        model,
+        layers=layers,
+        channels=channels,
+        classes=classes,
+        guided=guide is not None,
+        pool=pool,
+        preprocess=preprocess,
+    )
+    events = run_dream(Artifact(folder, device=device), source, chosen, channels=chosen_channels, guide=towards)
     return last_picture(events, on_step)

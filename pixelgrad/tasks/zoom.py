@@ -20,7 +20,7 @@ from pixelgrad.runtime import (
 from pixelgrad.runtime import zoom as run_zoom
 from pixelgrad.runtime.images import ImageSource
 from pixelgrad.tasks.common import Layers, settings_of
-from pixelgrad.tasks.dream import class_indices, dream_artifact, enhanced
+from pixelgrad.tasks.dream import dream_subject
 from pixelgrad.tasks.video import check_video, is_video, write_video
 
 __all__ = ["ZoomRun", "check_zoom_output", "zoom"]
@@ -129,13 +129,17 @@ def zoom(
     chosen = ZoomSettings(dream=dreaming, **{k: v for k, v in settings.items() if k in own})
     chosen.check()
     check_zoom_output(output, fps=fps, force=force)
-    wanted = None if classes is None else [classes] if isinstance(classes, str | int) else list(classes)
-    enhance = enhanced(channels=channels, classes=wanted, guide=guide is not None)
     source = None if picture is None else read_image(picture)
     towards = None if guide is None else read_image(guide)
-    folder = dream_artifact(model, enhance=enhance, layers=layers, pool=pool, preprocess=preprocess)
-    if wanted:
-        channels = class_indices(model, wanted, preprocess=preprocess)
+    folder, chosen_channels = dream_subject(
+        model,
+        layers=layers,
+        channels=channels,
+        classes=classes,
+        guided=guide is not None,
+        pool=pool,
+        preprocess=preprocess,
+    )
     run = ZoomRun(
         Artifact(folder, device=device),
         source,
@@ -143,7 +147,7 @@ def zoom(
         chosen,
         fps=fps,
         force=force,
-        channels=channels,
+        channels=chosen_channels,
         guide=towards,
     )
     for event in run.events():
