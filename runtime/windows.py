@@ -64,7 +64,8 @@ class Windows:
             length = fixed[axis - 2]
             count = max(1, math.ceil(size / length))
         else:
-            count = max(1, math.ceil(size / self._tile))
+            # No window so small that the network could not take it.
+            count = max(1, min(math.ceil(size / self._tile), size // self._artifact.minimum_size))
             if count == 1:
                 return size, [0]
             # A whole number of the coarsest stride, which the graph would else make of it by padding.

@@ -40,7 +40,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 # The long edge of a dream of a picture where none is named, at most; of a dream of noise; of the latter's first octave.
 _LARGEST, _NOISE, _FIRST = 1024, 384, 160
-_GUIDE = 256
+# The long edge, at most, of the picture that energies are relative to, and of the guide.
+_REFERENCE, _GUIDE = 512, 256
 _NOTHING = (
     "nothing in the picture excites what is to be made stronger, so there is no gradient to follow; start from another "
     "picture, or choose another channel, or the layer before its ReLU"
@@ -91,8 +92,8 @@ class DreamSettings:
             value = getattr(self, name)
             if value is not None and value > 1:
                 raise SettingsError(f"{name} is {value}; it must be a number from 0 to 1")
-        if not 1 < self.octave_scale <= 4:
-            raise SettingsError(f"octave_scale is {self.octave_scale}; it must be a number above 1, up to 4")
+        if not 1.05 <= self.octave_scale <= 4:
+            raise SettingsError(f"octave_scale is {self.octave_scale}; it must be a number from 1.05 to 4")
 
     def filled(self, picture: Picture | None) -> DreamSettings:
         """With a value for all that was ``None``."""
@@ -255,8 +256,9 @@ def _at(source: Array, size: tuple[int, int]) -> Array:
 
 
 def references(artifact: Artifact, source: Array, coarsest: tuple[int, int], guide: Picture | None) -> dict[str, Array]:
-    """What the terms compare the picture with: itself as it was, at the first octave, or the guide."""
-    base = _at(source, coarsest)
+    """What the terms compare the picture with: itself as it was, at the first octave or smaller, or the guide."""
+    small = fit_size(*coarsest, min(_REFERENCE, max(coarsest)))
+    base = _at(source, small if min(small) >= artifact.minimum_size else coarsest)
     if artifact.fixed_size is not None:
         height, width = artifact.fixed_size
         reference = resize(base, (width, height), clip=True) if guide is None else _fitted(guide, width, height)

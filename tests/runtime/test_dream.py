@@ -15,6 +15,7 @@ from pixelgrad.exporters import dream_objective, load_network, write_artifact
 from pixelgrad.runtime import Artifact, DreamSettings, Picture, dream, read_image
 from pixelgrad.runtime.artifact import Evaluation
 from pixelgrad.runtime.scales import octave_sizes
+from pixelgrad.runtime.tasks.dream import references
 
 
 @pytest.fixture
@@ -134,6 +135,16 @@ def test_tiles_bound_what_the_network_sees(
     assert max(max(shape) for shape in seen) <= 64
 
 
+def test_references_do_not_grow_with_the_picture(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are computed without windows, so they must stay small."""
+    seen: list[tuple[int, ...]] = []
+    monkeypatch.setattr(Artifact, "targets", lambda self, image: seen.append(image.shape[2:]) or {})
+    large = np.broadcast_to(np.float32(0.5), (1, 3, 900, 1200))
+    references(artifact, large, (1200, 900), None)
+    references(artifact, large, (1200, 900), Picture(np.zeros((900, 1200, 3))))
+    assert seen == [(384, 512), (192, 256)]
+
+
 def test_channels(channels: Artifact, source: Picture) -> None:
     def response(picture: Picture, channel: int) -> float:
         direction = np.eye(12, dtype=np.float32)[channel : channel + 1]
@@ -194,7 +205,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"size": 4}, "size is 4; it must be a whole number from 8 up"),
     ({"steps": 0}, "steps is 0; it must be a whole number from 1 up"),
     ({"octaves": 0}, "octaves is 0"),
-    ({"octave_scale": 1.0}, "octave_scale is 1.0; it must be a number above 1, up to 4"),
+    ({"octave_scale": 1.0}, "octave_scale is 1.0; it must be a number from 1.05 to 4"),
     ({"octave_scale": float("nan")}, "octave_scale is nan"),
     ({"strength": 0}, "strength is 0; it must be a number above 0"),
     ({"strength": float("inf")}, "strength is inf"),

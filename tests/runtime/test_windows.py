@@ -28,8 +28,9 @@ def picture(height: int, width: int, seed: int = 1) -> Array:
 class Recorder:
     """An artifact whose loss is the mean of the image times a map, so that windows are exact."""
 
-    def __init__(self, fixed: tuple[int, int] | None = None, alignment: int = 4) -> None:
+    def __init__(self, fixed: tuple[int, int] | None = None, alignment: int = 4, minimum: int = 1) -> None:
         self.fixed_size = fixed
+        self.minimum_size = minimum
         self.manifest = {"image": {"alignment": alignment}}
         self.shapes: list[tuple[int, ...]] = []
 
@@ -61,6 +62,13 @@ def test_windows_are_even_and_aligned() -> None:
     recorder.shapes.clear()
     eyes(recorder, tile=64).evaluate(picture(100, 64), {})
     assert recorder.shapes == [(64, 64)] * 2  # 50 would be padded to 64 inside the graph anyway
+
+
+def test_no_window_is_too_small_for_the_network() -> None:
+    recorder = Recorder(minimum=80)
+    for size in (80, 100, 159, 160, 300):
+        eyes(recorder, tile=64).evaluate(picture(size, size), {})
+    assert min(min(shape) for shape in recorder.shapes) >= 80
 
 
 def test_one_window_without_shift_is_the_artifact_itself(dream_artifact: Path) -> None:
