@@ -169,7 +169,7 @@ def _assemble(
     }
     return Network(
         model=model,
-        name=entry.name if entry is not None else reading.name or Path(name).stem,
+        name=entry.name if entry is not None else Path(name).stem,
         licence=entry.licence if entry is not None else "unknown",
         sha256=reading.sha256,
         preprocessing=chosen,

@@ -15,7 +15,6 @@ class Reading:
     """A network as its file has it: a forward graph with the weights in memory, and what the file says beside it.
 
     format: the file format, in words.
-    name: what the network is called; ``None`` where the file's own name says it best.
     sha256: of every file that the graph depends on (external weights, a ``.prototxt``).
     preprocessing: how the network wants its input, where the file or the architecture tells.
     convention: the name of the preprocessing that files of this format usually want.
@@ -26,7 +25,6 @@ class Reading:
     model: ir.Model
     format: str
     sha256: str
-    name: str | None = None
     preprocessing: Preprocessing | None = None
     convention: str = "imagenet"
     aliases: Mapping[str, str] = field(default_factory=dict)
