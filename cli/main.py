@@ -9,8 +9,10 @@ import typer
 
 from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.export import export_app
+from pixelgrad.cli.invert import invert_command
 from pixelgrad.cli.models import models_app
 from pixelgrad.cli.style import style_command
+from pixelgrad.cli.texture import texture_command
 from pixelgrad.cli.verify import verify_command
 from pixelgrad.version import __version__
 
@@ -23,6 +25,8 @@ app = typer.Typer(
 )
 app.command("demo")(demo_command)
 app.command("style")(style_command)
+app.command("texture")(texture_command)
+app.command("invert")(invert_command)
 app.add_typer(export_app, name="export")
 app.command("verify")(verify_command)
 app.add_typer(models_app, name="models")

@@ -6,25 +6,36 @@ from pixelgrad.exporters.networks import (
     LayerFacts,
     Network,
     companions,
+    depth_layers,
     fingerprint,
     from_torch,
     load_network,
     read_network,
     summary,
 )
-from pixelgrad.exporters.objectives import Objective, style_objective
+from pixelgrad.exporters.objectives import (
+    Objective,
+    inversion_objective,
+    style_objective,
+    texture_layers,
+    texture_objective,
+)
 
 __all__ = [
     "LayerFacts",
     "Network",
     "Objective",
     "companions",
+    "depth_layers",
     "fingerprint",
     "from_torch",
+    "inversion_objective",
     "load_network",
     "read_network",
     "style_objective",
     "summary",
+    "texture_layers",
+    "texture_objective",
     "value_and_gradient",
     "vjp",
     "write_artifact",

@@ -26,10 +26,34 @@ if TYPE_CHECKING:
         UnknownLayerError,
         UnsupportedOperatorError,
     )
-    from pixelgrad.exporters import style_objective, value_and_gradient, vjp, write_artifact
+    from pixelgrad.exporters import (
+        inversion_objective,
+        style_objective,
+        texture_objective,
+        value_and_gradient,
+        vjp,
+        write_artifact,
+    )
     from pixelgrad.networks import load_network
-    from pixelgrad.runtime import Artifact, Picture, StepEvent, StyleSettings, read_image
-    from pixelgrad.tasks import style_artifact, stylize
+    from pixelgrad.runtime import (
+        Artifact,
+        InversionSettings,
+        Picture,
+        StepEvent,
+        StyleSettings,
+        TextureSettings,
+        read_image,
+    )
+    from pixelgrad.tasks import (
+        inversion_artifact,
+        invert,
+        invert_depth,
+        style_artifact,
+        stylize,
+        texture_artifact,
+        texture_row,
+    )
+    from pixelgrad.tasks.texture import texture
     from pixelgrad.version import __version__
 
 _HOMES = {
@@ -37,10 +61,14 @@ _HOMES = {
         "ArtifactError DeviceError DivergedError DownloadError ImageError NetworkError OutputError PixelgradError "
         "SettingsError UnknownLayerError UnsupportedOperatorError"
     ),
-    "pixelgrad.exporters": "style_objective value_and_gradient vjp write_artifact",
+    "pixelgrad.exporters": (
+        "inversion_objective style_objective texture_objective value_and_gradient vjp write_artifact"
+    ),
     "pixelgrad.networks": "load_network",
-    "pixelgrad.runtime": "Artifact Picture StepEvent StyleSettings read_image",
-    "pixelgrad.tasks": "style_artifact stylize",
+    "pixelgrad.runtime": "Artifact InversionSettings Picture StepEvent StyleSettings TextureSettings read_image",
+    "pixelgrad.tasks": (
+        "inversion_artifact invert invert_depth style_artifact stylize texture texture_artifact texture_row"
+    ),
     "pixelgrad.version": "__version__",
 }
 _WHERE = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -52,6 +80,7 @@ __all__ = [
     "DivergedError",
     "DownloadError",
     "ImageError",
+    "InversionSettings",
     "NetworkError",
     "OutputError",
     "Picture",
@@ -59,14 +88,23 @@ __all__ = [
     "SettingsError",
     "StepEvent",
     "StyleSettings",
+    "TextureSettings",
     "UnknownLayerError",
     "UnsupportedOperatorError",
     "__version__",
+    "inversion_artifact",
+    "inversion_objective",
+    "invert",
+    "invert_depth",
     "load_network",
     "read_image",
     "style_artifact",
     "style_objective",
     "stylize",
+    "texture",
+    "texture_artifact",
+    "texture_objective",
+    "texture_row",
     "value_and_gradient",
     "vjp",
     "write_artifact",

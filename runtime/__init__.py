@@ -12,7 +12,16 @@ from pixelgrad.runtime.devices import DEVICES, Choice, Device, choose_device
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, read_image, read_recipe, write_image
 from pixelgrad.runtime.optimizers import LBFGS, Adam, Optimizer
-from pixelgrad.runtime.tasks import StyleSettings, style
+from pixelgrad.runtime.tasks import (
+    InversionSettings,
+    StyleSettings,
+    TextureSettings,
+    invert,
+    invert_depth,
+    style,
+    texture,
+    texture_row,
+)
 from pixelgrad.runtime.verify import Check, verify
 
 __all__ = [
@@ -24,15 +33,21 @@ __all__ = [
     "Choice",
     "Device",
     "Evaluation",
+    "InversionSettings",
     "Optimizer",
     "Picture",
     "StepEvent",
     "StyleSettings",
     "Term",
+    "TextureSettings",
     "choose_device",
+    "invert",
+    "invert_depth",
     "read_image",
     "read_recipe",
     "style",
+    "texture",
+    "texture_row",
     "verify",
     "write_image",
 ]

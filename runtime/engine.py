@@ -6,17 +6,17 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from pixelgrad.errors import DivergedError
-from pixelgrad.runtime.artifact import Artifact, Evaluation
+from pixelgrad.runtime.artifact import Evaluation
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, resize
 from pixelgrad.runtime.optimizers import Optimizer
 
-__all__ = ["Finish", "Plan", "descend"]
+__all__ = ["Evaluator", "Finish", "Plan", "descend"]
 
 Array = np.ndarray[Any, Any]
 
@@ -62,24 +62,38 @@ class Plan:
 
 @dataclass(frozen=True)
 class Finish:
-    """Turns the pixels of a step into its picture: lays an alpha channel back on and writes the recipe in."""
+    """Turns the pixels of a step into its picture: lays an alpha channel back on and writes the recipe in.
+
+    colour: a last change of the colours, of pixels [H, W, 3]; what it puts outside of [0, 1] is clipped.
+    """
 
     recipe: dict[str, Any]
     alpha: Array | None = None
+    colour: Callable[[Array], Array] | None = None
 
     def __call__(self, image: Array) -> Picture:
         """image: float32 [1, 3, H, W] in [0, 1]; the alpha channel is fitted to it."""
         height, width = image.shape[2:]
         alpha = None if self.alpha is None else resize(self.alpha, (width, height), clip=True)
+        if self.colour is not None:
+            image = self.colour(image[0].transpose(1, 2, 0)).transpose(2, 0, 1)[None]
         return Picture.from_nchw(image, alpha, self.recipe)
 
 
+class Evaluator(Protocol):
+    """What a gradient is asked of: an :class:`Artifact`, or something that looks at the picture through one."""
+
+    def evaluate(
+        self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None
+    ) -> Evaluation: ...
+
+
 def descend(
-    artifact: Artifact,
+    evaluator: Evaluator,
     optimizer: Optimizer,
     plan: Plan,
     scale: int,
-    finish: Finish,
+    finish: Callable[[Array], Picture],
     targets: Mapping[str, Array],
     weights: Mapping[str, float] | None = None,
     *,
@@ -93,7 +107,7 @@ def descend(
     width, height, steps = plan.scales[scale - 1]
     for _ in range(steps):
         before = optimizer.result
-        evaluation = artifact.evaluate(optimizer.image, targets, weights)
+        evaluation = evaluator.evaluate(optimizer.image, targets, weights)
         if not (math.isfinite(evaluation.loss) and np.isfinite(evaluation.gradient).all()):
             raise DivergedError(
                 f"the loss stopped being a number at step {plan.step + 1} of {plan.steps} ({width}x{height}); {advice}",

@@ -1,6 +1,20 @@
 """Tasks from start to finish: export what is needed, run it, return the picture. One file per task."""
 
 from pixelgrad.tasks.common import find_network
+from pixelgrad.tasks.inversion import inversion_artifact, inversion_artifacts, invert, invert_depth
 from pixelgrad.tasks.style import style_artifact, stylize
+from pixelgrad.tasks.texture import texture, texture_artifact, texture_artifacts, texture_row
 
-__all__ = ["find_network", "style_artifact", "stylize"]
+__all__ = [
+    "find_network",
+    "inversion_artifact",
+    "inversion_artifacts",
+    "invert",
+    "invert_depth",
+    "style_artifact",
+    "stylize",
+    "texture",
+    "texture_artifact",
+    "texture_artifacts",
+    "texture_row",
+]

@@ -1,0 +1,22 @@
+"""Layers with relative weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pixelgrad.errors import SettingsError
+
+Layers = Sequence[str] | Mapping[str, float]
+
+
+def layer_weights(layers: Layers, ratio: float = 1.0) -> dict[str, float]:
+    """Relative weights that sum to one; each layer's is ``ratio`` times the next one's where none are given."""
+    named = (
+        dict(layers)
+        if isinstance(layers, Mapping)
+        else {name: ratio ** (len(layers) - 1 - index) for index, name in enumerate(layers)}
+    )
+    if any(weight < 0 for weight in named.values()) or (named and not sum(named.values())):
+        raise SettingsError(f"layer weights must be positive numbers; they are {named}")
+    total = sum(named.values())
+    return {name: weight / total for name, weight in named.items() if weight}
