@@ -109,7 +109,7 @@ def test_a_mask_says_which_places_count(net: Path, kind: type[Term]) -> None:
     mask = np.zeros((1, 1, 32, 64), np.float32)
     mask[..., :32] = 1
     half = masked.training({**given, "mask.1": mask})
-    assert float(half["loss"]) == pytest.approx(float(plain(a[..., :32], b)["loss"]), rel=0.1)
+    assert float(half["loss"]) == pytest.approx(float(plain(a[..., :32], b)["loss"]), rel=0.25)
     assert np.abs(half["gradient"][..., 36:]).max() == 0
     assert np.abs(half["gradient"][..., :28]).max() > 0
     coarse = masked.training({**given, "mask.1": mask[:, :, ::8, ::8]})
