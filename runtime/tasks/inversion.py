@@ -113,7 +113,8 @@ class _Run:
         artifact.check_size(original)
         size = original.shape[:1:-1]
         recipe = make_recipe("inversion", artifact, settings, size, {"picture": picture})
-        stages = [step for step in share_steps(settings.steps, len(_STAGES)) if step]
+        # The finest stage gets twice the share: what is coarse is soon found, and every step costs the same.
+        stages = [step for step in share_steps(settings.steps, len(_STAGES))[::-1] if step]
         return cls(artifact, original, settings, tuple((*size, steps) for steps in stages), recipe)
 
     def events(self, plan: Plan, before: int) -> Iterator[StepEvent]:
