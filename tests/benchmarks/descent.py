@@ -97,8 +97,9 @@ def ours(problem: Problem, name: str, evaluations: int) -> tuple[Array, float]:
 def torch_lbfgs(problem: Problem, evaluations: int) -> tuple[Array, float]:
     began = time.perf_counter()
     image = torch.from_numpy(problem.start.copy()).requires_grad_()
-    options = {"max_iter": evaluations, "max_eval": evaluations, "history_size": 10}
-    optimizer = torch.optim.LBFGS([image], lr=1, line_search_fn="strong_wolfe", **options)
+    # Not to stop before the budget is spent.
+    options = {"max_iter": evaluations, "max_eval": evaluations, "tolerance_grad": 0.0, "tolerance_change": 0.0}
+    optimizer = torch.optim.LBFGS([image], history_size=10, line_search_fn="strong_wolfe", **options)
     used, best, result = 0, float("inf"), problem.start
 
     def closure() -> torch.Tensor:
@@ -133,12 +134,15 @@ def parser(description: str) -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=description)
     found.add_argument("--model", required=True, help="an ONNX chain of convolutions, as the slim VGG-19 is")
     found.add_argument("--size", type=int, default=192)
+    found.add_argument("--threads", type=int, help="of PyTorch; its own choice by default")
     found.add_argument("--evaluations", type=int, nargs="+", default=[50, 150])
     return found
 
 
-def report(problem: Problem, budgets: list[int]) -> None:
+def report(problem: Problem, budgets: list[int], threads: int | None = None) -> None:
     """A table of final losses and times; each method starts from the same picture."""
+    if threads is not None:
+        torch.set_num_threads(threads)
     image = problem.start
     mine, theirs = problem.artifact.evaluate(image, problem.targets).loss, problem.value(image)
     print(f"loss at the start: {mine:.6g} here, {theirs:.6g} in PyTorch ({abs(mine / theirs - 1):.0e})")

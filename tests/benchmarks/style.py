@@ -50,7 +50,7 @@ def main() -> None:
 
         targets = {n: t for n, t in artifact.targets(photo).items() if not n.startswith("target.style.")}
         targets |= {n: t for n, t in artifact.targets(painting).items() if n.startswith("target.style.")}
-        report(Problem(artifact, targets, loss, photo), arguments.evaluations)
+        report(Problem(artifact, targets, loss, photo), arguments.evaluations, arguments.threads)
 
 
 if __name__ == "__main__":

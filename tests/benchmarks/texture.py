@@ -37,7 +37,7 @@ def main() -> None:
             return sum((w * normalised(gram(seen[n]), wanted[n]) for n, w in weights.items()), torch.zeros(()))
 
         start = np.random.default_rng(0).random(source.shape, dtype=np.float32)
-        report(Problem(artifact, artifact.targets(source), loss, start), arguments.evaluations)
+        report(Problem(artifact, artifact.targets(source), loss, start), arguments.evaluations, arguments.threads)
 
 
 if __name__ == "__main__":
