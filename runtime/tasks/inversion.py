@@ -114,7 +114,7 @@ class _Run:
         size = original.shape[:1:-1]
         recipe = make_recipe("inversion", artifact, settings, size, {"picture": picture})
         # The finest stage gets twice the share: what is coarse is soon found, and every step costs the same.
-        stages = [step for step in share_steps(settings.steps, len(_STAGES))[::-1] if step]
+        stages = [step for step in share_steps(settings.steps, len(_divisors(artifact)))[::-1] if step]
         return cls(artifact, original, settings, tuple((*size, steps) for steps in stages), recipe)
 
     def events(self, plan: Plan, before: int) -> Iterator[StepEvent]:
@@ -130,7 +130,7 @@ class _Run:
         if settings.jitter:
             evaluator = Windows(artifact, rng, jitter=settings.jitter, tile=max(height, width))
         optimizer: Optimizer | None = None
-        for number, divisor in enumerate(_STAGES[-len(self.scales) :], 1):
+        for number, divisor in enumerate(_divisors(artifact)[-len(self.scales) :], 1):
             small = (max(1, round(width / divisor)), max(1, round(height / divisor)))
             if optimizer is None:
                 image = _start(small, rng)
@@ -165,6 +165,12 @@ class _Run:
             measures={f"error.{term.layer}": error},
             picture=lambda: finish(result),
         )
+
+
+def _divisors(artifact: Artifact) -> list[int]:
+    """Those up to the layer's stride: below it, its positions say themselves what is where."""
+    (stride,) = (row["stride"] for row in artifact.manifest["layers"].values())
+    return [divisor for divisor in _STAGES if stride is None or divisor <= max(1, stride)]
 
 
 def _start(size: tuple[int, int], rng: np.random.Generator) -> Array:

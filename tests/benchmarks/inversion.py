@@ -17,7 +17,7 @@ import numpy as np
 from pixelgrad.exporters import depth_layers, inversion_objective, load_network, write_artifact
 from pixelgrad.runtime import Artifact, InversionSettings, Picture, invert, read_image
 
-STEP_SIZES = (0.003, 0.01, 0.03)  # of the largest pixel of the first step
+STEP_SIZES = (0.01, 0.03)  # of the largest pixel of the first step
 MOMENTUM = 0.9
 
 
