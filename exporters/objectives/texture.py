@@ -35,4 +35,4 @@ def texture_objective(network: Network, *, layers: Layers | None = None, tv_weig
 def texture_layers(network: Network) -> list[str]:
     """The layers that a texture is made from where none are named, shallow to deep."""
     known = {*network.aliases, *(str(value.name) for value in network.geometries())}
-    return list(_PAPER) if known.issuperset(_PAPER) else default_layers(network)[0]
+    return list(_PAPER) if known.issuperset(_PAPER) else list(default_layers(network)[0])
