@@ -10,7 +10,15 @@ import typer
 from pixelgrad.cli import options
 from pixelgrad.cli.console import note, print_json, reports_errors
 from pixelgrad.errors import SettingsError
-from pixelgrad.exporters import Network, Objective, dream_objective, style_objective, write_artifact
+from pixelgrad.exporters import (
+    Network,
+    Objective,
+    dream_objective,
+    inversion_objective,
+    style_objective,
+    texture_objective,
+    write_artifact,
+)
 from pixelgrad.exporters.artifact import check_directory
 from pixelgrad.exporters.ort_training import write_ort_training_artifact
 from pixelgrad.networks import load_network
@@ -29,9 +37,11 @@ def _export() -> None:
 def export_style(
     output: options.Folder,
     model: options.Model = None,
+    loss: options.StyleLoss = "moments",
+    masks: options.Masks = 0,
     content_layers: options.ContentLayers = None,
     style_layers: options.StyleLayers = None,
-    pool: options.Pool = "max",
+    pool: options.Pool = "avg",
     preprocess: options.Preprocess = None,
     prototxt: options.Prototxt = None,
     gradient: options.GradientBuilder = "standard",
@@ -47,9 +57,61 @@ def export_style(
     network = open_network(model, output, pool=pool, preprocess=preprocess, prototxt=prototxt, force=force, quiet=quiet)
     objective = style_objective(
         network,
+        loss=loss,
+        masks=masks,
         content_layers=options.parse_layers(content_layers, "--content-layers"),
         style_layers=options.parse_layers(style_layers, "--style-layers"),
     )
+    write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
+
+
+@export_app.command("texture")
+@reports_errors
+def export_texture(
+    output: options.Folder,
+    model: options.Model = None,
+    layers: options.TextureLayers = None,
+    pool: options.Pool = "avg",
+    preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
+    gradient: options.GradientBuilder = "standard",
+    size: options.ImageSize = "256x256",
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Write the artifact of texture synthesis.
+
+    Example: pixelgrad export texture --model vgg19.onnx -o texture.pixelgrad
+    """
+    network = open_network(model, output, pool=pool, preprocess=preprocess, prototxt=prototxt, force=force, quiet=quiet)
+    objective = texture_objective(network, layers=options.parse_layers(layers, "--layers"))
+    write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
+
+
+@export_app.command("invert")
+@reports_errors
+def export_invert(
+    output: options.Folder,
+    layer: Annotated[str, typer.Option("--layer", "-l", metavar="LAYER", help="The layer to reconstruct from.")],
+    model: options.Model = None,
+    alpha: options.Alpha = 6.0,
+    beta: options.Beta = 2.0,
+    pool: options.Pool = "max",
+    preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
+    gradient: options.GradientBuilder = "standard",
+    size: options.ImageSize = "256x256",
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Write the artifact of reconstruction from a layer.
+
+    Example: pixelgrad export invert --model googlenet.onnx --layer mixed4a -o invert.pixelgrad
+    """
+    network = open_network(model, output, pool=pool, preprocess=preprocess, prototxt=prototxt, force=force, quiet=quiet)
+    objective = inversion_objective(network, layer, alpha=alpha, beta=beta)
     write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
 
 

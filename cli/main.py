@@ -10,8 +10,10 @@ import typer
 from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.dream import dream_command
 from pixelgrad.cli.export import export_app
+from pixelgrad.cli.invert import invert_command
 from pixelgrad.cli.models import models_app
 from pixelgrad.cli.style import style_command
+from pixelgrad.cli.texture import texture_command
 from pixelgrad.cli.verify import verify_command
 from pixelgrad.cli.zoom import zoom_command
 from pixelgrad.version import __version__
@@ -27,6 +29,8 @@ app.command("demo")(demo_command)
 app.command("style")(style_command)
 app.command("dream")(dream_command)
 app.command("zoom")(zoom_command)
+app.command("texture")(texture_command)
+app.command("invert")(invert_command)
 app.add_typer(export_app, name="export")
 app.command("verify")(verify_command)
 app.add_typer(models_app, name="models")

@@ -74,6 +74,21 @@ NaturalColor = Annotated[
 ]
 Jitter = Annotated[int, typer.Option("--jitter", metavar="PIXELS", help="Largest random shift before each step.")]
 Tile = Annotated[int, typer.Option("--tile", metavar="PIXELS", help="Edge of the window for large pictures.")]
+StyleLoss = Annotated[
+    str, typer.Option("--loss", metavar="moments|gram", help="Style as Gaussians or as correlations of features.")
+]
+Masks = Annotated[int, typer.Option("--masks", metavar="N", help="For how many paintings, each in a place of its own.")]
+TextureLayers = Annotated[
+    str | None,
+    typer.Option("--layers", metavar="A,B=2,...", help="Layers to make the texture from, shallow to deep."),
+]
+Alpha = Annotated[float, typer.Option("--alpha", help="Exponent of the norm that keeps colours in range.")]
+Beta = Annotated[float, typer.Option("--beta", help="Exponent of the smoothness; 1 is sharper.")]
+Optimizer = Annotated[str, typer.Option("--optimizer", metavar="adam|lbfgs", help="How to move the pixels.")]
+LearningRate = Annotated[float, typer.Option("--learning-rate", help="Step of Adam, in pixel values of 0 to 1.")]
+MatchHistogram = Annotated[
+    bool, typer.Option("--match-histogram", help="Give the result the colour histogram of what it is made after.")
+]
 Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the picture; - is stdout.")]
 GradientBuilder = Annotated[
     str,
@@ -87,6 +102,9 @@ ImageSize = Annotated[
 ]
 Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The artifact folder to write.")]
 Size = Annotated[int, typer.Option("--size", metavar="PIXELS", help="Long edge of the picture.")]
+Area = Annotated[
+    str | None, typer.Option("--size", metavar="WxH", help="Size of the picture in pixels; one number for a square.")
+]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Gradient steps in all.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of what is random.")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite what is there.")]
@@ -100,9 +118,7 @@ def parse_layers(text: str | None, option: str) -> dict[str, float] | list[str] 
     """``a,b=2`` as names, or as names with weights (1 where one is missing) as soon as one has a weight."""
     if text is None:
         return None
-    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
-    if not pairs:
-        raise SettingsError(f"{option} is empty; give layer names separated by commas")
+    pairs = [name.partition("=") for name in parse_names(text, option)]
     if not any(separator for _, separator, _ in pairs):
         return [name for name, _, _ in pairs]
     weights = {}
@@ -115,11 +131,11 @@ def parse_layers(text: str | None, option: str) -> dict[str, float] | list[str] 
 
 
 def parse_size(text: str, option: str) -> tuple[int, int]:
-    """``640x480`` as (height, width)."""
-    match = re.fullmatch(r"(\d+)[xX](\d+)", text)
+    """``640x480`` as (height, width); ``512`` as a square."""
+    match = re.fullmatch(r"(\d+)(?:[xX](\d+))?", text)
     if match is None or "0" in match.groups():
         raise SettingsError(f"{option} is {text!r}; it must be a width and a height in pixels, such as 256x192")
-    return int(match[2]), int(match[1])
+    return int(match[2] or match[1]), int(match[1])
 
 
 def parse_numbers(text: str | None, option: str) -> Sequence[float] | None:
@@ -130,3 +146,11 @@ def parse_numbers(text: str | None, option: str) -> Sequence[float] | None:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise SettingsError(f"{option} is {text!r}; it must be numbers separated by commas") from None
+
+
+def parse_names(text: str, option: str) -> list[str]:
+    """``a,b`` as names."""
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise SettingsError(f"{option} is empty; give layer names separated by commas")
+    return names

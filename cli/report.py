@@ -10,9 +10,10 @@ from pixelgrad.runtime import Picture, StepEvent
 
 
 def run_report(output: str, picture: Picture, device: str, first: StepEvent, last: StepEvent) -> dict[str, Any]:
-    """output, width, height, device, steps, seconds, loss (first and last, in all and per term), peak memory in MB."""
+    """output, width, height, device, steps, seconds, loss (first and last, in all and per term),
+    peak memory in MB, and the measures of a task that has some."""
     width, height = picture.size
-    losses = {name: {"first": first.losses[name], "last": last.losses[name]} for name in last.losses}
+    losses = {name: {"first": first.losses.get(name), "last": last.losses[name]} for name in last.losses}
     return {
         "output": output,
         "width": width,
@@ -22,6 +23,7 @@ def run_report(output: str, picture: Picture, device: str, first: StepEvent, las
         "seconds": round(last.seconds, 3),
         "loss": {"total": {"first": first.loss, "last": last.loss}, **losses},
         "peak_memory_mb": round(peak_memory() / 2**20, 1),
+        **({"measures": dict(last.measures)} if last.measures else {}),
     }
 
 

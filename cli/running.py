@@ -55,7 +55,10 @@ def run_to_file(events: Iterable[StepEvent], output: str, device: str, *, force:
     save(picture, output, force=force)
     if json:
         print_json(run_report(output, picture, device, first, last))
-    elif output != "-":
+        return
+    for name, value in last.measures.items():
+        note(f"{name} {value:.4g}", quiet=quiet)
+    if output != "-":
         note(f"wrote {output} ({picture.size[0]}x{picture.size[1]}) in {last.seconds:.1f} s", quiet=quiet)
 
 

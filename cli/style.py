@@ -29,31 +29,37 @@ def style_command(
     style_weights: Annotated[
         str | None, typer.Option("--style-weights", metavar="W,W,...", help="How much of each painting.")
     ] = None,
+    style_masks: Annotated[
+        list[str] | None,
+        typer.Option("--style-mask", metavar="FILE", help="Where a painting's style is wanted: white; one for each."),
+    ] = None,
+    loss: options.StyleLoss = "moments",
     style_scale: Annotated[
         float,
         typer.Option("--style-scale", help="Size of the paintings relative to --size: less is finer texture."),
     ] = _DEFAULTS.style_scale,
     content_weight: Annotated[
-        float | None, typer.Option("--content-weight", help="Weight of the content; the default is 0.1.")
+        float | None, typer.Option("--content-weight", help="Weight of the content; the default is 0.05.")
     ] = None,
     style_weight: Annotated[
         float | None, typer.Option("--style-weight", help="Weight of the style; the default is 1.")
     ] = None,
     tv_weight: Annotated[
-        float | None, typer.Option("--tv-weight", help="Weight of the smoothness; the default is 2.")
+        float | None, typer.Option("--tv-weight", help="Weight of the smoothness; the default is 0.2.")
     ] = None,
+    keep_color: Annotated[
+        str | None,
+        typer.Option("--keep-color", metavar="luminance|histogram", help="Keep the photo's colours, and how."),
+    ] = None,
+    match_histogram: options.MatchHistogram = False,
     content_layers: options.ContentLayers = None,
     style_layers: options.StyleLayers = None,
-    pool: options.Pool = "max",
+    pool: options.Pool = "avg",
     preprocess: options.Preprocess = None,
     prototxt: options.Prototxt = None,
     init: Annotated[str, typer.Option("--init", metavar="content|noise|FILE", help="What to start from.")] = "content",
-    optimizer: Annotated[
-        str, typer.Option("--optimizer", metavar="adam|lbfgs", help="How to move the pixels.")
-    ] = _DEFAULTS.optimizer,
-    learning_rate: Annotated[
-        float, typer.Option("--learning-rate", help="Step of Adam, in pixel values of 0 to 1.")
-    ] = _DEFAULTS.learning_rate,
+    optimizer: options.Optimizer = _DEFAULTS.optimizer,
+    learning_rate: options.LearningRate = _DEFAULTS.learning_rate,
     seed: options.Seed = _DEFAULTS.seed,
     device: options.Device = "auto",
     force: options.Force = False,
@@ -64,7 +70,8 @@ def style_command(
 
     Example: pixelgrad style photo.jpg painting.jpg -o out.png
     """
-    check_streams(output, [content, *styles], json=json)
+    masks = style_masks or []
+    check_streams(output, [content, *styles, *masks], json=json)
     settings = StyleSettings(
         size=size,
         steps=steps,
@@ -74,6 +81,8 @@ def style_command(
         learning_rate=learning_rate,
         style_weights=options.parse_numbers(style_weights, "--style-weights"),
         style_scale=style_scale,
+        keep_color=keep_color,
+        match_histogram=match_histogram,
         content_weight=content_weight,
         style_weight=style_weight,
         tv_weight=tv_weight,
@@ -82,8 +91,11 @@ def style_command(
     chosen = choose_device(device)
     check_output(output, force=force)
     pictures = read_pictures([content, *styles], quiet=quiet)
+    places = read_pictures(masks, quiet=quiet)
     folder = style_artifact(
         model,
+        loss=loss,
+        masks=len(places),
         content_layers=options.parse_layers(content_layers, "--content-layers"),
         style_layers=options.parse_layers(style_layers, "--style-layers"),
         pool=pool,
@@ -91,5 +103,5 @@ def style_command(
         prototxt=prototxt,
     )
     artifact = open_artifact(folder, chosen, quiet=quiet)
-    events = style(artifact, pictures[0], pictures[1:], settings)
+    events = style(artifact, pictures[0], pictures[1:], settings, masks=places)
     run_to_file(events, output, chosen.name, force=force, quiet=quiet, json=json)

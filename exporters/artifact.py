@@ -197,6 +197,7 @@ def _manifest(
                 "layer": term.layer,
                 "weight": term.weight,
                 "target": f"target.{term.name}" if _has_target(graphs.training, term.name) else None,
+                "mask": term.mask,
                 "given": _has_target(graphs.training, term.name) and not _has_target(graphs.evaluation, term.name),
             }
             for term in objective.terms

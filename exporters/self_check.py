@@ -34,7 +34,8 @@ def pattern(shape: Sequence[int], seed: int) -> np.ndarray[Any, Any]:
 
 
 def self_check(graphs: LossGraphs) -> dict[str, Any]:
-    """Run both graphs on seeded pictures: targets (those that are given, too) from seed 1, the image from seed 2.
+    """Run both graphs on seeded pictures: targets (those that are given, too) from seed 1, the image from seed 2, masks
+    that are all ones.
 
     Returns sizes, seeds, ``loss``, ``losses`` by term, ``gradient_norm`` (L2), and relative ``tolerance``s: max
     pooling's switches can flip between implementations, which moves the gradient by a few thousandths.
@@ -48,7 +49,9 @@ def self_check(graphs: LossGraphs) -> dict[str, Any]:
     if graphs.evaluation is not None:
         feeds = _run(graphs.evaluation, {"image": pattern(shape, seed=1)})
     for value in graphs.training.graph.input:
-        if value.name.startswith("target.") and value.name not in feeds:
+        if value.name.startswith("mask."):
+            feeds[value.name] = np.ones((1, 1, 1, 1), np.float32)
+        elif value.name.startswith("target.") and value.name not in feeds:
             feeds[value.name] = pattern([d.dim_value for d in value.type.tensor_type.shape.dim], seed=1)
     results = _run(graphs.training, {**feeds, "image": pattern(shape, seed=2)})
     terms = {name.removeprefix("loss."): float(v) for name, v in results.items() if name.startswith("loss.")}

@@ -26,33 +26,61 @@ if TYPE_CHECKING:
         UnknownLayerError,
         UnsupportedOperatorError,
     )
-    from pixelgrad.exporters import dream_objective, style_objective, value_and_gradient, vjp, write_artifact
+    from pixelgrad.exporters import (
+        dream_objective,
+        inversion_objective,
+        style_objective,
+        texture_objective,
+        value_and_gradient,
+        vjp,
+        write_artifact,
+    )
     from pixelgrad.networks import load_network
     from pixelgrad.runtime import (
         Artifact,
         DreamSettings,
         FrameEvent,
+        InversionSettings,
         Picture,
         StepEvent,
         StyleSettings,
+        TextureSettings,
         ZoomSettings,
         read_image,
     )
-    from pixelgrad.tasks import dream_artifact, style_artifact, stylize
+    from pixelgrad.tasks import (
+        dream_artifact,
+        inversion_artifact,
+        invert,
+        invert_depth,
+        style_artifact,
+        stylize,
+        texture_artifact,
+        texture_row,
+    )
     from pixelgrad.tasks.dream import dream
+    from pixelgrad.tasks.texture import texture
     from pixelgrad.tasks.zoom import zoom
     from pixelgrad.version import __version__
 
 _HOMES = {
     "pixelgrad.errors": (
-        "ArtifactError DeviceError DivergedError DownloadError ImageError NetworkError OutputError PixelgradError "
-        "SettingsError UnknownLayerError UnsupportedOperatorError"
+        "ArtifactError DeviceError DivergedError DownloadError ImageError NetworkError OutputError "
+        "PixelgradError SettingsError UnknownLayerError UnsupportedOperatorError"
     ),
-    "pixelgrad.exporters": "dream_objective style_objective value_and_gradient vjp write_artifact",
-    "pixelgrad.networks": "load_network",
-    "pixelgrad.runtime": "Artifact DreamSettings FrameEvent Picture StepEvent StyleSettings ZoomSettings read_image",
-    "pixelgrad.tasks": "dream dream_artifact style_artifact stylize zoom",
-    "pixelgrad.version": "__version__",
+    "pixelgrad.exporters": (
+        "dream_objective inversion_objective style_objective texture_objective value_and_gradient vjp write_artifact"
+    ),
+    "pixelgrad.networks": ("load_network"),
+    "pixelgrad.runtime": (
+        "Artifact DreamSettings FrameEvent InversionSettings Picture StepEvent StyleSettings "
+        "TextureSettings ZoomSettings read_image"
+    ),
+    "pixelgrad.tasks": (
+        "dream dream_artifact inversion_artifact invert invert_depth style_artifact stylize texture "
+        "texture_artifact texture_row zoom"
+    ),
+    "pixelgrad.version": ("__version__"),
 }
 _WHERE = {name: module for module, names in _HOMES.items() for name in names.split()}
 
@@ -65,6 +93,7 @@ __all__ = [
     "DreamSettings",
     "FrameEvent",
     "ImageError",
+    "InversionSettings",
     "NetworkError",
     "OutputError",
     "Picture",
@@ -72,6 +101,7 @@ __all__ = [
     "SettingsError",
     "StepEvent",
     "StyleSettings",
+    "TextureSettings",
     "UnknownLayerError",
     "UnsupportedOperatorError",
     "ZoomSettings",
@@ -79,11 +109,19 @@ __all__ = [
     "dream",
     "dream_artifact",
     "dream_objective",
+    "inversion_artifact",
+    "inversion_objective",
+    "invert",
+    "invert_depth",
     "load_network",
     "read_image",
     "style_artifact",
     "style_objective",
     "stylize",
+    "texture",
+    "texture_artifact",
+    "texture_objective",
+    "texture_row",
     "value_and_gradient",
     "vjp",
     "write_artifact",

@@ -13,7 +13,21 @@ from pixelgrad.runtime.events import FrameEvent, StepEvent
 from pixelgrad.runtime.frames import FrameFolder
 from pixelgrad.runtime.images import Picture, read_image, read_recipe, write_image
 from pixelgrad.runtime.optimizers import LBFGS, Adam, Optimizer
-from pixelgrad.runtime.tasks import DreamSettings, StyleSettings, ZoomSettings, dream, style, zoom, zoom_recipe
+from pixelgrad.runtime.tasks import (
+    DreamSettings,
+    InversionSettings,
+    StyleSettings,
+    TextureSettings,
+    ZoomSettings,
+    dream,
+    invert,
+    invert_depth,
+    style,
+    texture,
+    texture_row,
+    zoom,
+    zoom_recipe,
+)
 from pixelgrad.runtime.verify import Check, verify
 
 __all__ = [
@@ -28,17 +42,23 @@ __all__ = [
     "Evaluation",
     "FrameEvent",
     "FrameFolder",
+    "InversionSettings",
     "Optimizer",
     "Picture",
     "StepEvent",
     "StyleSettings",
     "Term",
+    "TextureSettings",
     "ZoomSettings",
     "choose_device",
     "dream",
+    "invert",
+    "invert_depth",
     "read_image",
     "read_recipe",
     "style",
+    "texture",
+    "texture_row",
     "verify",
     "write_image",
     "zoom",

@@ -29,7 +29,8 @@ class Term:
     """One summand of the loss.
 
     target: the name of its target input, ``None`` where it has none. given: whether the caller brings that target,
-    rather than a reference image.
+    rather than a reference image. mask: the name of an input, [1, 1, any, any] in [0, 1], that says how much each
+    place counts, ``None`` where all count the same.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Term:
     layer: str | None
     weight: float
     target: str | None
+    mask: str | None
     given: bool
 
 
@@ -128,9 +130,11 @@ class Artifact:
     ) -> Evaluation:
         """Loss and gradient at ``image``.
 
-        targets: every ``target.*`` input. weights: by term name, where they differ from the artifact's own.
+        targets: every ``target.*`` input, and ``mask.*`` where not every place counts.
+        weights: by term name, where they differ from the artifact's own.
         """
-        feeds: dict[str, Any] = {"image": image, **targets}
+        everywhere = {term.mask: np.ones((1, 1, 1, 1), np.float32) for term in self.terms if term.mask is not None}
+        feeds: dict[str, Any] = {"image": image, **everywhere, **targets}
         for name, weight in (weights or {}).items():
             feeds[f"weight.{name}"] = np.asarray(weight, np.float32)
         loss, gradient, *losses = self.training.run(self._outputs, feeds)

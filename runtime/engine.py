@@ -62,15 +62,21 @@ class Plan:
 
 @dataclass(frozen=True)
 class Finish:
-    """Turns the pixels of a step into its picture: lays an alpha channel back on and writes the recipe in."""
+    """Turns the pixels of a step into its picture: lays an alpha channel back on and writes the recipe in.
+
+    colour: a last change of the colours, of pixels [H, W, 3]; what it puts outside of [0, 1] is clipped.
+    """
 
     recipe: dict[str, Any]
     alpha: Array | None = None
+    colour: Callable[[Array], Array] | None = None
 
     def __call__(self, image: Array) -> Picture:
         """image: float32 [1, 3, H, W] in [0, 1]; the alpha channel is fitted to it."""
         height, width = image.shape[2:]
         alpha = None if self.alpha is None else resize(self.alpha, (width, height), clip=True)
+        if self.colour is not None:
+            image = self.colour(image[0].transpose(1, 2, 0)).transpose(2, 0, 1)[None]
         return Picture.from_nchw(image, alpha, self.recipe)
 
 
@@ -87,7 +93,7 @@ def descend(
     optimizer: Optimizer,
     plan: Plan,
     scale: int,
-    finish: Finish,
+    finish: Callable[[Array], Picture],
     targets: Mapping[str, Array],
     weights: Mapping[str, float] | None = None,
     *,

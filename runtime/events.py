@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pixelgrad.runtime.images import Picture
 
@@ -20,6 +20,7 @@ class StepEvent:
     seconds: since the task began.
     progress: the share of all the work that is done, from 0 to 1; a step at a large size is more work.
     picture: makes the picture as it is now; costs nothing until it is called.
+    measures: what else a task has to report of its picture, by name; most have nothing before their last step.
     """
 
     scale: int
@@ -33,6 +34,7 @@ class StepEvent:
     seconds: float
     progress: float
     picture: Callable[[], Picture]
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

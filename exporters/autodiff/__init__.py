@@ -17,6 +17,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.autodiff import rules as _rules  # noqa: F401  (fills the table)
+from pixelgrad.exporters.autodiff.closed_form import CLOSED_FORM, closed_form, lower_closed_forms
 from pixelgrad.exporters.autodiff.driver import append_gradient
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import NON_DIFFERENTIABLE, RULES, Rule, RuleFunction, overlay, rule
@@ -29,6 +30,7 @@ __all__ = [
     "Emitter",
     "Rule",
     "append_value_and_gradient",
+    "closed_form",
     "rule",
     "value_and_gradient",
     "vjp",
@@ -116,12 +118,13 @@ def append_value_and_gradient(
     if loss not in graph.outputs:
         graph.outputs.append(loss)
     one = Emitter(graph).const(np.ones(shape, dtype=_floating_dtype(loss).numpy()))
-    gradients = append_gradient(graph, {loss: one}, wrt, overlay(rules))
+    gradients = append_gradient(graph, {loss: one}, wrt, overlay({**CLOSED_FORM, **(rules or {})}))
     return _publish(graph, wrt, gradients)
 
 
 def finish(model: ir.Model) -> onnx.ModelProto:
     """Drop what nothing needs and serialise; the result passes ``onnx.checker``."""
+    lower_closed_forms(model.graph)
     RemoveUnusedNodesPass()(model)
     return from_opset18(model)
 

@@ -2,6 +2,7 @@
 
 from pixelgrad.exporters.networks.converted import companions, fingerprint
 from pixelgrad.exporters.networks.defaults import default_dream_layers, default_layers
+from pixelgrad.exporters.networks.depth import depth_layers
 from pixelgrad.exporters.networks.geometry import Geometry, minimum_size
 from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, load_network, settle_size, upstream
 from pixelgrad.exporters.networks.readers import Reading, read_network
@@ -20,6 +21,7 @@ __all__ = [
     "companions",
     "default_dream_layers",
     "default_layers",
+    "depth_layers",
     "fingerprint",
     "from_torch",
     "load_network",

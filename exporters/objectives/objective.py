@@ -13,7 +13,7 @@ import onnx_ir as ir
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient, finish
 from pixelgrad.exporters.networks import IMAGE, Geometry, Network, minimum_size, settle_size, upstream
-from pixelgrad.exporters.objectives.terms import Term
+from pixelgrad.exporters.objectives.terms import TINY, Term
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.exporters.profiles import apply_profile
@@ -157,7 +157,10 @@ def _training(
             if shape is not None:
                 target = ir.Value(name=f"target.{term.name}", shape=shape, type=_FLOAT)
                 graph.inputs.append(target)
-            loss = term.loss(op, features, target)
+            if term.mask is None:
+                loss = term.loss(op, features, target)
+            else:
+                loss = term.masked_loss(op, features, target, _position_weights(op, term.mask, features))
             loss = _output(op, loss, f"loss.{term.name}")
             weight = np.asarray(term.weight, dtype=np.float32)
             weighted = op.Mul(loss, add_weight(graph, f"weight.{term.name}", weight, overridable=True))
@@ -177,6 +180,20 @@ def _append_gradient(model: ir.Model, loss: ir.Value, image: ir.Value) -> None:
     (gradient,) = append_value_and_gradient(model.graph, loss, [image])
     gradient.name = "gradient"
     gradient.shape = image.shape
+
+
+def _position_weights(op: Emitter, name: str, features: ir.Value) -> ir.Value:
+    """The mask input ``name`` fitted to the layer: [1, 1, positions], of mean 1."""
+    graph = op.graph
+    mask = next((value for value in graph.inputs if value.name == name), None)
+    if mask is None:
+        mask = ir.Value(name=name, shape=ir.Shape([1, 1, f"{name}.height", f"{name}.width"]), type=_FLOAT)
+        graph.inputs.append(mask)
+    sizes = op.Concat(op.value([1, 1]), op.Shape(features, start=2), axis=0)
+    fitted = op.Reshape(op.Resize(mask, None, None, sizes, mode="linear"), [1, 1, -1])
+    weights = op.Div(fitted, op.Clip(op.ReduceMean(fitted, keepdims=0), TINY))
+    weights.shape = ir.Shape([1, 1, None])
+    return weights
 
 
 def _probe_target(term: Term, features: ir.Value) -> ir.Shape | None:

@@ -5,24 +5,32 @@ from __future__ import annotations
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.networks import Network, default_layers
 from pixelgrad.exporters.objectives.layers import Layers, layer_weights
+from pixelgrad.exporters.objectives.moments import Moments
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Content, Gram, Term, TotalVariation
+
+STYLE_LOSSES = {"gram": Gram, "moments": Moments}
 
 
 def style_objective(
     network: Network,
     *,
+    loss: str = "moments",
+    masks: int = 0,
     content_layers: Layers | None = None,
     style_layers: Layers | None = None,
-    content_weight: float = 0.1,
+    content_weight: float = 0.05,
     style_weight: float = 1.0,
-    tv_weight: float = 2.0,
+    tv_weight: float = 0.2,
 ) -> Objective:
-    """Content, Gram style and total variation over ``network``.
+    """Content, style and total variation over ``network``.
 
+    loss: ``gram``, correlations of features, or ``moments``, the Wasserstein distance of their Gaussians.
+    masks: with so many style pictures in their own places, each has its own terms, whose inputs ``mask.1``, ... say
+        where; without, there is one style for the whole image.
     content_layers, style_layers: layer names, or names with relative weights; those of the catalogue, or chosen by
-        the network's strides, by default. Weights of a kind are normalised to sum to its weight. Style layers
-        given by name alone are weighted 16 : 8 : 4 : 2 : 1 from shallow to deep; content layers equally.
+        the network's strides, by default. Weights of a kind are normalised to sum to its weight; layers given
+        by name alone are weighted equally.
     content_weight, style_weight, tv_weight: weights of the kinds; zero leaves a kind out.
 
     Raises :class:`UnknownLayerError` and :class:`SettingsError`.
@@ -30,19 +38,29 @@ def style_objective(
     for name, weight in (("content", content_weight), ("style", style_weight), ("tv", tv_weight)):
         if not 0 <= weight < float("inf"):
             raise SettingsError(f"the {name} weight is {weight}; it must be a number from 0 up")
+    if loss not in STYLE_LOSSES:
+        raise SettingsError(f"loss is {loss!r}; it must be one of {', '.join(STYLE_LOSSES)}")
+    if masks < 0:
+        raise SettingsError(f"masks is {masks}; it must be a whole number from 0 up")
     default_style, default_content = default_layers(network)
-    content = layer_weights(default_content if content_layers is None else content_layers, ratio=1.0)
-    style = layer_weights(default_style if style_layers is None else style_layers, ratio=2.0)
+    content = layer_weights(default_content if content_layers is None else content_layers)
+    style = layer_weights(default_style if style_layers is None else style_layers)
     terms: list[Term] = []
-    for kind, layers, weight in ((Content, content, content_weight), (Gram, style, style_weight)):
-        if not weight:
-            continue
-        for layer, share in layers.items():
-            tensor = str(network.layer(layer).name)
-            terms.append(kind(f"{'content' if kind is Content else 'style'}.{tensor}", tensor, weight * share))
+    for layer, share in content.items() if content_weight else ():
+        tensor = str(network.layer(layer).name)
+        terms.append(Content(f"content.{tensor}", tensor, content_weight * share))
+    kind = STYLE_LOSSES[loss]
+    for layer, share in style.items() if style_weight else ():
+        tensor, weight = str(network.layer(layer).name), style_weight * share
+        if not masks:
+            terms.append(kind(f"style.{tensor}", tensor, weight))
+        for place in range(1, masks + 1):
+            terms.append(kind(f"style.{tensor}.{place}", tensor, weight / masks, mask=f"mask.{place}"))
     if tv_weight:
         terms.append(TotalVariation("tv", None, tv_weight))
     settings = {
+        "loss": loss,
+        "masks": masks,
         "content_layers": content,
         "style_layers": style,
         "content_weight": content_weight,

@@ -8,15 +8,17 @@ with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff import Emitter
+from pixelgrad.exporters.autodiff.rules.window import END
 from pixelgrad.exporters.opset18.shapes import dims, rank
 
-# A squared distance is never divided by less: a black reference image has no features to speak of.
-_TINY = 1e-8
+#: A squared distance is never divided by less: a black reference image has no features to speak of.
+TINY = 1e-8
+_FLAT = (0.1 / 255) ** 2
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,14 @@ class Term:
     name: ``kind.layer``; the artifact's ``target.<name>``, ``weight.<name>`` and ``loss.<name>`` bear it.
     layer: tensor name in the network, ``None`` for a term on the image itself.
     weight: the default weight.
+    mask: the name of an input, [1, 1, any height, any width], that says how much each place counts, for a term that
+        has :meth:`masked_loss`; ``None`` where all count the same.
     """
 
     name: str
     layer: str | None
     weight: float
+    mask: str | None = field(default=None, kw_only=True)
 
     @property
     def kind(self) -> str:
@@ -48,65 +53,119 @@ class Term:
         """A scalar from the features of the image and the target."""
         raise NotImplementedError
 
+    def masked_loss(
+        self, op: Emitter, features: ir.Value, target: ir.Value | None, weights: ir.Value | None
+    ) -> ir.Value:
+        """:meth:`loss` with each position weighted: weights [1, 1, positions], of mean 1, or ``None``."""
+        raise NotImplementedError
+
 
 class Content(Term):
-    """Feature reconstruction (Gatys et al. 2016, equation 1)."""
+    """||phi - phi0||^2 / ||phi0||^2 for the features phi of the image and phi0 of the reference.
+
+    Feature reconstruction (Mahendran & Vedaldi 2014, section 2; Gatys et al. 2016, equation 1, up to a constant).
+    """
 
     def target(self, op: Emitter, features: ir.Value) -> ir.Value:
         return op.Identity(features)
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
         assert target is not None
-        return relative_error(op, features, target)
+        return normalised_square(op, features, target)
 
 
 class Gram(Term):
-    """Correlations of features, whatever their place (Gatys et al. 2016, equations 3 and 4)."""
+    """||G - T||^2 / ||T||^2, squared Frobenius norms, for the Gram matrices G of the image and T of the reference.
+
+    Gatys et al. 2015 and 2016 (equations 3 and 4) write 1 / (4 N^2 M^2) sum (G - T)^2 with G = F F' over N features at
+    M positions. Ours departs in two constants: G is divided by the number of positions, so that image and reference
+    may differ in size, and the sum by ||T||^2 instead of 4 N^2, so that one set of weights serves any network. (Theirs
+    was rescaled beforehand to a mean activation of one, which does the same for that network alone.) The minimum of
+    one such term is the same image.
+    """
 
     def target(self, op: Emitter, features: ir.Value) -> ir.Value:
         return gram_matrix(op, features)
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
+        return self.masked_loss(op, features, target, None)
+
+    def masked_loss(
+        self, op: Emitter, features: ir.Value, target: ir.Value | None, weights: ir.Value | None
+    ) -> ir.Value:
         assert target is not None
-        return relative_error(op, gram_matrix(op, features), target)
+        return normalised_square(op, gram_matrix(op, features, weights), target)
 
 
+@dataclass(frozen=True)
 class TotalVariation(Term):
-    """Mean squared difference of neighbouring pixels (Mahendran & Vedaldi 2014, equation 4 with beta = 2)."""
+    """How much neighbouring pixels differ: their mean squared difference, for ``beta`` = 2.
+
+    Other ``beta``: the mean over pixels of (dx^2 + dy^2)^(beta / 2) (Mahendran & Vedaldi 2014, equation 4): 1 punishes
+    a sharp edge no more than a soft one.
+    """
+
+    beta: float = 2.0
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
+        if self.beta != 2:
+            return self._general(op, features)
         total = None
         for axis in (2, 3):
-            ahead = op.Slice(features, [1], [2**62], [axis])
+            ahead = op.Slice(features, [1], [END], [axis])
             behind = op.Slice(features, [0], [-1], [axis])
             difference = op.Sub(ahead, behind)
-            part = op.ReduceSum(op.Mul(difference, difference), keepdims=0)
+            part = sum_of_squares(op, difference)
             total = part if total is None else op.Add(total, part)
         assert total is not None
         return op.Div(total, op.Cast(op.Size(features), to=int(ir.DataType.FLOAT)))
 
+    def _general(self, op: Emitter, features: ir.Value) -> ir.Value:
+        """Over all pixels but the last of each row and column, whose gradient is not known."""
+        here = op.Slice(features, [0, 0], [-1, -1], [2, 3])
+        squares = None
+        for starts, ends in (([1, 0], [END, -1]), ([0, 1], [-1, END])):
+            there = op.Slice(features, starts, ends, [2, 3])
+            difference = op.Sub(there, here)
+            square = op.Mul(difference, difference)
+            squares = square if squares is None else op.Add(squares, square)
+        assert squares is not None
+        # Smooth where both differences vanish: below a tenth of an 8-bit step.
+        smooth = op.Add(squares, _FLAT)
+        return op.ReduceMean(op.Sqrt(smooth) if self.beta == 1 else op.Pow(smooth, self.beta / 2), keepdims=0)
 
-def gram_matrix(op: Emitter, features: ir.Value) -> ir.Value:
-    """F F' / positions for features [N, C, H, W] (or [N, C]): [N, C, C]."""
-    channels = dims(features)[1]
-    flat = op.Reshape(features, [0, 0, -1])
-    if rank(features) == 2:
-        flat = op.Reshape(features, [0, 0, 1])
-    flat.shape = ir.Shape([dims(features)[0], channels, None])
+
+def gram_matrix(op: Emitter, features: ir.Value, weights: ir.Value | None = None) -> ir.Value:
+    """F F' / positions for features [N, C, H, W] (or [N, C]): [N, C, C]; with ``weights``, the weighted mean."""
+    flat = flattened(op, features)
+    if weights is not None:
+        shape = flat.shape
+        flat = op.Mul(flat, op.Sqrt(weights))
+        flat.shape = shape
     products = op.MatMul(flat, op.Transpose(flat, perm=[0, 2, 1]))
-    positions = op.Cast(op.Size(op.Slice(flat, [0, 0], [1, 1], [0, 1])), to=int(ir.DataType.FLOAT))
-    gram = op.Div(products, positions)
-    gram.shape = ir.Shape([dims(features)[0], channels, channels])
+    gram = op.Div(products, positions(op, flat))
+    gram.shape = ir.Shape([*dims(features)[:2], dims(features)[1]])
     return gram
 
 
-def relative_error(op: Emitter, value: ir.Value, target: ir.Value) -> ir.Value:
-    """(sum d^2 / sum |d|) / (sum t^2 / sum |t|) for d = value - target."""
-    difference = op.Sub(value, target)
-    return op.Div(_typical_size(op, difference), op.Max(_typical_size(op, target), _TINY))
+def flattened(op: Emitter, features: ir.Value) -> ir.Value:
+    """Features [N, C, H, W] or [N, C] as [N, C, positions]."""
+    flat = op.Reshape(features, [0, 0, 1] if rank(features) == 2 else [0, 0, -1])
+    flat.shape = ir.Shape([*dims(features)[:2], None])
+    return flat
 
 
-def _typical_size(op: Emitter, value: ir.Value) -> ir.Value:
-    """sum v^2 / sum |v|: the mean of |v|, weighted by |v|."""
-    square = op.ReduceSum(op.Mul(value, value), keepdims=0)
-    return op.Div(square, op.Add(op.ReduceSum(op.Abs(value), keepdims=0), _TINY))
+def positions(op: Emitter, flat: ir.Value) -> ir.Value:
+    """How many there are in [N, C, positions], as a floating-point scalar."""
+    return op.Cast(op.Size(op.Slice(flat, [0, 0], [1, 1], [0, 1])), to=int(flat.dtype or ir.DataType.FLOAT))
+
+
+def normalised_square(op: Emitter, value: ir.Value, target: ir.Value) -> ir.Value:
+    """||value - target||^2 / ||target||^2."""
+    error = sum_of_squares(op, op.Sub(value, target))
+    return op.Div(error, op.Clip(sum_of_squares(op, target), TINY))
+
+
+def sum_of_squares(op: Emitter, value: ir.Value) -> ir.Value:
+    """A scalar. (CoreML has no ReduceSumSquare.)"""
+    return op.ReduceSum(op.Mul(value, value), keepdims=0)

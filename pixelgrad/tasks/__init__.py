@@ -2,7 +2,9 @@
 
 from pixelgrad.tasks.common import find_network
 from pixelgrad.tasks.dream import dream, dream_artifact, dream_subject
+from pixelgrad.tasks.inversion import inversion_artifact, inversion_artifacts, invert, invert_depth
 from pixelgrad.tasks.style import style_artifact, stylize
+from pixelgrad.tasks.texture import texture, texture_artifact, texture_artifacts, texture_row
 from pixelgrad.tasks.zoom import ZoomRun, check_zoom_output, zoom
 
 __all__ = [
@@ -12,7 +14,15 @@ __all__ = [
     "dream_artifact",
     "dream_subject",
     "find_network",
+    "inversion_artifact",
+    "inversion_artifacts",
+    "invert",
+    "invert_depth",
     "style_artifact",
     "stylize",
+    "texture",
+    "texture_artifact",
+    "texture_artifacts",
+    "texture_row",
     "zoom",
 ]

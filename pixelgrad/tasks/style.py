@@ -27,9 +27,11 @@ __all__ = ["style_artifact", "stylize"]
 def style_artifact(
     model: str | Path | None = None,
     *,
+    loss: str = "moments",
+    masks: int = 0,
     content_layers: Layers | None = None,
     style_layers: Layers | None = None,
-    pool: str = "max",
+    pool: str = "avg",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
 ) -> Path:
@@ -41,11 +43,16 @@ def style_artifact(
 
     def build(network: Network) -> Objective:
         objective: Objective = exporters().style_objective(
-            network, content_layers=content_layers, style_layers=style_layers
+            network, loss=loss, masks=masks, content_layers=content_layers, style_layers=style_layers
         )
         return objective
 
-    key = {"content_layers": plain_layers(content_layers), "style_layers": plain_layers(style_layers)}
+    key = {
+        "loss": loss,
+        "masks": masks,
+        "content_layers": plain_layers(content_layers),
+        "style_layers": plain_layers(style_layers),
+    }
     return task_artifact("style", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt)
 
 
@@ -56,9 +63,11 @@ def stylize(
     *,
     model: str | Path | None = None,
     device: str = "auto",
+    loss: str = "moments",
+    masks: Sequence[ImageSource] | None = None,
     content_layers: Layers | None = None,
     style_layers: Layers | None = None,
-    pool: str = "max",
+    pool: str = "avg",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
     on_step: OnStep | None = None,
@@ -72,8 +81,10 @@ def stylize(
         styles.
     model: a network file, or a name (``pixelgrad models list``); the bundled network by default.
     device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``directml``, ``webgpu``, ``openvino`` or ``coreml``.
+    loss: ``moments``, the Wasserstein distance of Gaussians over features, or ``gram``, as in the paper.
+    masks: one picture for each style, white where it is wanted.
     content_layers, style_layers: layer names, or names with relative weights.
-    pool: ``avg`` to replace max pooling by average pooling.
+    pool: ``avg`` replaces max pooling by average pooling, as in the paper; ``max`` leaves it.
     preprocess: how the network wants its input, where that is not known (``pixelgrad.models.PREPROCESSINGS``).
     prototxt: the description of a Caffe network, where it is not the one beside it.
     on_step: called with a :class:`StepEvent` after every step.
@@ -89,12 +100,16 @@ def stylize(
     chosen.check(len(sources))
     picture = read_image(content)
     pictures = [read_image(source) for source in sources]
+    places = None if masks is None else [read_image(source) for source in masks]
     folder = style_artifact(
         model,
+        loss=loss,
+        masks=len(places or ()),
         content_layers=content_layers,
         style_layers=style_layers,
         pool=pool,
         preprocess=preprocess,
         prototxt=prototxt,
     )
-    return last_picture(style(Artifact(folder, device=device), picture, pictures, chosen), on_step)
+    events = style(Artifact(folder, device=device), picture, pictures, chosen, masks=places)
+    return last_picture(events, on_step)

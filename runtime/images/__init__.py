@@ -5,6 +5,8 @@
 """
 
 from pixelgrad.runtime.images.encoding import encode_image
+from pixelgrad.runtime.images.histograms import match_histogram
+from pixelgrad.runtime.images.lab import lab_from_srgb, srgb_from_lab
 from pixelgrad.runtime.images.opening import MAX_PIXELS
 from pixelgrad.runtime.images.picture import Picture
 from pixelgrad.runtime.images.reading import ImageSource, read_image, read_recipe
@@ -21,10 +23,13 @@ __all__ = [
     "check_place",
     "encode_image",
     "fit_size",
+    "lab_from_srgb",
+    "match_histogram",
     "read_image",
     "read_recipe",
     "resize",
     "sheet",
+    "srgb_from_lab",
     "write_image",
     "written_beside",
 ]

@@ -1,7 +1,24 @@
 """What can be done with an artifact; each task is a generator of events."""
 
 from pixelgrad.runtime.tasks.dream import DreamSettings, dream
+from pixelgrad.runtime.tasks.inversion import InversionSettings, invert, invert_depth
 from pixelgrad.runtime.tasks.style import INITS, StyleSettings, style
+from pixelgrad.runtime.tasks.texture import TextureSettings, texture, texture_row
 from pixelgrad.runtime.tasks.zoom import ZoomSettings, zoom, zoom_recipe
 
-__all__ = ["INITS", "DreamSettings", "StyleSettings", "ZoomSettings", "dream", "style", "zoom", "zoom_recipe"]
+__all__ = [
+    "INITS",
+    "DreamSettings",
+    "InversionSettings",
+    "StyleSettings",
+    "TextureSettings",
+    "ZoomSettings",
+    "dream",
+    "invert",
+    "invert_depth",
+    "style",
+    "texture",
+    "texture_row",
+    "zoom",
+    "zoom_recipe",
+]

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pixelgrad.errors import SettingsError
+from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.runtime.artifact import Artifact
+from pixelgrad.runtime.colours import KEEP_COLOR, recoloured, with_colours_of, with_histogram_of
 from pixelgrad.runtime.engine import Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
-from pixelgrad.runtime.images import Picture, fit_size
+from pixelgrad.runtime.images import Picture, fit_size, resize
 from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import COARSEST, scale_sizes, share_steps
@@ -22,6 +23,8 @@ __all__ = ["INITS", "StyleSettings", "style"]
 
 Array = np.ndarray[Any, Any]
 INITS = ("content", "noise")
+# The share of the picture below which a mask leaves nothing to style.
+_LEAST_AREA = 1e-4
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,13 @@ class StyleSettings:
     steps: gradient evaluations in all, shared among the scales.
     seed: of the noise that ``init="noise"`` starts from.
     init: ``content``, ``noise``, or a picture to start from.
-    optimizer: ``adam`` or ``lbfgs``. learning_rate: of Adam, in pixel values of [0, 1].
+    optimizer: ``lbfgs`` or ``adam``. learning_rate: of Adam, in pixel values of [0, 1].
     style_weights: one for each style picture; equal by default. They are normalised.
     style_scale: how large the style pictures are made, relative to ``size``: smaller gives finer texture.
     coarsest: the long edge of the first scale; ``size`` or more does it all in one.
+    keep_color: ``luminance`` works on L* only and takes a* and b* from the content; ``histogram`` gives the style
+        pictures the content's colours beforehand, by the histograms of L*, a* and b*; ``None`` takes the style's.
+    match_histogram: whether the result gets the histograms of the style pictures' red, green and blue.
     content_weight, style_weight, tv_weight: what the terms of each kind weigh together; ``None`` leaves the
         artifact's own.
     """
@@ -44,11 +50,13 @@ class StyleSettings:
     steps: int = 300
     seed: int = 0
     init: str | Picture = "content"
-    optimizer: str = "adam"
+    optimizer: str = "lbfgs"
     learning_rate: float = 0.02
     style_weights: Sequence[float] | None = None
     style_scale: float = 1.0
     coarsest: int = COARSEST
+    keep_color: str | None = None
+    match_histogram: bool = False
     content_weight: float | None = None
     style_weight: float | None = None
     tv_weight: float | None = None
@@ -62,6 +70,10 @@ class StyleSettings:
         if not isinstance(self.init, Picture) and self.init not in INITS:
             raise SettingsError(f"init is {self.init!r}; it must be {' or '.join(INITS)}, or a picture")
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        if self.keep_color is not None:
+            check_choice("keep_color", self.keep_color, KEEP_COLOR)
+            if self.match_histogram:
+                raise SettingsError("keep_color and match_histogram give the result different colours; choose one")
         if styles < 1:
             raise SettingsError("a style transfer needs at least one style picture")
         weights = self.style_weights
@@ -73,12 +85,18 @@ class StyleSettings:
 
 
 def style(
-    artifact: Artifact, content: Picture, styles: Sequence[Picture], settings: StyleSettings | None = None
+    artifact: Artifact,
+    content: Picture,
+    styles: Sequence[Picture],
+    settings: StyleSettings | None = None,
+    *,
+    masks: Sequence[Picture] | None = None,
 ) -> Iterator[StepEvent]:
     """Give ``content`` the style of ``styles``, from coarse to fine; yields an event after every step.
 
-    artifact: one of kind ``style``. The last event's picture is the result: ``settings.size`` pixels along its long
-    edge, with the content's alpha channel, and a recipe.
+    artifact: one of kind ``style``. masks: one for each style picture, white where it is wanted, for an artifact that
+    was made for as many; they may overlap and are fitted to the picture. The last event's picture is the result:
+    ``settings.size`` pixels along its long edge, with the content's alpha channel, and a recipe.
 
     Raises :class:`SettingsError` and :class:`ImageError` before the first step, and :class:`DivergedError`, with the
     last good image, where the loss stops being a number.
@@ -88,15 +106,37 @@ def style(
     check_content("photo", content)
     for number, picture in enumerate(styles, 1):
         check_content(f"painting {number}", picture)
-    weights = _term_weights(artifact, settings)
+    places = _places(artifact, styles, masks)
+    weights = _term_weights(artifact, settings, places)
     sizes = _sizes(artifact, content, settings)
     artifact.check_size(np.broadcast_to(np.float32(0), (1, 3, *sizes[-1][::-1])))
-    return _run(artifact, content, styles, settings, sizes, weights)
+    return _run(artifact, content, styles, settings, places, sizes, weights)
 
 
-def _term_weights(artifact: Artifact, settings: StyleSettings) -> dict[str, float]:
-    """The weight of each term whose kind has a weight in the settings, in the proportions of the artifact."""
-    weights: dict[str, float] = {}
+def _places(artifact: Artifact, styles: Sequence[Picture], masks: Sequence[Picture] | None) -> list[Array]:
+    """For each mask, how much each of its pixels counts: float32 [H, W]."""
+    wanted = len({term.mask for term in artifact.terms if term.mask is not None})
+    given = masks or ()
+    if len(given) not in (0, len(styles)):
+        raise SettingsError(f"there are {len(styles)} style pictures and {len(given)} masks; give one for each")
+    if len(given) != wanted:
+        raise SettingsError(f"the artifact was made for {wanted} masks, not for {len(given)}; export one for as many")
+    places = [mask.flattened().pixels.mean(axis=2) for mask in given]
+    for number, place in enumerate(places, 1):
+        if place.mean() < _LEAST_AREA:
+            raise ImageError(f"mask {number} is black all over; white says where its style is wanted")
+    return places
+
+
+def _term_weights(artifact: Artifact, settings: StyleSettings, places: Sequence[Array]) -> dict[str, float]:
+    """The weight of each term whose kind has a weight in the settings, in the proportions of the artifact.
+
+    A masked style weighs as much as its place is large, so that a pixel feels the same pull wherever it is.
+    """
+    shares = _shares(settings, len(places)) if places else []
+    areas = [share * len(places) ** 2 * float(place.mean()) for share, place in zip(shares, places, strict=True)]
+    factors = {f"mask.{number}": area for number, area in enumerate(areas, 1)}
+    weights = {term.name: term.weight * factors[term.mask] for term in artifact.terms if term.mask}
     for kind in ("content", "style", "tv"):
         wanted = getattr(settings, f"{kind}_weight")
         if wanted is None:
@@ -107,7 +147,7 @@ def _term_weights(artifact: Artifact, settings: StyleSettings) -> dict[str, floa
             raise SettingsError(
                 f"the artifact has no {kind} term, so its weight cannot be {wanted}; export it with one"
             )
-        weights |= {term.name: wanted * term.weight / total for term in terms}
+        weights |= {term.name: wanted * weights.get(term.name, term.weight) / total for term in terms}
     return weights
 
 
@@ -123,11 +163,18 @@ def _run(
     content: Picture,
     styles: Sequence[Picture],
     settings: StyleSettings,
+    places: Sequence[Array],
     sizes: Sequence[tuple[int, int]],
     weights: Mapping[str, float],
 ) -> Iterator[StepEvent]:
-    pictures = {"content": content, "styles": styles}
-    finish = Finish(make_recipe("style", artifact, settings, sizes[-1], pictures), content.alpha)
+    pictures = {"content": content, "styles": styles, "masks": [Picture.from_array(place) for place in places] or None}
+    colour = None
+    if settings.keep_color == "luminance":
+        colour = with_colours_of(content.flattened())
+    elif settings.match_histogram:
+        colour = with_histogram_of([style.flattened() for style in styles])
+    finish = Finish(make_recipe("style", artifact, settings, sizes[-1], pictures), content.alpha, colour)
+    content, styles = recoloured(content, styles, settings.keep_color)
     shares = share_steps(settings.steps, len(sizes))
     plan = Plan([(*size, share) for size, share in zip(sizes, shares, strict=True)])
     optimizer: Optimizer | None = None
@@ -137,6 +184,8 @@ def _run(
             name: target for name, target in artifact.targets(reference).items() if not name.startswith("target.style.")
         }
         targets |= _style_targets(artifact, styles, settings, max(width, height))
+        for number, place in enumerate(places, 1):
+            targets[f"mask.{number}"] = resize(place, (width, height), "bilinear", clip=True)[None, None]
         if optimizer is None:
             start = _start(reference, settings, width, height)
             optimizer = make_optimizer(settings.optimizer, start, artifact.optimizer, settings.learning_rate)
@@ -154,14 +203,14 @@ def _fitted(picture: Picture, width: int, height: int) -> Array:
 def _style_targets(
     artifact: Artifact, styles: Sequence[Picture], settings: StyleSettings, long_edge: int
 ) -> dict[str, Array]:
-    """The weighted mean of the style pictures' targets.
+    """The weighted mean of the style pictures' targets; each picture's own where each has its own place.
 
     Matching the mean costs no more than matching one, and has the same gradient as the weighted sum of the losses
     to each where those are squared distances.
     """
-    weights = settings.style_weights or [1.0] * len(styles)
+    names = {term.target: term.mask for term in artifact.terms if term.kind == "style" and term.target is not None}
     total: dict[str, Array] = {}
-    for picture, weight in zip(styles, weights, strict=True):
+    for number, (picture, share) in enumerate(zip(styles, _shares(settings, len(styles)), strict=True), 1):
         width, height = fit_size(*picture.size, max(1, round(long_edge * settings.style_scale)))
         if artifact.fixed_size is not None:
             height, width = artifact.fixed_size
@@ -169,10 +218,17 @@ def _style_targets(
         elif max(picture.size) < max(width, height):
             width, height = picture.size
         for name, target in artifact.targets(_fitted(picture, width, height)).items():
-            if name.startswith("target.style."):
-                part = target * np.float32(weight / sum(weights))
-                total[name] = total[name] + part if name in total else part
+            if name not in names or names[name] not in (None, f"mask.{number}"):
+                continue
+            part = target if names[name] else target * np.float32(share)
+            total[name] = total[name] + part if name in total else part
     return total
+
+
+def _shares(settings: StyleSettings, styles: int) -> list[float]:
+    """The style weights, made to sum to one."""
+    weights = settings.style_weights or [1.0] * styles
+    return [weight / sum(weights) for weight in weights]
 
 
 def _start(reference: Array, settings: StyleSettings, width: int, height: int) -> Array:

@@ -106,7 +106,7 @@ def speed(python: Path, packages: Path, sizes: list[int], rounds: int, steps: in
         folder = Path(place)
         write_network(folder / "vgg19.onnx")
         network = load_network(folder / "vgg19.onnx", preprocess="rgb")
-        objective = style_objective(network)
+        objective = style_objective(network, loss="gram")
         write_artifact(network, objective, folder / "standard")
         for size in sizes:
             image, reference = pictures(size)

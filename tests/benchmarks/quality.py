@@ -71,7 +71,7 @@ class Judge:
         network = load_network(path)
         assert network.entry is not None
         layers = dict.fromkeys(network.entry.style_layers, 1.0)
-        self.artifact = artifact(path, folder, style_layers=layers, tv_weight=0.0)
+        self.artifact = artifact(path, folder, loss="gram", style_layers=layers, tv_weight=0.0)
 
     def distances(self, image: Any, targets: Any) -> tuple[float, float]:
         """(style, content)."""

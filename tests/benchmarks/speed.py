@@ -38,7 +38,7 @@ def ours(size: int, steps: int) -> tuple[Any, float]:
     artifact = Artifact(style_artifact(), device="cpu")
     content, painting = (Picture(draw(size, size)) for draw in (landscape, strokes))
     began = now()
-    for event in style(artifact, content, [painting], StyleSettings(size=size, steps=steps)):
+    for event in style(artifact, content, [painting], StyleSettings(size=size, steps=steps, optimizer="adam")):
         last = event
     return last.picture().to_nchw(), began
 
@@ -81,8 +81,7 @@ def torch_eager(size: int, steps: int) -> tuple[Any, Any]:
         return flat @ flat.mT / flat.shape[-1]
 
     def relative(value: Any, target: Any) -> Any:
-        d = value - target
-        return (d * d).sum() / d.abs().sum().clamp_min(1e-8) / ((target * target).sum() / target.abs().sum())
+        return ((value - target) ** 2).sum() / (target * target).sum()
 
     def resized(x: Any, edge: int) -> Any:
         return functional.interpolate(x, (edge, edge), mode="bicubic", antialias=True).clamp(0, 1)
@@ -104,12 +103,12 @@ def torch_eager(size: int, steps: int) -> tuple[Any, Any]:
         average = torch.zeros_like(image)
         for _ in range(count):
             seen = features(image)
-            loss = 0.1 * relative(seen[CONTENT], goal)
+            loss = 0.05 * relative(seen[CONTENT], goal)
             for name in STYLE:
                 loss = loss + 0.2 * relative(gram(seen[name]), goals[name])
             tv = sum((d * d).sum() for d in (image.diff(dim=2), image.diff(dim=3))) / image.numel()
             optimizer.zero_grad()
-            (loss + 2 * tv).backward()
+            (loss + 0.2 * tv).backward()
             optimizer.step()
             with torch.no_grad():
                 image.clamp_(0, 1)

@@ -101,23 +101,21 @@ def torch_eager(folder: str, size: int, pool: str) -> Callable[[], Any]:
         return flat @ flat.mT / flat.shape[-1]
 
     def relative(value: Any, target: Any) -> Any:
-        d = value - target
-        return (d * d).sum() / d.abs().sum() / ((target * target).sum() / target.abs().sum())
+        return ((value - target) ** 2).sum() / (target * target).sum()
 
     image, reference = (torch.from_numpy(p) for p in pictures(size))
     with torch.no_grad():
         seen = features(reference)
         styles, content = {name: gram(seen[name]) for name in STYLE}, seen[CONTENT]
-    shares = {name: 2.0 ** (4 - i) / 31 for i, name in enumerate(STYLE)}
     image.requires_grad_()
 
     def step() -> Any:
         seen = features(image)
-        loss = 0.1 * relative(seen[CONTENT], content)
+        loss = 0.05 * relative(seen[CONTENT], content)
         for name in STYLE:
-            loss = loss + shares[name] * relative(gram(seen[name]), styles[name])
+            loss = loss + 0.2 * relative(gram(seen[name]), styles[name])
         tv = sum((d * d).sum() for d in (image.diff(dim=2), image.diff(dim=3))) / image.numel()
-        return torch.autograd.grad(loss + 2 * tv, image)[0].numpy()
+        return torch.autograd.grad(loss + 0.2 * tv, image)[0].numpy()
 
     return step
 
@@ -158,7 +156,7 @@ def main() -> None:
         write_network(Path(folder) / "vgg19.onnx")
         for pool in arguments.pools:
             network = load_network(f"{folder}/vgg19.onnx", preprocess="rgb", pool=pool)
-            write_artifact(network, style_objective(network), f"{folder}/{pool}")
+            write_artifact(network, style_objective(network, loss="gram"), f"{folder}/{pool}")
         print(f"{'size':>5} {'pool':>4} {'pixelgrad':>10} {'torch':>8} {'ratio':>6} {'memory MB':>16} {'gradient':>9}")
         for size in arguments.sizes:
             for pool in arguments.pools:

@@ -88,7 +88,7 @@ def test_the_artifact_is_exported_once(base: list[Any], monkeypatch: pytest.Monk
     monkeypatch.setenv("PIXELGRAD_HOME", str(tmp_path / "home"))
     (folder / "weights.bin").write_bytes(b"damaged")
     assert invoke(*base, "-q", "-f").exit_code == 0
-    assert invoke(*base, "-q", "-f", "--pool", "avg").exit_code == 0
+    assert invoke(*base, "-q", "-f", "--pool", "max").exit_code == 0
     assert len(list((tmp_path / "home" / "artifacts").iterdir())) == 2
 
 
@@ -115,6 +115,22 @@ def test_several_paintings(base: list[Any], photo: Path) -> None:
     result = invoke(*base[:3], photo, *base[3:], "--style-weights", "1,0.5", "-q")
     assert result.exit_code == 0, result.stderr
     assert "there are 2 style pictures" in error_of(invoke(*base[:3], photo, *base[3:], "--style-weights", "1", "-f"))
+
+
+def test_masks_losses_and_colours(base: list[Any], photo: Path, tmp_path: Path) -> None:
+    for name, box in (("left", (0, 0, 8, 16)), ("right", (8, 0, 16, 16))):
+        mask = Image.new("L", (16, 16))
+        mask.paste(255, box)
+        mask.save(tmp_path / f"{name}.png")
+    masks = ["--style-mask", tmp_path / "left.png", "--style-mask", tmp_path / "right.png"]
+    two = [*base[:3], photo, *base[3:]]
+    losses = json.loads(invoke(*two, *masks, "--json", "--loss", "gram", "--style-layers", "relu1_1").stdout)["loss"]
+    assert set(losses) == {"total", "content.r3", "style.r1.1", "style.r1.2", "tv"}
+    assert "2 style pictures and 1 masks" in error_of(invoke(*two, *masks[:2], "-f"))
+    assert "loss is 'cosine'" in error_of(invoke(*base, "-f", "--loss", "cosine"))
+    assert "the keep_color is 'hue'" in error_of(invoke(*base, "-f", "--keep-color", "hue"))
+    for arguments in (["--keep-color", "luminance"], ["--keep-color", "histogram"], ["--match-histogram"]):
+        assert invoke(*base, "-q", "-f", *arguments).exit_code == 0
 
 
 def test_layers_by_name_and_weight(base: list[Any]) -> None:

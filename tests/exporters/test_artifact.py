@@ -63,10 +63,13 @@ def test_weights_are_written_once_and_only_those_in_use(artifact: Path, net: Pat
         {t.name: {e.key: e.value for e in t.external_data} for t in m.graph.initializer if t.external_data}
         for m in (training, evaluation)
     ]
-    assert set(places[0]) == {"w2", "w3"}
-    assert places[0] == places[1]
+    identity = {name: place for name, place in places[0].items() if name.startswith("constant/")}
+    assert set(places[0]) - set(identity) == {"w2", "w3"}
+    assert len(identity) <= 1  # of the widest layer, in the moment loss
+    assert {name: place for name, place in places[0].items() if name not in identity} == places[1]
     weights = sum(np.prod(t.dims) * 4 for t in onnx.load(net).graph.initializer if t.name in places[0])
-    assert (artifact / "weights.bin").stat().st_size < weights + 200
+    extra = sum(int(place["length"]) for place in identity.values())
+    assert (artifact / "weights.bin").stat().st_size < weights + extra + 200
 
 
 def test_exporting_twice_gives_the_same_bytes(artifact: Path, net: Path, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ from pixelgrad.runtime import Artifact, StyleSettings, read_image, style, verify
 folder, photo, painting = sys.argv[1:]
 artifact = Artifact(folder, device="cpu")
 failed = [check.name for check in verify(artifact) if not check.passed]
-settings = StyleSettings(size=96, steps=20)
+settings = StyleSettings(size=96, steps=20, optimizer="adam")
 events = style(artifact, read_image(photo), [read_image(painting)], settings)
 print(json.dumps({"failed": failed, "losses": [event.loss for event in events]}))
 """
@@ -118,7 +118,7 @@ def _there(python: Path, code: str, *arguments: Path) -> Any:
 def test_both_builders_take_the_same_path(python: Path, tmp_path: Path, photo: Path, painting: Path, pool: str) -> None:
     """The same style transfer: the losses of its first 20 steps agree to 1e-4."""
     network = load_network(chain(tmp_path / "net.onnx", pool=pool))
-    objective = style_objective(network)
+    objective = style_objective(network, loss="gram")
     theirs = write_ort_training_artifact(network, objective, tmp_path / "theirs", size=(64, 96))
     # A graph of one size makes every picture that size.
     read_image(painting).resized(96, 64).save(tmp_path / "painting.png")
@@ -126,7 +126,7 @@ def test_both_builders_take_the_same_path(python: Path, tmp_path: Path, photo: P
     found = _there(python, _RUN, theirs, photo, painting)
     assert found["failed"] == []
     ours = Artifact(write_artifact(network, objective, tmp_path / "ours"), device="cpu")
-    settings = StyleSettings(size=96, steps=20, coarsest=96)
+    settings = StyleSettings(size=96, steps=20, coarsest=96, optimizer="adam")
     events = style(ours, read_image(photo), [read_image(painting)], settings)
     np.testing.assert_allclose(found["losses"], [event.loss for event in events], rtol=1e-4)
 
@@ -135,7 +135,7 @@ def test_both_builders_take_the_same_path(python: Path, tmp_path: Path, photo: P
 def test_onnx_runtimes_own_loop_takes_that_path_too(python: Path, tmp_path: Path) -> None:
     """Module and Optimizer as an application in C# or Java drives them: as Adam without clamping."""
     network = load_network(chain(tmp_path / "net.onnx"))
-    objective = style_objective(network)
+    objective = style_objective(network, loss="gram")
     folder = write_ort_training_artifact(network, objective, tmp_path / "theirs", size=(32, 48))
     ours = Artifact(write_artifact(network, objective, tmp_path / "ours"), device="cpu")
     rng = np.random.default_rng(0)
@@ -163,11 +163,11 @@ def test_what_it_cannot_do_points_to_the_standard_builder(python: Path, tmp_path
 
     network = load_network(shared("weights/googlenet.onnx"))
     with pytest.raises(UnsupportedOperatorError, match=r"cannot differentiate the operator LRN.*--gradient standard"):
-        write_ort_training_artifact(network, style_objective(network), tmp_path / "out", size=(64, 64))
+        write_ort_training_artifact(network, style_objective(network, loss="gram"), tmp_path / "out", size=(64, 64))
     assert list(tmp_path.iterdir()) == []
     small = load_network(chain(tmp_path / "net.onnx"))
     with pytest.raises(SettingsError, match=r"needs a multiple of 4 for these layers, say 64x60"):
-        write_ort_training_artifact(small, style_objective(small), tmp_path / "out", size=(61, 63))
+        write_ort_training_artifact(small, style_objective(small, loss="gram"), tmp_path / "out", size=(61, 63))
 
 
 def test_another_onnx_runtime_refuses_it(tmp_path: Path, style_artifact: Path) -> None:

@@ -95,9 +95,9 @@ def test_weights_of_a_kind_replace_the_artifacts_own(artifact: Artifact, content
     """Without style there is nothing to change but the smoothness."""
     plain = next(style(artifact, content, [painted], settings(coarsest=64)))
     still = next(style(artifact, content, [painted], settings(coarsest=64, style_weight=0, content_weight=0)))
-    assert still.loss == pytest.approx(2 * still.losses["tv"], rel=1e-5)
+    assert still.loss == pytest.approx(0.2 * still.losses["tv"], rel=1e-5)
     double = next(style(artifact, content, [painted], settings(coarsest=64, style_weight=2.0)))
-    assert double.loss - plain.loss == pytest.approx(plain.loss - 2 * plain.losses["tv"], rel=1e-4)
+    assert double.loss - plain.loss == pytest.approx(plain.loss - 0.2 * plain.losses["tv"], rel=1e-4)
 
 
 def test_alpha_is_kept(artifact: Artifact, content: Picture, painted: Picture) -> None:

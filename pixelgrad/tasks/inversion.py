@@ -1,0 +1,133 @@
+"""Reconstruction from features, from start to finish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelgrad.networks import load_network
+from pixelgrad.runtime import Artifact, InversionSettings, Picture, choose_device, read_image
+from pixelgrad.runtime import invert as run_invert
+from pixelgrad.runtime import invert_depth as run_invert_depth
+from pixelgrad.runtime.images import ImageSource
+from pixelgrad.tasks.common import OnStep, exporters, last_picture, settings_of, task_artifact
+
+if TYPE_CHECKING:
+    from pixelgrad.exporters import Network, Objective
+
+__all__ = ["inversion_artifact", "inversion_artifacts", "invert", "invert_depth"]
+
+
+def inversion_artifact(
+    layer: str,
+    model: str | Path | None = None,
+    *,
+    alpha: float = 6.0,
+    beta: float = 2.0,
+    pool: str = "max",
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+) -> Path:
+    """The folder of an artifact for reconstruction from ``layer``, exported if it is not in the cache yet.
+
+    Arguments as of :func:`pixelgrad.exporters.load_network` and :func:`pixelgrad.exporters.inversion_objective`, which
+    also say what is raised.
+    """
+
+    def build(network: Network) -> Objective:
+        objective: Objective = exporters().inversion_objective(network, layer, alpha=alpha, beta=beta)
+        return objective
+
+    key = {"layer": layer, "alpha": alpha, "beta": beta}
+    return task_artifact("inversion", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt)
+
+
+def inversion_artifacts(
+    layers: Sequence[str] | None = None,
+    model: str | Path | None = None,
+    *,
+    alpha: float = 6.0,
+    beta: float = 2.0,
+    pool: str = "max",
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+) -> dict[str, Path]:
+    """By layer, the folders of artifacts for reconstruction; by default for layers over the depth of the network."""
+    if layers is None:
+        network = load_network(model, preprocess=preprocess, pool=pool)
+        layers = exporters().depth_layers(network)
+    return {
+        layer: inversion_artifact(
+            layer, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt
+        )
+        for layer in layers
+    }
+
+
+def invert(
+    picture: ImageSource,
+    /,
+    layer: str,
+    *,
+    model: str | Path | None = None,
+    device: str = "auto",
+    alpha: float = 6.0,
+    beta: float = 2.0,
+    pool: str = "max",
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+    on_step: OnStep | None = None,
+    **settings: Any,
+) -> Picture:
+    """Reconstruct a picture from what a layer of a network knows of it (Mahendran & Vedaldi 2014).
+
+    >>> picture = pixelgrad.invert("photo.jpg", "relu4_1")
+    >>> picture.recipe["error"]
+
+    picture: a path, file object, bytes, Pillow image, NumPy array or picture. layer: its name.
+    model, device, pool, preprocess, prototxt, on_step: as of :func:`pixelgrad.stylize`.
+    alpha, beta: exponents of the alpha-norm and of total variation; 1 for ``beta`` gives sharper edges.
+    settings: fields of :class:`InversionSettings`: ``size``, ``steps``, ``seed``, ``jitter``, ``alpha_weight``,
+        ``tv_weight``, ``optimizer``, ...
+
+    The result's recipe has ``error``, ||phi(x) - phi0||^2 / ||phi0||^2. Raises :class:`PixelgradError`.
+    """
+    chosen = settings_of(InversionSettings, "invert", settings)
+    chosen.check()
+    original = read_image(picture)
+    folder = inversion_artifact(
+        layer, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt
+    )
+    return last_picture(run_invert(Artifact(folder, device=device), original, chosen), on_step)
+
+
+def invert_depth(
+    picture: ImageSource,
+    /,
+    layers: Sequence[str] | None = None,
+    *,
+    model: str | Path | None = None,
+    device: str = "auto",
+    alpha: float = 6.0,
+    beta: float = 2.0,
+    pool: str = "max",
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+    on_step: OnStep | None = None,
+    **settings: Any,
+) -> Picture:
+    """A labelled strip of reconstructions over the depth of a network, beside the original.
+
+    layers: names, from shallow to deep; those that all of the network passes through by default. Else as of
+    :func:`invert`.
+    """
+    chosen = settings_of(InversionSettings, "invert_depth", settings)
+    chosen.check()
+    original = read_image(picture)
+    folders = inversion_artifacts(
+        layers, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt
+    )
+    choice = choose_device(device)
+    artifacts = {layer: Artifact(folder, device=choice) for layer, folder in folders.items()}
+    return last_picture(run_invert_depth(artifacts, original, chosen), on_step)

@@ -1,0 +1,150 @@
+"""Texture synthesis from start to finish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelgrad.errors import UnknownLayerError
+from pixelgrad.networks import load_network
+from pixelgrad.runtime import Artifact, Picture, TextureSettings, choose_device, read_image
+from pixelgrad.runtime import texture as run_texture
+from pixelgrad.runtime import texture_row as run_texture_row
+from pixelgrad.runtime.images import ImageSource
+from pixelgrad.tasks.common import (
+    Layers,
+    OnStep,
+    exporters,
+    last_picture,
+    plain_layers,
+    settings_of,
+    task_artifact,
+)
+
+if TYPE_CHECKING:
+    from pixelgrad.exporters import Network, Objective
+
+__all__ = ["texture", "texture_artifact", "texture_artifacts", "texture_row"]
+
+_POOL = "avg"
+
+
+def texture_artifact(
+    model: str | Path | None = None,
+    *,
+    layers: Layers | None = None,
+    tv_weight: float = 0.0,
+    pool: str = _POOL,
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+) -> Path:
+    """The folder of an artifact for texture synthesis, exported if it is not in the cache yet.
+
+    Arguments as of :func:`pixelgrad.exporters.load_network` and :func:`pixelgrad.exporters.texture_objective`, which
+    also say what is raised; ``pool`` is ``avg`` unless said otherwise, as in the paper.
+    """
+
+    def build(network: Network) -> Objective:
+        objective: Objective = exporters().texture_objective(network, layers=layers, tv_weight=tv_weight)
+        return objective
+
+    key = {"layers": plain_layers(layers), "tv_weight": tv_weight}
+    return task_artifact("texture", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt)
+
+
+def texture_artifacts(
+    upto: str,
+    model: str | Path | None = None,
+    *,
+    layers: Layers | None = None,
+    tv_weight: float = 0.0,
+    pool: str = _POOL,
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+) -> dict[str, Path]:
+    """By caption, the folders of artifacts with one layer more in each: the first, the first two, ... up to ``upto``.
+
+    Raises :class:`UnknownLayerError` where ``upto`` is not among the layers.
+    """
+    network = load_network(model, preprocess=preprocess, pool=pool)
+    names = list(layers if layers is not None else exporters().texture_layers(network))
+    tensors = [network.layer(name).name for name in names]
+    wanted = network.layer(upto).name
+    if wanted not in tensors:
+        listed = ", ".join(names)
+        raise UnknownLayerError(f"the texture is not made from the layer {upto!r}; its layers are {listed}", names)
+    found = {}
+    for last in range(tensors.index(wanted) + 1):
+        chosen = names[: last + 1]
+        some = {name: layers[name] for name in chosen} if isinstance(layers, dict) else chosen
+        caption = names[0] if not last else f"+ {names[last]}"
+        found[caption] = texture_artifact(
+            model, layers=some, tv_weight=tv_weight, pool=pool, preprocess=preprocess, prototxt=prototxt
+        )
+    return found
+
+
+def texture(
+    source: ImageSource,
+    /,
+    *,
+    model: str | Path | None = None,
+    device: str = "auto",
+    layers: Layers | None = None,
+    tv_weight: float = 0.0,
+    pool: str = _POOL,
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+    on_step: OnStep | None = None,
+    **settings: Any,
+) -> Picture:
+    """Make a texture like that of a picture, of any size (Gatys, Ecker & Bethge 2015).
+
+    >>> pixelgrad.texture("gravel.png", size=(640, 480), tileable=True).save("out.png")
+
+    source: a path, file object, bytes, Pillow image, NumPy array or picture.
+    model, device, preprocess, prototxt, on_step: as of :func:`pixelgrad.stylize`.
+    layers: layer names, shallow to deep, or names with relative weights; conv1_1 and pool1 to pool4 by default.
+    tv_weight: weight of the smoothness. pool: ``avg``, as in the paper, or ``max``.
+    settings: fields of :class:`TextureSettings`: ``size`` (width, height), ``source_size``, ``steps``, ``seed``,
+        ``tileable``, ``match_histogram``, ``optimizer``, ...
+
+    Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
+    """
+    chosen = settings_of(TextureSettings, "texture", settings)
+    chosen.check()
+    picture = read_image(source)
+    folder = texture_artifact(
+        model, layers=layers, tv_weight=tv_weight, pool=pool, preprocess=preprocess, prototxt=prototxt
+    )
+    return last_picture(run_texture(Artifact(folder, device=device), picture, chosen), on_step)
+
+
+def texture_row(
+    source: ImageSource,
+    /,
+    upto: str,
+    *,
+    model: str | Path | None = None,
+    device: str = "auto",
+    layers: Layers | None = None,
+    tv_weight: float = 0.0,
+    pool: str = _POOL,
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+    on_step: OnStep | None = None,
+    **settings: Any,
+) -> Picture:
+    """A labelled row of textures made from more and more layers, up to the layer ``upto``, beside their source.
+
+    Arguments as of :func:`texture`.
+    """
+    chosen = settings_of(TextureSettings, "texture_row", settings)
+    chosen.check()
+    picture = read_image(source)
+    folders = texture_artifacts(
+        upto, model, layers=layers, tv_weight=tv_weight, pool=pool, preprocess=preprocess, prototxt=prototxt
+    )
+    choice = choose_device(device)
+    artifacts = {caption: Artifact(folder, device=choice) for caption, folder in folders.items()}
+    return last_picture(run_texture_row(artifacts, picture, chosen), on_step)

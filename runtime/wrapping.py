@@ -1,0 +1,57 @@
+"""A picture that is to be laid in tiles: what is at one edge goes on at the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pixelgrad.runtime.artifact import Artifact, Evaluation
+
+__all__ = ["Wrapped"]
+
+Array = np.ndarray[Any, Any]
+_WIDEST = 64
+
+
+class Wrapped:
+    """Looks at a picture as it will look amid copies of itself.
+
+    The picture is continued on all sides by its own other edge, as far as the receptive field of the layers reaches
+    (64 pixels at most), so that the losses see what lies across a seam; the gradient of the copies is added to that
+    of the originals.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._artifact = artifact
+        fields = [row["receptive_field"] for row in artifact.manifest["layers"].values()]
+        reach = max((field for field in fields if field is not None), default=1) / 2
+        self._step = int(artifact.manifest["image"]["alignment"])
+        self._border = int(min(_WIDEST, -(-reach // self._step) * self._step))
+
+    def evaluate(
+        self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None
+    ) -> Evaluation:
+        """As of :meth:`Artifact.evaluate`."""
+        rows, columns = (self._places(size) for size in image.shape[2:])
+        seen = np.ascontiguousarray(image[:, :, rows[:, None], columns])
+        found = self._artifact.evaluate(seen, targets, weights)
+        gradient = self._folded(self._folded(found.gradient, 2, image.shape[2]), 3, image.shape[3])
+        return Evaluation(found.loss, found.losses, gradient)
+
+    def _places(self, size: int) -> Array:
+        """For each pixel of the continued picture, which pixel of the picture it is; a multiple of the stride."""
+        length = size + 2 * self._border
+        length += -length % self._step
+        return np.arange(-self._border, length - self._border) % size
+
+    def _folded(self, gradient: Array, axis: int, size: int) -> Array:
+        """Along ``axis``, the sum over all the places where each of ``size`` pixels is shown."""
+        front = -self._border % size
+        pads = [(0, 0)] * gradient.ndim
+        pads[axis] = (front, -(front + gradient.shape[axis]) % size)
+        periods = np.pad(gradient, pads)
+        shape = [*gradient.shape[:axis], -1, size, *gradient.shape[axis + 1 :]]
+        total: Array = periods.reshape(shape).sum(axis=axis)
+        return total

@@ -1,0 +1,108 @@
+"""The moment loss, against SciPy's matrix square root in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from helpers.gradcheck import runtime
+
+from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient, finish
+from pixelgrad.exporters.objectives.moments import RIDGE, Moments
+from pixelgrad.exporters.opset18 import infer_shapes
+
+Array = np.ndarray[Any, Any]
+scipy_linalg = pytest.importorskip("scipy.linalg")
+
+
+def graphs(channels: int) -> tuple[Any, Any]:
+    """features -> target, and features, target -> loss and its gradient."""
+    models = []
+    for wanted in ("target", "loss"):
+        features = ir.Value(name="x", shape=ir.Shape([1, channels, "H", "W"]), type=ir.TensorType(ir.DataType.FLOAT))
+        graph = ir.Graph([features], [], nodes=[], opset_imports={"": 18}, name=wanted)
+        model = ir.Model(graph, ir_version=8)
+        op, term = Emitter(graph), Moments("style.x", "x", 1.0)
+        if wanted == "target":
+            output = op.Identity(term.target(op, features))
+            output.name, output.dtype = "target", ir.DataType.FLOAT
+            graph.outputs.append(output)
+            infer_shapes(model)
+        else:
+            shape = ir.Shape([1, channels, channels + 1])
+            target = ir.Value(name="target", shape=shape, type=ir.TensorType(ir.DataType.FLOAT))
+            graph.inputs.append(target)
+            loss = op.Identity(term.loss(op, features, target))
+            loss.name, loss.dtype, loss.shape = "loss", ir.DataType.FLOAT, ir.Shape([])
+            infer_shapes(model)
+            append_value_and_gradient(graph, loss, [features])
+        models.append(finish(model))
+    assert all(node.domain == "" for model in models for node in model.graph.node)
+    return tuple(runtime(model) for model in models)
+
+
+def reference(x: Array, y: Array) -> tuple[float, Array]:
+    """Loss and gradient by the textbook form, for features [C, positions]."""
+
+    def gaussian(features: Array) -> tuple[Array, Array]:
+        mean = features.mean(axis=1, keepdims=True)
+        return mean, (features - mean) @ (features - mean).T / features.shape[1]
+
+    (m1, s1), (m2, s2) = gaussian(x.astype(np.float64)), gaussian(y.astype(np.float64))
+    energy = (m2**2).sum() + np.trace(s2)
+    ridge = RIDGE * np.trace(s2) / len(s2) * np.eye(len(s2))
+    s1, s2 = s1 + ridge, s2 + ridge
+    root = scipy_linalg.sqrtm(s2).real
+    middle = scipy_linalg.sqrtm(root @ s1 @ root).real
+    value = ((m1 - m2) ** 2).sum() + np.trace(s1) + np.trace(s2) - 2 * np.trace(middle)
+    slope = np.eye(len(s1)) - root @ np.linalg.inv(middle) @ root
+    n = x.shape[1]
+    gradient = 2 * (m1 - m2) / n + 2 * slope @ (x - m1) / n
+    return value / energy, gradient / energy
+
+
+def features(channels: int, positions: int, seed: int) -> Array:
+    """Rectified, with a spectrum that falls as those of networks do."""
+    rng = np.random.default_rng(seed)
+    mix = rng.normal(size=(channels, channels)) / np.arange(1, channels + 1)
+    return np.maximum(mix @ rng.normal(size=(channels, positions)), 0).astype(np.float32)
+
+
+CASES = {
+    "regular": (features(16, 600, 1), features(16, 480, 2)),
+    "singular target": (features(48, 2000, 1), features(48, 20, 2)),
+    "singular image": (features(48, 24, 1), features(48, 2000, 2)),
+    "both singular": (features(48, 24, 1), features(48, 18, 2)),
+    "silent channels": (features(16, 600, 1) * (np.arange(16) % 2)[:, None], features(16, 600, 2)),
+    "as wide as pebble": (features(128, 600, 1), features(128, 900, 2)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_value_and_gradient_are_those_of_scipy(case: str) -> None:
+    x, y = (np.asarray(array, np.float32) for array in CASES[case])
+    target, loss = graphs(len(x))
+    found = loss({"x": x[None, :, :, None], "target": target({"x": y[None, :, :, None]})["target"]})
+    value, gradient = reference(x, y)
+    assert float(found["loss"]) == pytest.approx(value, rel=1e-5)
+    error = np.linalg.norm(found["gradient_x"][0, :, :, 0] - gradient) / np.linalg.norm(gradient)
+    assert error < 1e-5
+
+
+def test_features_like_the_target_s_cost_nothing() -> None:
+    """Their order does not matter; a shift of the mean costs its square, a scaling that of the deviations."""
+    y = features(16, 500, 3)
+    target, loss = graphs(16)
+    given = target({"x": y[None, :, :, None]})["target"]
+
+    def at(x: Array) -> float:
+        return float(loss({"x": x[None, :, None, :].astype(np.float32), "target": given})["loss"])
+
+    energy = float((y.astype(np.float64) ** 2).sum() / y.shape[1])
+    assert abs(at(y[:, ::-1])) < 1e-6
+    assert at(y + 0.5) == pytest.approx(16 * 0.25 / energy, rel=1e-3)
+    centred = y - y.mean(axis=1, keepdims=True)
+    variance = float((centred.astype(np.float64) ** 2).sum() / y.shape[1])
+    assert at(y + centred) == pytest.approx(variance / energy, rel=0.02)  # the ridge is not scaled

@@ -1,0 +1,153 @@
+"""Reconstruction from features as a stream of events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.networks import chain
+
+from pixelgrad.errors import ImageError, SettingsError
+from pixelgrad.exporters import inversion_objective, load_network, write_artifact
+from pixelgrad.runtime import Artifact, InversionSettings, Picture, invert, invert_depth, read_image
+from pixelgrad.runtime.artifact import Evaluation
+from pixelgrad.runtime.enlarging import Enlarged
+
+Array = np.ndarray[Any, Any]
+
+
+def artifact_at(network: Path, layer: str, folder: Path, **objective: Any) -> Artifact:
+    loaded = load_network(network, preprocess="rgb")
+    return Artifact(write_artifact(loaded, inversion_objective(loaded, layer, **objective), folder), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def artifact(small_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return artifact_at(small_network, "relu2_1", tmp_path_factory.mktemp("inversion") / "a")
+
+
+@pytest.fixture(scope="module")
+def original(photo: Path) -> Picture:
+    return read_image(photo)
+
+
+def settings(**values: Any) -> InversionSettings:
+    return InversionSettings(**{"size": 48, "steps": 24, **values})
+
+
+def test_events(artifact: Artifact, original: Picture) -> None:
+    events = list(invert(artifact, original, settings()))
+    assert [e.step for e in events] == list(range(1, 25))
+    assert set(events[0].losses) == {"content.r2", "alpha", "tv"}
+    assert all(not e.measures for e in events[:-1])
+    assert events[-1].progress == pytest.approx(1.0)
+    assert events[-1].picture().size == (48, 32)
+
+
+def test_the_error_is_that_of_the_picture(artifact: Artifact, original: Picture) -> None:
+    """||phi(x) - phi0||^2 / ||phi0||^2, from the features themselves."""
+    event = list(invert(artifact, original, settings()))[-1]
+    picture = event.picture()
+    (mine,), (wanted,) = (
+        artifact.targets(image).values() for image in (picture.to_nchw(), original.resized(48, 32).to_nchw())
+    )
+    expected = float(((mine - wanted) ** 2).sum() / (wanted**2).sum())
+    assert event.measures == {"error.r2": pytest.approx(expected, rel=1e-3)}
+    assert event.losses["content.r2"] == event.measures["error.r2"]
+    recipe = picture.recipe
+    assert recipe is not None
+    assert (recipe["task"], recipe["error"]) == ("inversion", event.measures["error.r2"])
+
+
+def test_a_shallow_layer_gives_the_picture_back(small_network: Path, original: Picture, tmp_path: Path) -> None:
+    shallow = artifact_at(small_network, "relu1_1", tmp_path / "a")
+    event = list(invert(shallow, original, settings(steps=200, tv_weight=0.01)))[-1]
+    assert event.measures["error.r1"] < 0.03
+    wanted = original.resized(48, 32).pixels
+    assert np.corrcoef(event.picture().pixels.ravel(), wanted.ravel())[0, 1] > 0.85
+
+
+@pytest.mark.parametrize("values", [{"optimizer": "adam"}, {"optimizer": "adam", "jitter": 2}, {}])
+def test_the_error_goes_down(artifact: Artifact, original: Picture, values: dict[str, Any]) -> None:
+    events = list(invert(artifact, original, settings(steps=60, **values)))
+    assert events[-1].measures["error.r2"] < 0.7 * events[0].losses["content.r2"]
+
+
+def test_the_same_seed_gives_the_same_picture(artifact: Artifact, original: Picture) -> None:
+    def last(**values: Any) -> Picture:
+        return list(invert(artifact, original, settings(**values)))[-1].picture()
+
+    assert last(seed=3) == last(seed=3)
+    assert last(seed=3) != last(seed=4)
+    jittered = {"optimizer": "adam", "jitter": 2}
+    assert last(**jittered) == last(**jittered)
+
+
+def test_a_strip_over_depth(small_network: Path, original: Picture, tmp_path: Path) -> None:
+    artifacts = {layer: artifact_at(small_network, layer, tmp_path / layer) for layer in ("relu1_1", "relu3_1")}
+    events = list(invert_depth(artifacts, original, settings(steps=8)))
+    assert [e.step for e in events] == list(range(1, 17))
+    assert set(events[-1].measures) == {"error.r1", "error.r3"}
+    page = events[-1].picture()
+    assert page.size[0] == 12 + 48 + 2 * (8 + 48) + 12
+    np.testing.assert_array_equal(page.pixels[12:44, 12:60], original.resized(48, 32).pixels)
+    assert page.recipe is not None
+    assert [row["layer"] for row in page.recipe["strip"]] == ["relu1_1", "relu3_1"]
+    with pytest.raises(SettingsError, match="at least one artifact"):
+        invert_depth({}, original)
+
+
+def test_a_network_of_one_size_sees_the_middle(tmp_path: Path, original: Picture) -> None:
+    network = chain(tmp_path / "net.onnx", size=32, classes=5, flatten=True)
+    artifact = artifact_at(network, "logits", tmp_path / "a")
+    events = invert(artifact, original, settings(steps=2))
+    assert [e.picture().size for e in events] == [(32, 32)] * 2
+    strip = invert_depth({"logits": artifact}, original, settings(steps=1))
+    page = next(strip).picture()
+    middle = Picture(original.pixels[:, 16:80]).resized(32, 32)
+    np.testing.assert_array_equal(page.pixels[12:44, 12:44], middle.pixels)
+
+
+@pytest.mark.parametrize("sizes", [((7, 5), (21, 16)), ((1, 1), (4, 9)), ((12, 12), (12, 12)), ((3, 10), (5, 10))])
+def test_the_adjoint_of_enlarging(sizes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    small, large = sizes
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(1, 3, *large)).astype(np.float32)
+
+    class Linear:
+        def evaluate(self, image: Array, targets: Any, more: Any = None) -> Evaluation:
+            return Evaluation(float((image * weights).sum()), {}, weights)
+
+    eyes = Enlarged(Linear(), large[1], large[0])
+    image = rng.normal(size=(1, 3, *small)).astype(np.float32)
+    found = eyes.evaluate(image, {})
+    assert found.gradient.shape == image.shape
+    assert found.loss == pytest.approx(float((found.gradient * image).sum()), rel=1e-4, abs=1e-4)
+    flat = eyes.evaluate(np.full_like(image, 0.5), {}).loss
+    assert flat == pytest.approx(0.5 * float(weights.sum()), rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"size": 4}, "size is 4; it must be a whole number from 8 up"),
+        ({"steps": 0}, "steps is 0"),
+        ({"jitter": -1}, "jitter is -1"),
+        ({"jitter": 2}, "jitter is 2 and the optimizer is lbfgs; jitter needs adam"),
+        ({"tv_weight": -1.0}, "tv_weight is -1"),
+        ({"optimizer": "sgd"}, "the optimizer is 'sgd'"),
+    ],
+)
+def test_bad_settings(artifact: Artifact, original: Picture, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        invert(artifact, original, settings(**values))
+
+
+def test_bad_pictures_and_weights(small_network: Path, artifact: Artifact, original: Picture, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="the photo is 1x1 pixels"):
+        invert(artifact, Picture(np.zeros((1, 1, 3), np.float32)))
+    bare = artifact_at(small_network, "relu1_1", tmp_path / "bare", tv_weight=0)
+    with pytest.raises(SettingsError, match="no tv term, so its weight cannot be 2"):
+        invert(bare, original, settings(tv_weight=2))
