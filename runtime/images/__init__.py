@@ -4,6 +4,7 @@
 >>> picture.resized(*fit_size(*picture.size, long_edge=512)).save("small.png")
 """
 
+from pixelgrad.runtime.images.charts import Curve, chart
 from pixelgrad.runtime.images.encoding import encode_image
 from pixelgrad.runtime.images.opening import MAX_PIXELS
 from pixelgrad.runtime.images.picture import Picture
@@ -14,9 +15,11 @@ from pixelgrad.runtime.images.writing import check_output, write_image
 
 __all__ = [
     "MAX_PIXELS",
+    "Curve",
     "Filter",
     "ImageSource",
     "Picture",
+    "chart",
     "check_output",
     "encode_image",
     "fit_size",
