@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from pixelgrad.cli.demo import demo_command
+from pixelgrad.cli.compare import compare_command
 from pixelgrad.cli.export import export_app
 from pixelgrad.cli.models import models_app
 from pixelgrad.cli.style import style_command
 from pixelgrad.cli.verify import verify_command
+from pixelgrad.cli.visualize import visualize_command
 from pixelgrad.version import __version__
 
 app = typer.Typer(
@@ -23,6 +25,8 @@ app = typer.Typer(
 )
 app.command("demo")(demo_command)
 app.command("style")(style_command)
+app.command("visualize")(visualize_command)
+app.command("compare")(compare_command)
 app.add_typer(export_app, name="export")
 app.command("verify")(verify_command)
 app.add_typer(models_app, name="models")

@@ -6,26 +6,36 @@ from pixelgrad.exporters.networks import (
     LayerFacts,
     Network,
     companions,
+    default_layers,
     fingerprint,
+    first_layer,
     from_torch,
+    last_map,
     load_network,
     read_network,
+    score_layer,
     summary,
 )
-from pixelgrad.exporters.objectives import Objective, style_objective
+from pixelgrad.exporters.objectives import Objective, features_objective, style_objective, visualize_objective
 
 __all__ = [
     "LayerFacts",
     "Network",
     "Objective",
     "companions",
+    "default_layers",
+    "features_objective",
     "fingerprint",
+    "first_layer",
     "from_torch",
+    "last_map",
     "load_network",
     "read_network",
+    "score_layer",
     "style_objective",
     "summary",
     "value_and_gradient",
+    "visualize_objective",
     "vjp",
     "write_artifact",
 ]

@@ -26,10 +26,26 @@ if TYPE_CHECKING:
         UnknownLayerError,
         UnsupportedOperatorError,
     )
-    from pixelgrad.exporters import style_objective, value_and_gradient, vjp, write_artifact
+    from pixelgrad.exporters import (
+        style_objective,
+        value_and_gradient,
+        visualize_objective,
+        vjp,
+        write_artifact,
+    )
     from pixelgrad.networks import load_network
-    from pixelgrad.runtime import Artifact, Picture, StepEvent, StyleSettings, read_image
-    from pixelgrad.tasks import style_artifact, stylize
+    from pixelgrad.runtime import (
+        Artifact,
+        CompareSettings,
+        Picture,
+        StepEvent,
+        StyleSettings,
+        VisualizeSettings,
+        read_image,
+    )
+    from pixelgrad.tasks import Comparison, Visualization, style_artifact, stylize, visualize_artifact
+    from pixelgrad.tasks.compare import compare
+    from pixelgrad.tasks.visualize import visualize
     from pixelgrad.version import __version__
 
 _HOMES = {
@@ -37,10 +53,10 @@ _HOMES = {
         "ArtifactError DeviceError DivergedError DownloadError ImageError NetworkError OutputError PixelgradError "
         "SettingsError UnknownLayerError UnsupportedOperatorError"
     ),
-    "pixelgrad.exporters": "style_objective value_and_gradient vjp write_artifact",
+    "pixelgrad.exporters": "style_objective value_and_gradient visualize_objective vjp write_artifact",
     "pixelgrad.networks": "load_network",
-    "pixelgrad.runtime": "Artifact Picture StepEvent StyleSettings read_image",
-    "pixelgrad.tasks": "style_artifact stylize",
+    "pixelgrad.runtime": "Artifact CompareSettings Picture StepEvent StyleSettings VisualizeSettings read_image",
+    "pixelgrad.tasks": "Comparison Visualization compare style_artifact stylize visualize visualize_artifact",
     "pixelgrad.version": "__version__",
 }
 _WHERE = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -48,6 +64,8 @@ _WHERE = {name: module for module, names in _HOMES.items() for name in names.spl
 __all__ = [
     "Artifact",
     "ArtifactError",
+    "CompareSettings",
+    "Comparison",
     "DeviceError",
     "DivergedError",
     "DownloadError",
@@ -61,13 +79,19 @@ __all__ = [
     "StyleSettings",
     "UnknownLayerError",
     "UnsupportedOperatorError",
+    "Visualization",
+    "VisualizeSettings",
     "__version__",
+    "compare",
     "load_network",
     "read_image",
     "style_artifact",
     "style_objective",
     "stylize",
     "value_and_gradient",
+    "visualize",
+    "visualize_artifact",
+    "visualize_objective",
     "vjp",
     "write_artifact",
 ]

@@ -12,7 +12,20 @@ from pixelgrad.runtime.devices import DEVICES, Choice, Device, choose_device
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, read_image, read_recipe, write_image
 from pixelgrad.runtime.optimizers import LBFGS, Adam, Optimizer
-from pixelgrad.runtime.tasks import StyleSettings, style
+from pixelgrad.runtime.tasks import (
+    Compared,
+    CompareEvent,
+    CompareSettings,
+    Seen,
+    StyleSettings,
+    Subject,
+    Unit,
+    VisualizeEvent,
+    VisualizeSettings,
+    compare,
+    style,
+    visualize,
+)
 from pixelgrad.runtime.verify import Check, verify
 
 __all__ = [
@@ -22,17 +35,27 @@ __all__ = [
     "Artifact",
     "Check",
     "Choice",
+    "CompareEvent",
+    "CompareSettings",
+    "Compared",
     "Device",
     "Evaluation",
     "Optimizer",
     "Picture",
+    "Seen",
     "StepEvent",
     "StyleSettings",
+    "Subject",
     "Term",
+    "Unit",
+    "VisualizeEvent",
+    "VisualizeSettings",
     "choose_device",
+    "compare",
     "read_image",
     "read_recipe",
     "style",
     "verify",
+    "visualize",
     "write_image",
 ]

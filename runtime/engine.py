@@ -14,7 +14,7 @@ from pixelgrad.errors import DivergedError
 from pixelgrad.runtime.artifact import Artifact, Evaluation
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, resize
-from pixelgrad.runtime.optimizers import Optimizer
+from pixelgrad.runtime.optimizers import Stepper
 
 __all__ = ["Finish", "Plan", "descend"]
 
@@ -76,10 +76,10 @@ class Finish:
 
 def descend(
     artifact: Artifact,
-    optimizer: Optimizer,
+    optimizer: Stepper,
     plan: Plan,
     scale: int,
-    finish: Finish,
+    finish: Callable[[Array], Picture],
     targets: Mapping[str, Array],
     weights: Mapping[str, float] | None = None,
     *,

@@ -72,7 +72,8 @@ class Gram(Term):
 
 
 class TotalVariation(Term):
-    """Mean squared difference of neighbouring pixels (Mahendran & Vedaldi 2014, equation 4 with beta = 2)."""
+    """Mean squared difference of neighbouring pixels (Mahendran & Vedaldi 2014, equation 4 with beta = 2), summed over
+    the images."""
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
         total = None
@@ -83,7 +84,8 @@ class TotalVariation(Term):
             part = op.ReduceSum(op.Mul(difference, difference), keepdims=0)
             total = part if total is None else op.Add(total, part)
         assert total is not None
-        return op.Div(total, op.Cast(op.Size(features), to=int(ir.DataType.FLOAT)))
+        each = op.Div(op.Cast(op.Size(features), to=int(ir.DataType.FLOAT)), float(dims(features)[0]))  # type: ignore[arg-type]
+        return op.Div(total, each)
 
 
 def gram_matrix(op: Emitter, features: ir.Value) -> ir.Value:

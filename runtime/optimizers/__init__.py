@@ -2,6 +2,6 @@
 
 from pixelgrad.runtime.optimizers.adam import Adam
 from pixelgrad.runtime.optimizers.lbfgs import LBFGS
-from pixelgrad.runtime.optimizers.optimizer import OPTIMIZERS, Optimizer, make_optimizer
+from pixelgrad.runtime.optimizers.optimizer import OPTIMIZERS, Optimizer, Stepper, make_optimizer
 
-__all__ = ["LBFGS", "OPTIMIZERS", "Adam", "Optimizer", "make_optimizer"]
+__all__ = ["LBFGS", "OPTIMIZERS", "Adam", "Optimizer", "Stepper", "make_optimizer"]
