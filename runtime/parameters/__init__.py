@@ -37,7 +37,7 @@ class Parameters(Protocol):
 
 
 def make_parameters(
-    name: str, height: int, width: int, *, decay: float = 1.0, cut: float = 0.3, decorrelate: bool = True
+    name: str, height: int, width: int, *, decay: float = 1.0, cut: float = 0.25, decorrelate: bool = True
 ) -> Parameters:
     """The parameterisation of that name, one of :data:`PARAMETERS`; the rest is of those that have it."""
     if name == "fourier":

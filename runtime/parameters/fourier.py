@@ -37,7 +37,7 @@ class Fourier:
     width: int
     decay: float = 1.0
     decorrelate: bool = True
-    cut: float = 0.3
+    cut: float = 0.25
 
     @cached_property
     def _scale(self) -> Array:

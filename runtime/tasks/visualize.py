@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelgrad.errors import SettingsError
+from pixelgrad.errors import DivergedError, SettingsError
 from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.engine import Plan, descend
 from pixelgrad.runtime.events import StepEvent
@@ -28,6 +28,7 @@ Array = np.ndarray[Any, Any]
 # The share of the steps, at the end, over which the learning rate goes to zero: what jitters there settles.
 _SETTLING = 0.5
 _MOST_COLUMNS = 5
+_ADVICE = "try a lower --learning-rate"
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,17 @@ class VisualizeSettings:
     """
 
     size: int | None = None
-    coarsest: int = 150
-    steps: int = 192
+    coarsest: int = 112
+    steps: int = 256
     seed: int = 0
     parameters: str = "fourier"
     decay: float = 1.0
-    cut: float = 0.3
+    cut: float = 0.25
     decorrelate: bool = True
-    learning_rate: float = 0.06
+    learning_rate: float = 0.1
     views: int = 1
     jitter: int = 16
-    scale: tuple[float, float] = (0.9, 1.15)
+    scale: tuple[float, float] = (0.95, 1.25)
     rotate: float = 5.0
     noise: float = 0.0
     rivals_weight: float | None = None
@@ -240,19 +241,14 @@ def _run(
                 optimizer.grow(parameters, start)
             optimizer.look(_robustness(settings, width / sizes[-1][0]))
             at = number * len(sizes) + scale
-            for event in descend(
-                artifact,
-                optimizer,
-                plan,
-                at,
-                finish,
-                {target: direction},
-                weights,
-                advice="try a lower --learning-rate",
-            ):
-                image = optimizer.result
-                facts = {**vars(event), "scale": scale, "scales": len(sizes)}
-                yield VisualizeEvent(**facts, seen=lambda image=image, finish=finish: finish.seen(image))  # type: ignore[misc]
+            steps = descend(artifact, optimizer, plan, at, finish, {target: direction}, weights, advice=_ADVICE)
+            try:
+                for event in steps:
+                    image = optimizer.result
+                    facts = {**vars(event), "scale": scale, "scales": len(sizes)}
+                    yield VisualizeEvent(**facts, seen=lambda image=image, finish=finish: finish.seen(image))  # type: ignore[misc]
+            except DivergedError as error:
+                raise DivergedError(str(error), None if error.image is None else error.image[:1]) from error
         assert optimizer is not None
         done = finish.seen(optimizer.result)
 
