@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.compare import compare_command
+from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.export import export_app
 from pixelgrad.cli.models import models_app
 from pixelgrad.cli.style import style_command
