@@ -17,6 +17,7 @@ from pixelgrad.exporters import (
     inversion_objective,
     style_objective,
     texture_objective,
+    visualize_objective,
     write_artifact,
 )
 from pixelgrad.exporters.artifact import check_directory
@@ -138,6 +139,52 @@ def export_dream(
     """
     network = open_network(model, output, pool=pool, preprocess=preprocess, force=force, quiet=quiet)
     objective = dream_objective(network, enhance=enhance, layers=options.parse_layers(layers, "--layers"))
+    write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
+
+
+@export_app.command("visualize")
+@reports_errors
+def export_visualize(
+    output: options.Folder,
+    model: options.Model = None,
+    layer: Annotated[
+        str | None, typer.Option("--layer", "-l", metavar="NAME", help="The layer; for classes that of the scores.")
+    ] = None,
+    unit: Annotated[
+        str, typer.Option("--unit", metavar="channel|neuron|class", help="What of the layer is to respond.")
+    ] = "channel",
+    batch: Annotated[int, typer.Option("--batch", metavar="N", help="Pictures at once.")] = 1,
+    rivals_weight: Annotated[
+        float, typer.Option("--rivals-weight", help="How much of the other classes is held against a class.")
+    ] = 0.9,
+    tv_weight: Annotated[float, typer.Option("--tv-weight", help="Weight of the smoothness.")] = 0.0,
+    norm_weight: Annotated[float, typer.Option("--norm-weight", help="Weight of the alpha norm.")] = 0.0,
+    diversity_weight: Annotated[
+        float, typer.Option("--diversity-weight", help="How much the pictures of a batch must differ.")
+    ] = 0.0,
+    pool: options.Pool = "max",
+    preprocess: options.Preprocess = None,
+    gradient: options.GradientBuilder = "standard",
+    size: options.ImageSize = "256x256",
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Write the artifact of a visualisation: what makes any channel, neuron or class of a layer respond.
+
+    Example: pixelgrad export visualize --model googlenet.onnx --unit class -o classes.pixelgrad
+    """
+    network = open_network(model, output, pool=pool, preprocess=preprocess, force=force, quiet=quiet)
+    objective = visualize_objective(
+        network,
+        layer,
+        unit=unit,
+        batch=batch,
+        rivals_weight=rivals_weight,
+        tv_weight=tv_weight,
+        norm_weight=norm_weight,
+        diversity_weight=diversity_weight,
+    )
     write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
 
 

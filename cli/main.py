@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pixelgrad.cli.compare import compare_command
 from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.dream import dream_command
 from pixelgrad.cli.export import export_app
@@ -15,6 +16,7 @@ from pixelgrad.cli.models import models_app
 from pixelgrad.cli.style import style_command
 from pixelgrad.cli.texture import texture_command
 from pixelgrad.cli.verify import verify_command
+from pixelgrad.cli.visualize import visualize_command
 from pixelgrad.cli.zoom import zoom_command
 from pixelgrad.version import __version__
 
@@ -31,6 +33,8 @@ app.command("dream")(dream_command)
 app.command("zoom")(zoom_command)
 app.command("texture")(texture_command)
 app.command("invert")(invert_command)
+app.command("visualize")(visualize_command)
+app.command("compare")(compare_command)
 app.add_typer(export_app, name="export")
 app.command("verify")(verify_command)
 app.add_typer(models_app, name="models")

@@ -183,6 +183,7 @@ def _manifest(
             "layout": "NCHW",
             "order": "RGB",
             "range": [0, 1],
+            "batch": objective.batch,
             "minimum_size": graphs.minimum_size,
             "fixed_size": list(graphs.fixed_size) if graphs.fixed_size else None,
             "alignment": graphs.alignment,

@@ -22,7 +22,7 @@ def adam_model() -> onnx.ModelProto:
     Outputs: ``new_image``, ``new_first_moment``, ``new_second_moment``, ``new_average``, and ``averaged_image``,
     the average divided by 1 - average_decay^average_step: the picture to look at, smoother than the last iterate.
     """
-    pixels = ir.Shape([1, 3, "H", "W"])
+    pixels = ir.Shape(["N", 3, "H", "W"])
     names = ["image", "gradient", "first_moment", "second_moment", "average"]
     tensors = [ir.Value(name=name, shape=pixels, type=_FLOAT) for name in names]
     scalars = [

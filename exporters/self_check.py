@@ -44,7 +44,7 @@ def self_check(graphs: LossGraphs) -> dict[str, Any]:
         max(_SMALLEST, graphs.minimum_size),
         max(_SMALLEST + 4, graphs.minimum_size),
     )
-    shape = (1, 3, height, width)
+    shape = (_batch(graphs.training), 3, height, width)
     feeds: dict[str, Any] = {}
     if graphs.evaluation is not None:
         feeds = _run(graphs.evaluation, {"image": pattern(shape, seed=1)})
@@ -65,6 +65,11 @@ def self_check(graphs: LossGraphs) -> dict[str, Any]:
         "gradient_norm": float(np.linalg.norm(results["gradient"].astype(np.float64))),
         "tolerance": {"loss": 1e-3, "gradient_norm": 2e-2},
     }
+
+
+def _batch(model: onnx.ModelProto) -> int:
+    (image,) = (value for value in model.graph.input if value.name == "image")
+    return int(image.type.tensor_type.shape.dim[0].dim_value)
 
 
 class LRN(OpRun):

@@ -32,12 +32,14 @@ if TYPE_CHECKING:
         style_objective,
         texture_objective,
         value_and_gradient,
+        visualize_objective,
         vjp,
         write_artifact,
     )
     from pixelgrad.networks import load_network
     from pixelgrad.runtime import (
         Artifact,
+        CompareSettings,
         DreamSettings,
         FrameEvent,
         InversionSettings,
@@ -45,10 +47,13 @@ if TYPE_CHECKING:
         StepEvent,
         StyleSettings,
         TextureSettings,
+        VisualizeSettings,
         ZoomSettings,
         read_image,
     )
     from pixelgrad.tasks import (
+        Comparison,
+        Visualization,
         dream_artifact,
         inversion_artifact,
         invert,
@@ -57,9 +62,12 @@ if TYPE_CHECKING:
         stylize,
         texture_artifact,
         texture_row,
+        visualize_artifact,
     )
+    from pixelgrad.tasks.compare import compare
     from pixelgrad.tasks.dream import dream
     from pixelgrad.tasks.texture import texture
+    from pixelgrad.tasks.visualize import visualize
     from pixelgrad.tasks.zoom import zoom
     from pixelgrad.version import __version__
 
@@ -69,16 +77,17 @@ _HOMES = {
         "PixelgradError SettingsError UnknownLayerError UnsupportedOperatorError"
     ),
     "pixelgrad.exporters": (
-        "dream_objective inversion_objective style_objective texture_objective value_and_gradient vjp write_artifact"
+        "dream_objective inversion_objective style_objective texture_objective value_and_gradient "
+        "visualize_objective vjp write_artifact"
     ),
     "pixelgrad.networks": ("load_network"),
     "pixelgrad.runtime": (
-        "Artifact DreamSettings FrameEvent InversionSettings Picture StepEvent StyleSettings "
-        "TextureSettings ZoomSettings read_image"
+        "Artifact CompareSettings DreamSettings FrameEvent InversionSettings Picture StepEvent "
+        "StyleSettings TextureSettings VisualizeSettings ZoomSettings read_image"
     ),
     "pixelgrad.tasks": (
-        "dream dream_artifact inversion_artifact invert invert_depth style_artifact stylize texture "
-        "texture_artifact texture_row zoom"
+        "Comparison Visualization compare dream dream_artifact inversion_artifact invert invert_depth "
+        "style_artifact stylize texture texture_artifact texture_row visualize visualize_artifact zoom"
     ),
     "pixelgrad.version": ("__version__"),
 }
@@ -87,6 +96,8 @@ _WHERE = {name: module for module, names in _HOMES.items() for name in names.spl
 __all__ = [
     "Artifact",
     "ArtifactError",
+    "CompareSettings",
+    "Comparison",
     "DeviceError",
     "DivergedError",
     "DownloadError",
@@ -104,8 +115,11 @@ __all__ = [
     "TextureSettings",
     "UnknownLayerError",
     "UnsupportedOperatorError",
+    "Visualization",
+    "VisualizeSettings",
     "ZoomSettings",
     "__version__",
+    "compare",
     "dream",
     "dream_artifact",
     "dream_objective",
@@ -123,6 +137,9 @@ __all__ = [
     "texture_objective",
     "texture_row",
     "value_and_gradient",
+    "visualize",
+    "visualize_artifact",
+    "visualize_objective",
     "vjp",
     "write_artifact",
     "zoom",

@@ -44,7 +44,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [1, 3, H, W]."""
+    """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [N, 3, H, W]."""
 
     loss: float
     losses: dict[str, float]
@@ -58,7 +58,7 @@ class Artifact:
     >>> targets = artifact.targets(reference)
     >>> artifact.evaluate(image, targets).loss
 
-    Images are float32 [1, 3, H, W], RGB in [0, 1]. Sessions are opened when first needed.
+    Images are float32 [N, 3, H, W], RGB in [0, 1], N of :attr:`batch`. Sessions are opened when first needed.
 
     Raises :class:`ArtifactError` where the folder is missing, incomplete or of a newer format, and
     :class:`DeviceError`, :class:`SettingsError` for the device.
@@ -77,6 +77,11 @@ class Artifact:
     def minimum_size(self) -> int:
         """The shortest edge, in pixels, that an image may have."""
         return int(self.manifest["image"]["minimum_size"])
+
+    @property
+    def batch(self) -> int:
+        """How many images are evaluated at once."""
+        return int(self.manifest["image"]["batch"])
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:

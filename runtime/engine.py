@@ -14,7 +14,7 @@ from pixelgrad.errors import DivergedError
 from pixelgrad.runtime.artifact import Evaluation
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, resize
-from pixelgrad.runtime.optimizers import Optimizer
+from pixelgrad.runtime.optimizers import Stepper
 
 __all__ = ["Evaluator", "Finish", "Plan", "descend"]
 
@@ -90,7 +90,7 @@ class Evaluator(Protocol):
 
 def descend(
     evaluator: Evaluator,
-    optimizer: Optimizer,
+    optimizer: Stepper,
     plan: Plan,
     scale: int,
     finish: Callable[[Array], Picture],

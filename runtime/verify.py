@@ -45,8 +45,8 @@ def verify(artifact: Artifact) -> Iterator[Check]:
 
     expected = artifact.manifest["self_check"]
     size = (expected["height"], expected["width"])
-    image = pattern((1, 3, *size), expected["image_seed"])
-    targets = artifact.targets(pattern((1, 3, *size), expected["target_seed"]))
+    image = pattern((artifact.batch, 3, *size), expected["image_seed"])
+    targets = artifact.targets(pattern(image.shape, expected["target_seed"]))
     targets |= {name: pattern(shape, expected["target_seed"]) for name, shape in artifact.given.items()}
     found = artifact.evaluate(image, targets)
     tolerance = expected["tolerance"]

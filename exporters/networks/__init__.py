@@ -1,10 +1,12 @@
 """Network files -> :class:`Network`."""
 
+from pixelgrad.exporters.networks.batch import set_batch
 from pixelgrad.exporters.networks.converted import companions, fingerprint
 from pixelgrad.exporters.networks.defaults import default_dream_layers, default_layers
 from pixelgrad.exporters.networks.depth import depth_layers
+from pixelgrad.exporters.networks.ends import FirstLayer, first_layer, last_map, score_layer
 from pixelgrad.exporters.networks.geometry import Geometry, minimum_size
-from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, load_network, settle_size, upstream
+from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, infer_again, load_network, settle_size, upstream
 from pixelgrad.exporters.networks.readers import Reading, read_network
 from pixelgrad.exporters.networks.scores import class_scores
 from pixelgrad.exporters.networks.summary import LayerFacts, summary
@@ -13,6 +15,7 @@ from pixelgrad.exporters.networks.torch_module import from_torch
 __all__ = [
     "IMAGE",
     "POOLS",
+    "FirstLayer",
     "Geometry",
     "LayerFacts",
     "Network",
@@ -23,10 +26,15 @@ __all__ = [
     "default_layers",
     "depth_layers",
     "fingerprint",
+    "first_layer",
     "from_torch",
+    "infer_again",
+    "last_map",
     "load_network",
     "minimum_size",
     "read_network",
+    "score_layer",
+    "set_batch",
     "settle_size",
     "summary",
     "upstream",

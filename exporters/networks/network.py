@@ -139,7 +139,7 @@ def _convert(reading: Reading, name: str) -> Converted:
     height, width = shape[2], shape[3]
     model = to_opset18(reading.model, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
     model.graph.inputs[0].shape = ir.Shape([1, 3, "H", "W"])
-    _infer_again(model)
+    infer_again(model)
     declared = (height, width) if isinstance(height, int) and isinstance(width, int) else None
     return Converted(replace(reading, model=model), declared)
 
@@ -213,7 +213,7 @@ def settle_size(network: Network, values: Sequence[ir.Value]) -> tuple[int, int]
             "not say at which; choose an earlier layer, or export the network with a fixed input size"
         )
     network.image.shape = ir.Shape([1, 3, *network.declared_size])
-    _infer_again(network.model)
+    infer_again(network.model)
     return network.declared_size
 
 
@@ -231,7 +231,7 @@ def _image_input(model: ir.Model, name: str) -> ir.Value:
     return value
 
 
-def _infer_again(model: ir.Model) -> None:
+def infer_again(model: ir.Model) -> None:
     """Infer every shape anew from those of the inputs."""
     for node in model.graph:
         for output in node.outputs:

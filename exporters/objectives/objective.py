@@ -12,9 +12,19 @@ import onnx_ir as ir
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient, finish
-from pixelgrad.exporters.networks import IMAGE, Geometry, Network, minimum_size, settle_size, upstream
+from pixelgrad.exporters.networks import (
+    IMAGE,
+    Geometry,
+    Network,
+    infer_again,
+    minimum_size,
+    set_batch,
+    settle_size,
+    upstream,
+)
 from pixelgrad.exporters.objectives.terms import TINY, Term
 from pixelgrad.exporters.opset18 import infer_shapes
+from pixelgrad.exporters.opset18.shapes import dims
 from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.exporters.profiles import apply_profile
 
@@ -23,11 +33,15 @@ _FLOAT = ir.TensorType(ir.DataType.FLOAT)
 
 @dataclass(frozen=True)
 class Objective:
-    """kind: what it is for, ``style`` say. settings: what it was made from, for the manifest."""
+    """kind: what it is for, ``style`` say. settings: what it was made from, for the manifest.
+
+    batch: how many images are evaluated at once, each for itself; the loss is the sum of theirs.
+    """
 
     kind: str
     terms: tuple[Term, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    batch: int = 1
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,8 @@ def build_loss_graphs(
     layers = {term.layer: network.layer(term.layer) for term in objective.terms if term.layer is not None}
     geometry = network.geometries()
     fixed = settle_size(network, list(layers.values())) or size
+    if objective.batch > 1:
+        set_batch(network, list(layers.values()), objective.batch)
     alignment = 1 if fixed else _alignment([geometry[value] for value in layers.values()])
     _set_size(network, alignment, fixed)
     used = upstream(list(layers.values()))
@@ -107,20 +123,17 @@ def _set_size(network: Network, alignment: int, fixed: tuple[int, int] | None) -
     if fixed is None and alignment == 1:
         return
     sizes = [f"{alignment}*floor({s}/{alignment} + {alignment - 1}/{alignment})" for s in ("H", "W")]
-    network.image.shape = ir.Shape([1, 3, *(fixed or sizes)])
-    for node in network.model.graph:
-        for output in node.outputs:
-            output.shape = None
-    infer_shapes(network.model)
+    network.image.shape = ir.Shape([*dims(network.image)[:2], *(fixed or sizes)])
+    infer_again(network.model)
 
 
 def _align(model: ir.Model, alignment: int) -> ir.Value:
-    """Put the edge padding in front of the graph; the image input proper, [1, 3, H, W]."""
+    """Put the edge padding in front of the graph; the image input proper, [N, 3, H, W]."""
     graph = model.graph
     aligned = graph.inputs[0]
     if alignment == 1:
         return aligned
-    image = ir.Value(name=IMAGE, shape=ir.Shape([1, 3, "H", "W"]), type=_FLOAT)
+    image = ir.Value(name=IMAGE, shape=ir.Shape([*dims(aligned)[:2], "H", "W"]), type=_FLOAT)
     aligned.name = "aligned"
     graph.inputs[0] = image
     op = Emitter(graph)

@@ -99,7 +99,7 @@ class Gram(Term):
 
 @dataclass(frozen=True)
 class TotalVariation(Term):
-    """How much neighbouring pixels differ: their mean squared difference, for ``beta`` = 2.
+    """How much neighbouring pixels differ: their mean squared difference, for ``beta`` = 2, summed over the images.
 
     Other ``beta``: the mean over pixels of (dx^2 + dy^2)^(beta / 2) (Mahendran & Vedaldi 2014, equation 4): 1 punishes
     a sharp edge no more than a soft one.
@@ -118,7 +118,8 @@ class TotalVariation(Term):
             part = sum_of_squares(op, difference)
             total = part if total is None else op.Add(total, part)
         assert total is not None
-        return op.Div(total, op.Cast(op.Size(features), to=int(ir.DataType.FLOAT)))
+        each = op.Div(op.Cast(op.Size(features), to=int(ir.DataType.FLOAT)), float(dims(features)[0]))  # type: ignore[arg-type]
+        return op.Div(total, each)
 
     def _general(self, op: Emitter, features: ir.Value) -> ir.Value:
         """Over all pixels but the last of each row and column, whose gradient is not known."""

@@ -1,15 +1,22 @@
 """Tasks from start to finish: export what is needed, run it, return the picture. One file per task."""
 
 from pixelgrad.tasks.common import find_network
+from pixelgrad.tasks.compare import Comparison, compare, comparison_pictures, comparison_subject
 from pixelgrad.tasks.dream import dream, dream_artifact, dream_subject
 from pixelgrad.tasks.inversion import inversion_artifact, inversion_artifacts, invert, invert_depth
 from pixelgrad.tasks.style import style_artifact, stylize
 from pixelgrad.tasks.texture import texture, texture_artifact, texture_artifacts, texture_row
+from pixelgrad.tasks.visualize import Visualization, unit_kind, visualization_units, visualize, visualize_artifact
 from pixelgrad.tasks.zoom import ZoomRun, check_zoom_output, zoom
 
 __all__ = [
+    "Comparison",
+    "Visualization",
     "ZoomRun",
     "check_zoom_output",
+    "compare",
+    "comparison_pictures",
+    "comparison_subject",
     "dream",
     "dream_artifact",
     "dream_subject",
@@ -24,5 +31,9 @@ __all__ = [
     "texture_artifact",
     "texture_artifacts",
     "texture_row",
+    "unit_kind",
+    "visualization_units",
+    "visualize",
+    "visualize_artifact",
     "zoom",
 ]

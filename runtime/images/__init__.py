@@ -4,6 +4,7 @@
 >>> picture.resized(*fit_size(*picture.size, long_edge=512)).save("small.png")
 """
 
+from pixelgrad.runtime.images.charts import Curve, chart
 from pixelgrad.runtime.images.encoding import encode_image
 from pixelgrad.runtime.images.histograms import match_histogram
 from pixelgrad.runtime.images.lab import lab_from_srgb, srgb_from_lab
@@ -16,9 +17,11 @@ from pixelgrad.runtime.images.writing import check_output, check_place, write_im
 
 __all__ = [
     "MAX_PIXELS",
+    "Curve",
     "Filter",
     "ImageSource",
     "Picture",
+    "chart",
     "check_output",
     "check_place",
     "encode_image",

@@ -3,6 +3,15 @@
 from pixelgrad.runtime.optimizers.adam import Adam
 from pixelgrad.runtime.optimizers.lbfgs import LBFGS
 from pixelgrad.runtime.optimizers.normalized import Conditioning, NormalizedGradient
-from pixelgrad.runtime.optimizers.optimizer import OPTIMIZERS, Optimizer, make_optimizer
+from pixelgrad.runtime.optimizers.optimizer import OPTIMIZERS, Optimizer, Stepper, make_optimizer
 
-__all__ = ["LBFGS", "OPTIMIZERS", "Adam", "Conditioning", "NormalizedGradient", "Optimizer", "make_optimizer"]
+__all__ = [
+    "LBFGS",
+    "OPTIMIZERS",
+    "Adam",
+    "Conditioning",
+    "NormalizedGradient",
+    "Optimizer",
+    "Stepper",
+    "make_optimizer",
+]

@@ -12,7 +12,7 @@ Array = np.ndarray[Any, Any]
 OPTIMIZERS = ("adam", "lbfgs")
 
 
-class Optimizer(Protocol):
+class Stepper(Protocol):
     """One gradient evaluation per step:
 
     >>> evaluation = artifact.evaluate(optimizer.image, targets)
@@ -29,6 +29,10 @@ class Optimizer(Protocol):
 
     def update(self, loss: float, gradient: Array) -> None:
         """Take the loss and gradient at :attr:`image`, and move on."""
+
+
+class Optimizer(Stepper, Protocol):
+    """One that can go on at another size."""
 
     def resized(self, width: int, height: int) -> Optimizer:
         """An optimiser that goes on from :attr:`result` at another size, with what state carries over."""

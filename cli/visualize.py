@@ -1,0 +1,179 @@
+"""``pixelgrad visualize``: what a channel, a neuron or a class of a network looks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from pixelgrad.cli import options
+from pixelgrad.cli.console import reports_errors
+from pixelgrad.cli.running import check_streams, open_artifact, run_to_file
+from pixelgrad.errors import SettingsError
+from pixelgrad.runtime import VisualizeSettings, choose_device, visualize
+from pixelgrad.runtime.images import check_output
+from pixelgrad.tasks import unit_kind, visualization_units, visualize_artifact
+from pixelgrad.tasks.visualize import batch_for, check_diversity
+
+_DEFAULTS = VisualizeSettings()
+_MOST_UNITS = 1000
+
+
+@reports_errors
+def visualize_command(
+    output: options.Output,
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[MORE]...", help="More channels, neurons or classes of that kind.")
+    ] = None,
+    layer: Annotated[str | None, typer.Option("--layer", "-l", metavar="NAME", help="The layer to look into.")] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option("--channel", metavar="N...", help="Channels: 5, or 0-15, or 3,7,11.")
+    ] = None,
+    neuron: Annotated[
+        list[str] | None, typer.Option("--neuron", metavar="N...", help="Neurons: of these channels, at the centre.")
+    ] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME...", help="Classes: names, synset ids or numbers.")
+    ] = None,
+    model: options.Model = None,
+    size: Annotated[
+        int | None, typer.Option("--size", metavar="PIXELS", help="Edge of each picture: 224, or 128 for channels.")
+    ] = None,
+    coarsest: Annotated[
+        int, typer.Option("--coarsest", metavar="PIXELS", help="Edge of the first scale; it grows by sqrt(2).")
+    ] = _DEFAULTS.coarsest,
+    steps: Annotated[
+        int, typer.Option("--steps", metavar="N", help="Gradient steps for each picture.")
+    ] = _DEFAULTS.steps,
+    diversity: Annotated[
+        int, typer.Option("--diversity", metavar="N", help="Pictures of each unit, made to differ.")
+    ] = 1,
+    parameters: Annotated[
+        str,
+        typer.Option(
+            "--parameters",
+            metavar="fourier|maco|pixels",
+            help="What is optimised; maco is the phase alone, for deep layers.",
+        ),
+    ] = _DEFAULTS.parameters,
+    decay: Annotated[
+        float, typer.Option("--decay", help="The spectrum is 1 / frequency^decay: more is smoother.")
+    ] = _DEFAULTS.decay,
+    cut: Annotated[
+        float, typer.Option("--cut", help="Cycles per pixel above which the spectrum falls off; 0 for never.")
+    ] = _DEFAULTS.cut,
+    decorrelate: Annotated[
+        bool, typer.Option("--decorrelate/--rgb", help="Colours along nature's axes, or red, green and blue.")
+    ] = _DEFAULTS.decorrelate,
+    jitter: Annotated[
+        int, typer.Option("--jitter", metavar="PIXELS", help="How far a view is moved, at most.")
+    ] = _DEFAULTS.jitter,
+    scale: Annotated[
+        str, typer.Option("--scale", metavar="LOW,HIGH", help="Least and most magnification of a view.")
+    ] = f"{_DEFAULTS.scale[0]},{_DEFAULTS.scale[1]}",
+    rotate: Annotated[
+        float, typer.Option("--rotate", metavar="DEGREES", help="How far a view is turned, at most.")
+    ] = _DEFAULTS.rotate,
+    noise: Annotated[
+        float, typer.Option("--noise", help="Standard deviation of the noise on a view, of [0, 1].")
+    ] = _DEFAULTS.noise,
+    views: Annotated[
+        int, typer.Option("--views", metavar="N", help="Gradients that are averaged for a step of Adam.")
+    ] = _DEFAULTS.views,
+    rivals_weight: Annotated[
+        float | None, typer.Option("--rivals-weight", help="How much of the other classes is held against a class.")
+    ] = None,
+    tv_weight: Annotated[
+        float | None, typer.Option("--tv-weight", help="Weight of the smoothness; the default is 0.")
+    ] = None,
+    norm_weight: Annotated[
+        float | None, typer.Option("--norm-weight", help="Weight of the alpha norm, against glare; the default is 0.")
+    ] = None,
+    diversity_weight: Annotated[
+        float | None, typer.Option("--diversity-weight", help="How much the pictures of a unit must differ.")
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option("--learning-rate", help="Step of Adam, on the parameters.")
+    ] = _DEFAULTS.learning_rate,
+    pool: options.Pool = "max",
+    preprocess: options.Preprocess = None,
+    seed: options.Seed = _DEFAULTS.seed,
+    device: options.Device = "auto",
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Make pictures that channels, neurons or classes of a network respond to.
+
+    Example: pixelgrad visualize --model googlenet.onnx --class banana volcano -o classes.png
+    """
+    check_streams(output, [], json=json)
+    settings = VisualizeSettings(
+        size=size,
+        coarsest=coarsest,
+        steps=steps,
+        seed=seed,
+        parameters=parameters,
+        decay=decay,
+        cut=cut,
+        decorrelate=decorrelate,
+        learning_rate=learning_rate,
+        views=views,
+        jitter=jitter,
+        scale=_range(scale),
+        rotate=rotate,
+        noise=noise,
+        rivals_weight=rivals_weight,
+        tv_weight=tv_weight,
+        norm_weight=norm_weight,
+        diversity_weight=diversity_weight,
+    )
+    settings.check()
+    check_diversity(diversity)
+    channels, neurons, classes = list(channel or ()), list(neuron or ()), list(class_ or ())
+    kind = unit_kind(channels, neurons, classes)
+    {"channel": channels, "neuron": neurons, "class": classes}[kind].extend(more or ())
+    chosen = choose_device(device)
+    check_output(output, force=force)
+    units = visualization_units(
+        model,
+        layer=layer,
+        channels=_numbers(channels, "--channel"),
+        neurons=_numbers(neurons, "--neuron"),
+        classes=classes,
+    )
+    folder = visualize_artifact(
+        model,
+        layer=layer,
+        unit=kind,
+        settings=settings,
+        diversity=diversity,
+        batch=batch_for(chosen, len(units)),
+        pool=pool,
+        preprocess=preprocess,
+    )
+    artifact = open_artifact(folder, chosen, quiet=quiet)
+    run_to_file(visualize(artifact, units, settings), output, chosen.name, force=force, quiet=quiet, json=json)
+
+
+def _numbers(texts: Sequence[str], option: str) -> list[int]:
+    """``5``, ``3,7`` and ``0-15`` as numbers, in order, each once."""
+    found: dict[int, None] = {}
+    for part in (part.strip() for text in texts for part in text.split(",")):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last or last - first >= _MOST_UNITS:
+            raise SettingsError(f"{option} is {part!r}; it must be numbers from 0 up, such as 5, 3,7 or 0-15")
+        found |= dict.fromkeys(range(first, last + 1))
+    return list(found)
+
+
+def _range(text: str) -> tuple[float, float]:
+    numbers = options.parse_numbers(text, "--scale") or ()
+    if len(numbers) == 1:
+        return numbers[0], numbers[0]
+    if len(numbers) != 2:
+        raise SettingsError(f"--scale is {text!r}; it must be two numbers, as in 0.8,1.2")
+    return numbers[0], numbers[1]

@@ -1,0 +1,122 @@
+"""Feature visualisation: an image that makes a channel, a neuron or a class of a network respond."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from pixelgrad.errors import SettingsError
+from pixelgrad.exporters.autodiff import Emitter
+from pixelgrad.exporters.networks import Network, last_map, score_layer
+from pixelgrad.exporters.objectives.activations import Activation
+from pixelgrad.exporters.objectives.objective import Objective
+from pixelgrad.exporters.objectives.terms import Term, TotalVariation, gram_matrix
+from pixelgrad.exporters.opset18.shapes import dims, rank
+
+UNITS = ("channel", "neuron", "class")
+
+
+class CentreActivation(Activation):
+    """Minus direction . features at the centre position: one neuron for each channel (Erhan et al. 2009)."""
+
+    def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
+        starts = op.Div(op.Shape(features, start=2), 2)
+        starts.shape = ir.Shape([2])
+        centre = op.Slice(features, starts, op.Add(starts, 1), list(range(2, rank(features))))
+        centre.shape = ir.Shape([*dims(features)[:2], 1, 1])
+        return super().loss(op, centre, target)
+
+
+class Rivals(Term):
+    """log sum exp of the scores: what a softmax would hold against a score, summed over the images."""
+
+    def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
+        scores = op.Flatten(features, axis=1)
+        scores.shape = ir.Shape(dims(features)[:2])
+        return op.ReduceSum(op.ReduceLogSumExp(scores, [1], keepdims=0), keepdims=0)
+
+
+class AlphaNorm(Term):
+    """Mean of |2 x - 1|^6 over the pixels x in [0, 1], summed over the images (Mahendran & Vedaldi 2015, section 3.1:
+    the alpha norm with alpha = 6). Hardly any price near mid grey, a steep one near black and white."""
+
+    def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
+        square = op.Sub(op.Mul(features, 2.0), 1.0)
+        square = op.Mul(square, square)
+        powers = op.Mul(op.Mul(square, square), square)
+        return op.ReduceSum(op.ReduceMean(powers, [1, 2, 3], keepdims=0), keepdims=0)
+
+
+class Likeness(Term):
+    """Sum over pairs of images of the cosine between their Gram matrices (Olah et al. 2017, "Diversity")."""
+
+    def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
+        count = dims(features)[0]
+        grams = op.Reshape(gram_matrix(op, features), [0, -1])
+        grams.shape = ir.Shape([count, None])
+        norms = op.ReduceL2(grams, [1], keepdims=1)
+        unit = op.Div(grams, op.Max(norms, 1e-8))
+        total = op.ReduceSum(unit, [0], keepdims=0)
+        # |sum u|^2 = n + 2 sum of pairs, for unit vectors u.
+        return op.Mul(op.Sub(op.ReduceSum(op.Mul(total, total), keepdims=0), float(count)), 0.5)  # type: ignore[arg-type]
+
+
+def visualize_objective(
+    network: Network,
+    layer: str | None = None,
+    *,
+    unit: str = "channel",
+    rivals_weight: float = 0.9,
+    tv_weight: float = 0.0,
+    norm_weight: float = 0.0,
+    diversity_weight: float = 0.0,
+    batch: int = 1,
+) -> Objective:
+    """What makes units of ``layer`` respond; which ones, the caller says by a direction when it runs.
+
+    layer: its name; for classes, ``None`` takes the scores before the softmax, which grow with what speaks for a class
+        where probabilities grow as well with what speaks against others (Simonyan, Vedaldi & Zisserman 2014).
+    unit: ``channel`` (its mean over all positions), ``neuron`` (at the centre) or ``class``.
+    rivals_weight: how much of the softmax's normaliser is held against a class all the same: 0 is the score alone, 1
+        the log probability. Below 1 it keeps classes that look alike apart, and never saturates.
+    tv_weight, norm_weight: priors on the image, total variation and alpha norm.
+    diversity_weight: of the likeness between the images of a batch.
+    batch: images at once.
+
+    Raises :class:`UnknownLayerError` and :class:`SettingsError`.
+    """
+    if unit not in UNITS:
+        raise SettingsError(f"the unit is {unit!r}; it must be one of {', '.join(UNITS)}")
+    weights = {"rivals": rivals_weight, "tv": tv_weight, "norm": norm_weight, "diversity": diversity_weight}
+    for name, weight in weights.items():
+        if not 0 <= weight < float("inf"):
+            raise SettingsError(f"the {name} weight is {weight}; it must be a number from 0 up")
+    if diversity_weight and batch < 2:
+        raise SettingsError("diversity is between pictures, and the batch is one; ask for two or more")
+    value = score_layer(network) if layer is None and unit == "class" else _named(network, layer)
+    tensor = str(value.name)
+    if unit == "neuron" and rank(value) != 4:
+        raise SettingsError(f"layer {layer!r} has no positions, so a neuron of it is a channel; ask for the channel")
+    activation = CentreActivation if unit == "neuron" else Activation
+    terms: list[Term] = [activation(f"{unit}.{tensor}", tensor, 1.0)]
+    if unit == "class" and rivals_weight:
+        terms.append(Rivals(f"rivals.{tensor}", tensor, rivals_weight))
+    if diversity_weight:
+        spatial = str((value if rank(value) == 4 else last_map(network, value)).name)
+        terms.append(Likeness(f"diversity.{spatial}", spatial, diversity_weight))
+    if tv_weight:
+        terms.append(TotalVariation("tv", None, tv_weight))
+    if norm_weight:
+        terms.append(AlphaNorm("norm", None, norm_weight))
+    settings = {"layer": tensor, "unit": unit, "batch": batch, **{f"{name}_weight": w for name, w in weights.items()}}
+    return Objective("visualize", tuple(terms), settings, batch)
+
+
+def _named(network: Network, layer: str | None) -> ir.Value:
+    if layer is None:
+        raise SettingsError("name the layer whose channel or neuron is to be seen (--layer NAME)")
+    value = network.layer(layer)
+    if rank(value) not in (2, 4) or not isinstance(dims(value)[1], int):
+        raise SettingsError(
+            f"layer {layer!r} is {value.shape}; it must be [1, channels, height, width] or [1, channels]"
+        )
+    return value

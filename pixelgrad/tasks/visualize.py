@@ -1,0 +1,181 @@
+"""Feature visualisation from start to finish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelgrad.errors import SettingsError
+from pixelgrad.models import class_name, find_class
+from pixelgrad.networks import load_network
+from pixelgrad.runtime import Artifact, Choice, Picture, Seen, Unit, VisualizeEvent, VisualizeSettings, choose_device
+from pixelgrad.runtime import visualize as run_visualize
+from pixelgrad.tasks.common import OnStep, exporters, settings_of, task_artifact
+
+if TYPE_CHECKING:
+    from pixelgrad.exporters import Network, Objective
+
+__all__ = ["Visualization", "unit_kind", "visualization_units", "visualize", "visualize_artifact"]
+
+#: What weighs a term that has no weight by default, where a setting asks for it.
+_DEFAULT_DIVERSITY = 1.0
+# On two CPU cores four pictures at once take 1.2 times as long as one after the other (tests/benchmarks/batch.py): the
+# maps no longer fit the cache. Other devices have more hands than one picture keeps busy.
+_BATCH = 8
+
+
+class Visualization(Sequence[Seen]):
+    """The pictures that were made, each with its unit; shows itself as their contact sheet in a notebook."""
+
+    def __init__(self, seen: Sequence[Seen], sheet: Picture) -> None:
+        self._seen, self.sheet = tuple(seen), sheet
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._seen[index]
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path | None:
+        """Write the contact sheet (or the picture, where there is only one) to a file."""
+        return self.sheet.save(path, force=force)
+
+    def _repr_png_(self) -> bytes:
+        return self.sheet._repr_png_()
+
+    def __repr__(self) -> str:
+        return f"<Visualization of {', '.join(seen.unit.name for seen in self._seen)}>"
+
+
+def visualize_artifact(
+    model: str | Path | None = None,
+    *,
+    layer: str | None = None,
+    unit: str = "channel",
+    settings: VisualizeSettings | None = None,
+    diversity: int = 1,
+    batch: int = 1,
+    pool: str = "max",
+    preprocess: str | None = None,
+) -> Path:
+    """The folder of an artifact for feature visualisation, exported if it is not in the cache yet.
+
+    unit: ``channel``, ``neuron`` or ``class``. settings: for which terms it must have. diversity: pictures of each
+    unit. batch: pictures at once where that is one. The rest as of :func:`pixelgrad.exporters.load_network` and
+    :func:`pixelgrad.exporters.visualize_objective`, which also say what is raised.
+    """
+    chosen = settings or VisualizeSettings()
+    weights = {
+        "tv_weight": chosen.tv_weight or 0.0,
+        "norm_weight": chosen.norm_weight or 0.0,
+        "diversity_weight": 0.0 if diversity == 1 else chosen.diversity_weight or _DEFAULT_DIVERSITY,
+    }
+    terms = {name: float(bool(weight)) if name != "diversity_weight" else weight for name, weight in weights.items()}
+    key = {"layer": layer, "unit": unit, "batch": diversity if diversity > 1 else batch, **terms}
+
+    def build(network: Network) -> Objective:
+        objective: Objective = exporters().visualize_objective(network, **key)
+        return objective
+
+    return task_artifact("visualize", model, build, key, pool=pool, preprocess=preprocess)
+
+
+def visualization_units(
+    model: str | Path | None,
+    *,
+    layer: str | None = None,
+    channels: Sequence[int] = (),
+    neurons: Sequence[int] = (),
+    classes: Sequence[str | int] = (),
+) -> list[Unit]:
+    """The units of a request; exactly one of ``channels``, ``neurons`` and ``classes`` must hold any.
+
+    classes: names, synset ids or indices. Raises :class:`SettingsError` for what names no class.
+    """
+    kind = unit_kind(channels, neurons, classes)
+    if kind == "class":
+        network = load_network(model)
+        indices = [find_class(network, text) for text in classes]
+        return [Unit(index, class_name(network, index)) for index in indices]
+    if layer is None:
+        raise SettingsError(f"name the layer whose {kind} is to be seen (--layer NAME)")
+    return [Unit(index, f"{layer} {kind} {index}") for index in [*channels, *neurons]]
+
+
+def unit_kind(channels: Sequence[Any], neurons: Sequence[Any], classes: Sequence[Any]) -> str:
+    """``channel``, ``neuron`` or ``class``, whichever is asked for; :class:`SettingsError` for none or several."""
+    given = [name for name, values in (("channel", channels), ("neuron", neurons), ("class", classes)) if len(values)]
+    if len(given) != 1:
+        found = f"{' and '.join(given)} are given" if given else "none is given"
+        raise SettingsError(f"ask for channels (--channel), neurons (--neuron) or classes (--class), one kind: {found}")
+    return given[0]
+
+
+def visualize(
+    *,
+    layer: str | None = None,
+    channels: int | Sequence[int] = (),
+    neurons: int | Sequence[int] = (),
+    classes: str | int | Sequence[str | int] = (),
+    diversity: int = 1,
+    model: str | Path | None = None,
+    device: str = "auto",
+    pool: str = "max",
+    preprocess: str | None = None,
+    on_step: OnStep | None = None,
+    **settings: Any,
+) -> Visualization:
+    """Make pictures that channels, neurons or classes of a network respond to (Olah, Mordvintsev & Schubert 2017).
+
+    >>> pixelgrad.visualize(model="googlenet.onnx", classes=["banana", "volcano"]).save("classes.png")
+
+    layer: its name; not needed for classes.
+    channels, neurons, classes: one or several, of one kind; a neuron is that of a channel at the centre; a class is a
+        name, a synset id or an index.
+    diversity: pictures of each unit, made to differ.
+    model, device, pool, preprocess, on_step: as of :func:`pixelgrad.stylize`.
+    settings: fields of :class:`VisualizeSettings`: ``size``, ``steps``, ``seed``, ``parameters``, ``jitter``,
+        ``scale``, ``rotate``, ``tv_weight``, ``norm_weight``, ...
+
+    Returns a sequence of :class:`Seen`, a picture with its unit each; ``.sheet`` is all in one. Raises
+    :class:`PixelgradError`; see ``pixelgrad.errors``.
+    """
+    chosen = settings_of(VisualizeSettings, "visualize", settings)
+    chosen.check()
+    wanted = {"channels": _several(channels), "neurons": _several(neurons), "classes": _several(classes)}
+    kind = unit_kind(*wanted.values())
+    units = visualization_units(model, layer=layer, **wanted)
+    device_chosen = choose_device(device)
+    folder = visualize_artifact(
+        model,
+        layer=layer,
+        unit=kind,
+        settings=chosen,
+        diversity=check_diversity(diversity),
+        batch=batch_for(device_chosen, len(units)),
+        pool=pool,
+        preprocess=preprocess,
+    )
+    event: VisualizeEvent | None = None
+    for event in run_visualize(Artifact(folder, device=device_chosen), units, chosen):
+        if on_step is not None:
+            on_step(event)
+    assert event is not None
+    return Visualization(event.seen(), event.picture())
+
+
+def batch_for(choice: Choice, pictures: int) -> int:
+    """How many pictures to work on at once on a device."""
+    return 1 if choice.device.name == "cpu" else min(_BATCH, pictures)
+
+
+def check_diversity(diversity: Any) -> int:
+    """The number of pictures of each unit; :class:`SettingsError` for one that cannot be."""
+    if isinstance(diversity, bool) or not isinstance(diversity, int) or not 1 <= diversity <= 64:
+        raise SettingsError(f"diversity is {diversity}; it must be a number of pictures from 1 to 64")
+    return diversity
+
+
+def _several(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str | int) else list(value)

@@ -1,0 +1,88 @@
+"""Adam on the parameters of an image, a different view of it at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pixelgrad.runtime.parameters import Parameters
+from pixelgrad.runtime.transforms import Robustness
+
+__all__ = ["Reparameterized"]
+
+Array = np.ndarray[Any, Any]
+_BETAS = (0.9, 0.99)
+_TINY = 1e-8
+
+
+class Reparameterized:
+    """Kingma & Ba 2015 on what the pictures are made from; the gradient is taken at a random view of them.
+
+    parameters: what the pictures are made from. start: its values, one set for each picture.
+    rng: draws the views. rates: the learning rate of each step of Adam in turn. views: how many gradients are averaged
+    for a step. :meth:`look` says how far the views differ from the pictures, before the first.
+    """
+
+    def __init__(
+        self, parameters: Parameters, start: Array, rng: np.random.Generator, rates: Sequence[float], views: int = 1
+    ) -> None:
+        self._parameters, self._values = parameters, start
+        self._rng, self._rates, self._views = rng, rates, views
+        self._moments = np.zeros_like(start), np.zeros_like(start)
+        self._sum, self._seen, self._step = np.zeros_like(start), 0, 0
+        self._result = parameters.image(start)
+        self.look(Robustness())
+
+    @property
+    def image(self) -> Array:
+        return self._view
+
+    @property
+    def result(self) -> Array:
+        return self._result
+
+    def look(self, robustness: Robustness) -> None:
+        """Draw the views from ``robustness`` from now on."""
+        self._robustness = robustness
+        self._draw()
+
+    def update(self, loss: float, gradient: Array) -> None:
+        """Take the loss and the gradient at the view :attr:`image`, and move on."""
+        pixels = self._warp.adjoint(gradient)
+        self._sum += self._parameters.gradient(self._values, self._result, pixels)
+        self._seen += 1
+        if self._seen == self._views:
+            self._move(self._sum / self._views)
+            self._sum, self._seen = np.zeros_like(self._sum), 0
+        self._draw()
+
+    def grow(self, parameters: Parameters, rest: Array) -> None:
+        """Go on at a larger size, with moments and all. rest: values of that size, for what is new in it."""
+        height, width = parameters.image(rest).shape[2:]
+        old, nothing = self._parameters, np.zeros_like(rest)
+        self._parameters, self._values = parameters, old.resized(self._values, rest, height, width)
+        first, second = (old.spread(moment, nothing, height, width) for moment in self._moments)
+        self._moments = first, np.maximum(second, 0)
+        self._sum, self._seen = nothing, 0
+        self._result = parameters.image(self._values)
+        self._draw()
+
+    def _move(self, gradient: Array) -> None:
+        first, second = self._moments
+        first += (1 - _BETAS[0]) * (gradient - first)
+        second += (1 - _BETAS[1]) * (gradient * gradient - second)
+        rate = self._rates[min(self._step, len(self._rates) - 1)]
+        self._step += 1
+        mean = first / (1 - _BETAS[0] ** self._step)
+        size = np.sqrt(second / (1 - _BETAS[1] ** self._step))
+        self._values = (self._values - rate * mean / (size + _TINY)).astype(np.float32)
+        self._result = self._parameters.image(self._values)
+
+    def _draw(self) -> None:
+        height, width = self._result.shape[2:]
+        self._warp = self._robustness.draw(self._rng, (height, width))
+        self._view = self._warp.forward(self._result)
+        if self._robustness.noise:
+            self._view += self._robustness.noise * self._rng.standard_normal(self._view.shape, dtype=np.float32)

@@ -1,0 +1,168 @@
+"""Pictures of 20 classes by GoogLeNet, judged by it and by SqueezeNet, which had no part in them.
+
+    python tests/benchmarks/classes.py --out classes
+    python tests/benchmarks/classes.py --ablation --out ablation
+
+Prints a line for each picture: the class's rank and probability in both networks, the share of the picture's power in
+waves of less than four pixels, and the seconds that it took; then the totals. Writes a contact sheet, a PNG for each
+picture and the numbers as JSON into --out. Both networks see what the PNG holds, prepared anew here from 8 bits: 0 to
+255, BGR, minus the mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from pixelgrad.models import find_class
+from pixelgrad.runtime import Artifact, Unit, VisualizeSettings, visualize
+from pixelgrad.runtime.images import Picture, read_image, sheet
+from pixelgrad.tasks import visualize_artifact
+
+CLASSES = (
+    "banana, dumbbell, goldfish, tabby, sports car, volcano, peacock, monarch, jellyfish, flamingo, zebra, ladybug, "
+    "strawberry, pineapple, daisy, school bus, violin, castle, balloon, pizza"
+)
+ABLATION_CLASSES = "tabby, sports car, volcano"
+DEFAULTS = VisualizeSettings()
+# What differs from the defaults in each row; the prototype's single scale and lower rate are its own.
+ABLATION: dict[str, dict[str, Any]] = {
+    "all of it": {},
+    "no coarse scales": {"coarsest": 224},
+    "no cut": {"cut": 0.0},
+    "red, green, blue": {"decorrelate": False},
+    "flat spectrum": {"decay": 0.0, "cut": 0.0, "learning_rate": 1.0},
+    "pixels": {"parameters": "pixels"},
+    "jitter alone": {"scale": (1.0, 1.0), "rotate": 0.0},
+    "no transforms": {"jitter": 0, "scale": (1.0, 1.0), "rotate": 0.0},
+    "score alone": {"rivals_weight": 0.0},
+    "with TV": {"tv_weight": 50.0},
+    "with alpha norm": {"norm_weight": 50.0},
+    "MACO": {"parameters": "maco", "learning_rate": 0.3},
+    "prototype": {
+        "coarsest": 224,
+        "cut": 0.0,
+        "learning_rate": 0.05,
+        "scale": (1.0, 1.0),
+        "rotate": 0.0,
+        "rivals_weight": 0.0,
+    },
+}
+
+
+class Judge:
+    """A network's own ONNX file, run as it is."""
+
+    def __init__(self, path: Path) -> None:
+        self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        self._name = self._session.get_inputs()[0].name
+
+    def __call__(self, picture: Picture, index: int) -> tuple[int, float]:
+        """Rank from 1, and probability, of a class."""
+        levels = np.round(picture.pixels * 255).astype(np.float32)
+        image = (levels[:, :, ::-1] - np.array([104, 117, 123], np.float32)).transpose(2, 0, 1)[None]
+        scores = self._session.run(None, {self._name: np.ascontiguousarray(image)})[0].reshape(-1)
+        return int((scores > scores[index]).sum()) + 1, float(scores[index])
+
+
+def fine_share(picture: Picture) -> float:
+    """The share of the power, the mean left out, above a quarter of a cycle per pixel."""
+    grey = picture.pixels.mean(-1).astype(np.float64)
+    power = np.abs(np.fft.fft2(grey - grey.mean())) ** 2
+    distance = np.hypot(np.fft.fftfreq(grey.shape[0])[:, None], np.fft.fftfreq(grey.shape[1])[None])
+    return float(power[distance > 0.25].sum() / power.sum())
+
+
+def run(arguments: argparse.Namespace) -> None:
+    data = Path(arguments.data) / "weights"
+    model = data / "googlenet.onnx"
+    own, other = Judge(model), Judge(data / "squeezenet1_1.onnx")
+    out = Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    names = [
+        name.strip() for name in (arguments.classes or (ABLATION_CLASSES if arguments.ablation else CLASSES)).split(",")
+    ]
+    variants = ABLATION if arguments.ablation else {"all of it": {}}
+    base = replace(DEFAULTS, steps=arguments.steps, seed=arguments.seed)
+    rows: list[dict[str, Any]] = []
+    pictures: dict[str, list[Picture]] = {}
+    print(f"{'variant':18} {'class':14} {'GoogLeNet':>12} {'SqueezeNet':>12} {'fine':>6} {'seconds':>8}", flush=True)
+    for variant, changes in variants.items():
+        settings = replace(base, **changes)
+        artifact = Artifact(visualize_artifact(model, unit="class", settings=settings), device=arguments.device)
+        artifact.training  # noqa: B018  (opened before the clock starts)
+        for name in names:
+            index = find_class("imagenet", name)
+            begun = time.perf_counter()
+            *_, event = visualize(artifact, [Unit(index, name)], settings)
+            seconds = time.perf_counter() - begun
+            file = out / f"{variant}-{name}.png".replace(" ", "-").replace(",", "")
+            event.picture().save(file, force=True)
+            picture = read_image(file)
+            pictures.setdefault(variant, []).append(picture)
+            (rank, share), (judged, certain) = own(picture, index), other(picture, index)
+            row = {"variant": variant, "class": name, "googlenet": [rank, share], "squeezenet": [judged, certain]}
+            rows.append({**row, "fine": fine_share(picture), "seconds": seconds})
+            print(
+                f"{variant:18} {name:14} {rank:4d} {share:7.3f} {judged:4d} {certain:7.3f} "
+                f"{100 * rows[-1]['fine']:5.2f}% {seconds:8.1f}",
+                flush=True,
+            )
+            draw(rows, pictures, names, ablation=arguments.ablation).save(out / "sheet.png", force=True)
+            facts = {"settings": asdict(base), "variants": variants, "rows": rows}
+            (out / "classes.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    summary(rows)
+
+
+def draw(
+    rows: list[dict[str, Any]], pictures: dict[str, list[Picture]], names: list[str], *, ablation: bool
+) -> Picture:
+    """The contact sheet: five across, or a row for each variant."""
+    shown = [picture for several in pictures.values() for picture in several]
+    captions = [
+        f"{row['class']}\nG {row['googlenet'][0]} ({row['googlenet'][1]:.2f}), "
+        f"S {row['squeezenet'][0]} ({row['squeezenet'][1]:.2f})"
+        for row in rows
+    ]
+    across = len(names) if ablation else 5
+    cells = [shown[start : start + across] for start in range(0, len(shown), across)]
+    texts = [captions[start : start + across] for start in range(0, len(shown), across)]
+    cell = 160 if ablation else None
+    return sheet(cells, captions=texts, row_names=list(pictures) if ablation else None, cell=cell, text_size=13)
+
+
+def summary(rows: list[dict[str, Any]]) -> None:
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        of = [row for row in rows if row["variant"] == variant]
+        own = sum(row["googlenet"][0] == 1 for row in of)
+        first, five = (sum(row["squeezenet"][0] <= most for row in of) for most in (1, 5))
+        print(
+            f"{variant:18} GoogLeNet top-1 {own}/{len(of)}; "
+            f"SqueezeNet top-1 {first}/{len(of)}, top-5 {five}/{len(of)}; "
+            f"{100 * np.mean([row['fine'] for row in of]):.2f}% in fine waves; "
+            f"{np.mean([row['seconds'] for row in of]):.1f} s each"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=os.environ.get("PIXELGRAD_TEST_DATA", "../shared"), help="holds weights/")
+    parser.add_argument("--out", default="classes", help="folder to write to")
+    parser.add_argument("--classes", help=f"names, separated by commas; by default {CLASSES}")
+    parser.add_argument("--steps", type=int, default=DEFAULTS.steps)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--ablation", action="store_true", help="one change at a time, on few classes")
+    run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""The objective of feature visualisation: its terms against their formulas, and batches of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from helpers.gradcheck import numerical_vjp, runtime
+from helpers.networks import chain
+from onnx import TensorProto, helper, numpy_helper
+
+from pixelgrad.errors import NetworkError, SettingsError
+from pixelgrad.exporters import (
+    Objective,
+    features_objective,
+    first_layer,
+    last_map,
+    load_network,
+    score_layer,
+    visualize_objective,
+)
+from pixelgrad.exporters.objectives import build_loss_graphs
+
+Array = np.ndarray[Any, Any]
+CLASSES = 5
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return chain(tmp_path_factory.mktemp("net") / "net.onnx", classes=CLASSES)
+
+
+def images(count: int, height: int = 24, width: int = 32) -> Array:
+    rng = np.random.default_rng(count)
+    coarse = rng.random((count, 3, -(-height // 4), -(-width // 4)), dtype=np.float32)
+    return coarse.repeat(4, 2).repeat(4, 3)[:, :, :height, :width]
+
+
+def graph(path: Path, layer: str | None = None, **values: Any) -> Any:
+    network = load_network(path, preprocess="rgb")
+    return runtime(build_loss_graphs(network, visualize_objective(network, layer, **values)).training)
+
+
+def seen(path: Path, image: Array, layer: str) -> Array:
+    """Features of a layer, float64."""
+    network = load_network(path, preprocess="rgb")
+    graphs = build_loss_graphs(network, features_objective(network, [layer]))
+    assert graphs.evaluation is not None
+    (found,) = runtime(graphs.evaluation)({"image": image}).values()
+    return np.asarray(found, np.float64)
+
+
+def direction(count: int, channels: int, *which: int) -> Array:
+    result = np.zeros((count, channels), np.float32)
+    result[np.arange(count), list(which)] = 1
+    return result
+
+
+def test_a_neuron_is_the_channel_at_the_centre(net: Path) -> None:
+    image = images(1, 40, 32)
+    found = graph(net, "r2", unit="neuron")({"image": image, "target.neuron.r2": direction(1, 12, 3)})
+    features = seen(net, image, "r2")
+    assert found["loss"] == pytest.approx(-features[0, 3, features.shape[2] // 2, features.shape[3] // 2], rel=1e-5)
+
+
+def test_a_class_is_its_score_against_its_rivals(net: Path) -> None:
+    image = images(1)
+    found = graph(net, unit="class", rivals_weight=0.7)(
+        {"image": image, "target.class.logits": direction(1, CLASSES, 2)}
+    )
+    scores = seen(net, image, "logits")[0]
+    assert found["loss.class.logits"] == pytest.approx(-scores[2], rel=1e-5)
+    assert found["loss.rivals.logits"] == pytest.approx(np.log(np.exp(scores).sum()), rel=1e-5)
+    assert found["loss"] == pytest.approx(-scores[2] + 0.7 * np.log(np.exp(scores).sum()), rel=1e-4)
+
+
+def test_the_alpha_norm(net: Path) -> None:
+    image = images(2)
+    targets = {"target.channel.r1": direction(2, 8, 0, 1)}
+    found = graph(net, "r1", norm_weight=1.0, batch=2)({"image": image, **targets})
+    expected = sum((np.abs(2 * one - 1).astype(np.float64) ** 6).mean() for one in image)
+    assert found["loss.norm"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_likeness_is_the_cosine_between_grams(net: Path) -> None:
+    image = images(3)
+    targets = {"target.channel.r2": direction(3, 12, 0, 0, 0)}
+    found = graph(net, "r2", diversity_weight=1.0, batch=3)({"image": image, **targets})
+    grams = []
+    for one in image:
+        flat = seen(net, one[None], "r2")[0].reshape(12, -1)
+        gram = (flat @ flat.T).ravel()
+        grams.append(gram / np.linalg.norm(gram))
+    expected = sum(grams[i] @ grams[j] for i in range(3) for j in range(i))
+    assert found["loss.diversity.r2"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("layer", "values"),
+    [
+        (None, {"unit": "class", "tv_weight": 2.0}),
+        ("r2", {"unit": "neuron", "norm_weight": 1.0}),
+        ("r2", {"batch": 2, "diversity_weight": 0.5}),
+        (None, {"unit": "class", "batch": 2, "diversity_weight": 0.5}),
+    ],
+)
+def test_the_gradient_is_that_of_finite_differences(net: Path, layer: str | None, values: dict[str, Any]) -> None:
+    """At a size that needs alignment."""
+    count = values.get("batch", 1)
+    image = images(count, 11, 13)
+    run = graph(net, layer, **values)
+    unit, channels = values.get("unit", "channel"), CLASSES if layer is None else 12
+    name = f"target.{unit}.{layer or 'logits'}"
+    targets = {name: direction(count, channels, *range(count))}
+    expected = numerical_vjp(
+        lambda feeds: {"loss": run({**targets, **feeds})["loss"]},
+        {"image": image},
+        {"loss": np.float64(1)},
+        "image",
+        2e-3,
+    )
+    gradient = run({"image": image, **targets})["gradient"]
+    assert np.linalg.norm(gradient - expected) / np.linalg.norm(expected) < 3e-2
+
+
+def reshaping(path: Path, kind: str) -> Path:
+    """A classifier as exporters write it that trace one image: with that image's 1 in its constants."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "w": rng.normal(size=(8, 3, 3, 3), scale=0.2).astype(np.float32),
+        "split": np.array([1, 2, 4, 16, 16] if kind == "shuffle" else [1, 8, 256]),
+        "back": np.array([1, 8, 16, 16]),
+        "flat": np.array([1, 2048]),
+        "token": rng.normal(size=(1, 8, 1)).astype(np.float32),
+        "fc": rng.normal(size=(2048 if kind != "token" else 8 * 257, 4), scale=0.05).astype(np.float32),
+    }
+    nodes = [helper.make_node("Conv", ["image_in", "w"], ["c"], pads=[1] * 4, strides=[2, 2])]
+    if kind == "shuffle":  # ShuffleNet's channel shuffle
+        nodes += [
+            helper.make_node("Reshape", ["c", "split"], ["s"]),
+            helper.make_node("Transpose", ["s"], ["t"], perm=[0, 2, 1, 3, 4]),
+            helper.make_node("Reshape", ["t", "back"], ["b"]),
+            helper.make_node("Reshape", ["b", "flat"], ["f"]),
+        ]
+    elif kind == "token":  # a vision transformer's class token
+        nodes += [
+            helper.make_node("Reshape", ["c", "split"], ["s"]),
+            helper.make_node("Concat", ["token", "s"], ["t"], axis=2),
+            helper.make_node("Flatten", ["t"], ["f"]),
+        ]
+    else:  # puts the batch behind something else
+        nodes += [
+            helper.make_node("Reshape", ["c", "split"], ["s"]),
+            helper.make_node("Transpose", ["s"], ["t"], perm=[1, 0, 2]),
+            helper.make_node("Reshape", ["t", "flat"], ["f"]),
+        ]
+    nodes.append(helper.make_node("MatMul", ["f", "fc"], ["scores"]))
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            kind,
+            [helper.make_tensor_value_info("image_in", TensorProto.FLOAT, [1, 3, 32, 32])],
+            [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 4])],
+            [numpy_helper.from_array(value, name) for name, value in weights.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["shuffle", "token"])
+def test_constants_of_a_single_image_become_those_of_a_batch(tmp_path: Path, kind: str) -> None:
+    """Each image's gradient in a batch is its gradient alone."""
+    path = reshaping(tmp_path / "net.onnx", kind)
+    image = images(3, 32, 32)
+    batch = graph(path, unit="class", batch=3)({"image": image, "target.class.scores": direction(3, 4, 0, 1, 2)})
+    alone = graph(path, unit="class")
+    losses = []
+    for index in range(3):
+        found = alone({"image": image[index : index + 1], "target.class.scores": direction(1, 4, index)})
+        np.testing.assert_allclose(batch["gradient"][index], found["gradient"][0], rtol=1e-3, atol=1e-6)
+        losses.append(float(found["loss"]))
+    assert float(batch["loss"]) == pytest.approx(sum(losses), rel=1e-5)
+
+
+def test_a_network_that_mixes_a_batch_says_so(tmp_path: Path) -> None:
+    path = reshaping(tmp_path / "net.onnx", "moved")
+    with pytest.raises(
+        NetworkError, match=r"Transpose at 't' does not keep the images of a batch apart.*one image at a time"
+    ):
+        graph(path, unit="class", batch=2)
+    graph(path, unit="class")
+
+
+def test_both_ends_of_a_network(net: Path, small_network: Path) -> None:
+    network = load_network(net, preprocess="caffe")
+    first = first_layer(network)
+    weights = {t.name: numpy_helper.to_array(t) for t in onnx.load(net).graph.initializer}
+    # Caffe's networks want BGR in 0 to 255: so 255 times as strong, and the other way round, over RGB in [0, 1].
+    np.testing.assert_allclose(first.filters, 255 * weights["w1"][:, ::-1], rtol=1e-5)
+    assert (first.name, first.stride) == ("c1", 1)
+    assert last_map(network).name == "r3"
+    assert score_layer(network).name == "logits"
+    assert last_map(load_network(small_network)).name == "r3"
+    with pytest.raises(SettingsError, match="the network 'small' has no classes"):
+        score_layer(load_network(small_network))
+
+
+def test_scores_are_what_goes_into_the_softmax(tmp_path: Path) -> None:
+    model = onnx.load(chain(tmp_path / "net.onnx", classes=CLASSES))
+    model.graph.node.append(helper.make_node("Softmax", ["logits"], ["prob"]))
+    model.graph.output[0].name = "prob"
+    onnx.save(model, tmp_path / "soft.onnx")
+    assert score_layer(load_network(tmp_path / "soft.onnx")).name == "logits"
+
+
+def test_bad_objectives(net: Path) -> None:
+    network = load_network(net)
+    for values, message in (
+        ({"unit": "cell"}, "the unit is 'cell'; it must be one of channel, neuron, class"),
+        ({"tv_weight": -1.0}, "the tv weight is -1.0; it must be a number from 0 up"),
+        ({"diversity_weight": 1.0}, "diversity is between pictures, and the batch is one"),
+        ({}, "name the layer whose channel or neuron is to be seen"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            visualize_objective(network, **values)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="layer 'logits' has no positions"):
+        visualize_objective(network, "logits", unit="neuron")
+    with pytest.raises(SettingsError, match="name at least one layer"):
+        features_objective(network, [])
+    assert isinstance(visualize_objective(network, "r1"), Objective)

@@ -1,0 +1,118 @@
+"""Parameterisations: right pictures, and gradients that finite differences agree with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixelgrad.errors import SettingsError
+from pixelgrad.runtime.parameters import Fourier, Parameters, Phase, Pixels, make_parameters
+from pixelgrad.runtime.parameters.colour import AXES, from_axes, to_axes
+from pixelgrad.runtime.parameters.spectrum import frequencies, image_of, spectrum_of
+
+SIZES = st.integers(2, 13)
+
+
+def parameters(name: str, height: int, width: int) -> Parameters:
+    return make_parameters(name, height, width)
+
+
+@pytest.mark.parametrize("name", ["fourier", "maco", "pixels"])
+@given(height=SIZES, width=SIZES, seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_the_gradient_is_that_of_finite_differences(name: str, height: int, width: int, seed: int) -> None:
+    """Along a random direction, for the loss sum(cotangent * image): central differences in a wide enough step."""
+    rng = np.random.default_rng(seed)
+    made = parameters(name, height, width)
+    start = made.start(2, rng)
+    values = start + (0.3 * rng.standard_normal(start.shape)).astype(np.float32)
+    direction = rng.standard_normal(values.shape).astype(np.float32)
+    cotangent = rng.standard_normal((2, 3, height, width)).astype(np.float32)
+    step = np.float32(2e-3)
+
+    def loss(at: Any) -> float:
+        return float((made.image(at).astype(np.float64) * cotangent).sum())
+
+    expected = (loss(values + step * direction) - loss(values - step * direction)) / (2 * float(step))
+    gradient = made.gradient(values, made.image(values), cotangent)
+    assert gradient.shape == values.shape
+    assert gradient.dtype == np.float32
+    found = float((gradient.astype(np.float64) * direction).sum())
+    size = float(np.linalg.norm(gradient) * np.linalg.norm(direction))
+    assert found == pytest.approx(expected, abs=2e-3 * size + 1e-4)
+
+
+@given(height=SIZES, width=SIZES, seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_the_transform_and_its_adjoint(height: int, width: int, seed: int) -> None:
+    """<F'v, x> = <v, Fx> over real and imaginary parts, for even and odd sizes."""
+    rng = np.random.default_rng(seed)
+    shape = (3, height, width // 2 + 1)
+    spectrum = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
+    pixels = rng.standard_normal((3, height, width)).astype(np.float32)
+    received = spectrum_of(pixels)
+    one = float((image_of(spectrum, height, width) * pixels).sum())
+    other = float((spectrum.real * received.real + spectrum.imag * received.imag).sum())
+    assert one == pytest.approx(other, abs=1e-4 * float(np.linalg.norm(spectrum) * np.linalg.norm(pixels)))
+
+
+def test_colour_axes_and_their_adjoint() -> None:
+    rng = np.random.default_rng(0)
+    values, cotangent = rng.standard_normal((2, 2, 3, 4, 5)).astype(np.float32)
+    assert float((from_axes(values) * cotangent).sum()) == pytest.approx(
+        float((values * to_axes(cotangent)).sum()), rel=1e-4
+    )
+    # The first axis is brightness: about the same in red, green and blue. It varies most.
+    assert np.ptp(AXES[:, 0]) < 0.05
+    assert np.linalg.norm(AXES, axis=0).argmax() == 0
+    assert np.linalg.norm(AXES, axis=0).max() == pytest.approx(1)
+
+
+def test_the_start_is_the_mean_colour_of_natural_images() -> None:
+    made = Fourier(32, 48)
+    image = made.image(made.start(1, np.random.default_rng(0)))
+    assert image.shape == (1, 3, 32, 48)
+    assert image.dtype == np.float32
+    np.testing.assert_allclose(image.mean((0, 2, 3)), [0.48, 0.46, 0.41], atol=0.02)
+
+
+def test_fourier_moves_low_frequencies_further() -> None:
+    """Of equal coefficients, one cycle per picture stands out 8 times as much as eight."""
+    made = Fourier(64, 64, decorrelate=False)
+    spread = []
+    for cycles in (1, 8):
+        values = np.zeros((1, 3, 64, 33, 2), np.float32)
+        values[0, 0, 0, cycles, 0] = 0.02
+        spread.append(float(np.ptp(made.image(values)[0, 0])))
+    assert spread[0] / spread[1] == pytest.approx(8, rel=0.02)
+
+
+def test_maco_keeps_the_magnitude_whatever_the_phase() -> None:
+    """The logits' spectrum is the same before and after a change of phase, and it falls as 1 / f."""
+    made = Phase(32, 32)
+    magnitudes = []
+    for seed in (0, 1):
+        logits = made.logits(made.start(1, np.random.default_rng(seed)))
+        magnitudes.append(np.abs(np.fft.rfft2(logits, norm="ortho"))[0, :, :, 1:16])
+    np.testing.assert_allclose(magnitudes[0], magnitudes[1], rtol=1e-3)
+    law = 1 / frequencies(32, 32)[:, 1:16]
+    ratio = magnitudes[0][0] / law
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-3)
+    assert float(made.logits(made.start(1, np.random.default_rng(0))).std()) == pytest.approx(1, rel=0.05)
+
+
+def test_pixels_are_their_own_parameters() -> None:
+    values = np.zeros((1, 3, 4, 4), np.float32)
+    values[0, 0, 1, 2] = 50
+    image = Pixels(4, 4).image(values)
+    assert image[0, 0, 1, 2] == pytest.approx(1)
+    assert np.count_nonzero(image != 0.5) == 1
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(SettingsError, match="the parameters are 'wavelets'; they must be one of fourier, maco, pixels"):
+        make_parameters("wavelets", 8, 8)
