@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
-from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.compare import compare_command
+from pixelgrad.cli.deconv import deconv_command
+from pixelgrad.cli.demo import demo_command
+from pixelgrad.cli.evolve import evolve_command
 from pixelgrad.cli.export import export_app
+from pixelgrad.cli.mistakes import mistakes_command
 from pixelgrad.cli.models import models_app
 from pixelgrad.cli.style import style_command
 from pixelgrad.cli.verify import verify_command
@@ -25,6 +28,9 @@ app = typer.Typer(
 )
 app.command("demo")(demo_command)
 app.command("style")(style_command)
+app.command("deconv")(deconv_command)
+app.command("evolve")(evolve_command)
+app.command("mistakes")(mistakes_command)
 app.command("visualize")(visualize_command)
 app.command("compare")(compare_command)
 app.add_typer(export_app, name="export")

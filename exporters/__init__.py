@@ -1,6 +1,6 @@
 """Networks and objectives in, gradient graphs and artifacts out; nothing is run here."""
 
-from pixelgrad.exporters.artifact import write_artifact
+from pixelgrad.exporters.artifact import write_artifact, write_projection
 from pixelgrad.exporters.autodiff import value_and_gradient, vjp
 from pixelgrad.exporters.networks import (
     LayerFacts,
@@ -11,17 +11,20 @@ from pixelgrad.exporters.networks import (
     first_layer,
     from_torch,
     last_map,
+    learnt_layers,
     load_network,
     read_network,
     score_layer,
     summary,
 )
 from pixelgrad.exporters.objectives import Objective, features_objective, style_objective, visualize_objective
+from pixelgrad.exporters.projections import Projection
 
 __all__ = [
     "LayerFacts",
     "Network",
     "Objective",
+    "Projection",
     "companions",
     "default_layers",
     "features_objective",
@@ -29,6 +32,7 @@ __all__ = [
     "first_layer",
     "from_torch",
     "last_map",
+    "learnt_layers",
     "load_network",
     "read_network",
     "score_layer",
@@ -38,4 +42,5 @@ __all__ = [
     "visualize_objective",
     "vjp",
     "write_artifact",
+    "write_projection",
 ]

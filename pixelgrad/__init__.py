@@ -37,14 +37,30 @@ if TYPE_CHECKING:
     from pixelgrad.runtime import (
         Artifact,
         CompareSettings,
+        DeconvResult,
+        DeconvSettings,
+        EvolveResult,
+        EvolveSettings,
+        MistakesResult,
+        MistakesSettings,
         Picture,
         StepEvent,
         StyleSettings,
         VisualizeSettings,
         read_image,
     )
-    from pixelgrad.tasks import Comparison, Visualization, style_artifact, stylize, visualize_artifact
+    from pixelgrad.tasks import (
+        Comparison,
+        Visualization,
+        projection_artifact,
+        style_artifact,
+        stylize,
+        visualize_artifact,
+    )
     from pixelgrad.tasks.compare import compare
+    from pixelgrad.tasks.deconv import deconv
+    from pixelgrad.tasks.evolve import evolve
+    from pixelgrad.tasks.mistakes import mistakes
     from pixelgrad.tasks.visualize import visualize
     from pixelgrad.version import __version__
 
@@ -55,8 +71,14 @@ _HOMES = {
     ),
     "pixelgrad.exporters": "style_objective value_and_gradient visualize_objective vjp write_artifact",
     "pixelgrad.networks": "load_network",
-    "pixelgrad.runtime": "Artifact CompareSettings Picture StepEvent StyleSettings VisualizeSettings read_image",
-    "pixelgrad.tasks": "Comparison Visualization compare style_artifact stylize visualize visualize_artifact",
+    "pixelgrad.runtime": (
+        "Artifact CompareSettings DeconvResult DeconvSettings EvolveResult EvolveSettings MistakesResult "
+        "MistakesSettings Picture StepEvent StyleSettings VisualizeSettings read_image"
+    ),
+    "pixelgrad.tasks": (
+        "Comparison Visualization compare deconv evolve mistakes projection_artifact style_artifact stylize "
+        "visualize visualize_artifact"
+    ),
     "pixelgrad.version": "__version__",
 }
 _WHERE = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -66,10 +88,16 @@ __all__ = [
     "ArtifactError",
     "CompareSettings",
     "Comparison",
+    "DeconvResult",
+    "DeconvSettings",
     "DeviceError",
     "DivergedError",
     "DownloadError",
+    "EvolveResult",
+    "EvolveSettings",
     "ImageError",
+    "MistakesResult",
+    "MistakesSettings",
     "NetworkError",
     "OutputError",
     "Picture",
@@ -83,7 +111,11 @@ __all__ = [
     "VisualizeSettings",
     "__version__",
     "compare",
+    "deconv",
+    "evolve",
     "load_network",
+    "mistakes",
+    "projection_artifact",
     "read_image",
     "style_artifact",
     "style_objective",

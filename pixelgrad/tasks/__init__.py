@@ -2,6 +2,9 @@
 
 from pixelgrad.tasks.common import find_network
 from pixelgrad.tasks.compare import Comparison, compare, comparison_pictures, comparison_subject
+from pixelgrad.tasks.deconv import deconv, projection_artifact, scan_index
+from pixelgrad.tasks.evolve import evolve
+from pixelgrad.tasks.mistakes import mistakes
 from pixelgrad.tasks.style import style_artifact, stylize
 from pixelgrad.tasks.visualize import (
     Visualization,
@@ -17,7 +20,12 @@ __all__ = [
     "compare",
     "comparison_pictures",
     "comparison_subject",
+    "deconv",
+    "evolve",
     "find_network",
+    "mistakes",
+    "projection_artifact",
+    "scan_index",
     "style_artifact",
     "stylize",
     "unit_kind",
