@@ -13,12 +13,14 @@ from pixelgrad.errors import SettingsError
 from pixelgrad.exporters import (
     Network,
     Objective,
+    Projection,
     dream_objective,
     inversion_objective,
     style_objective,
     texture_objective,
     visualize_objective,
     write_artifact,
+    write_projection,
 )
 from pixelgrad.exporters.artifact import check_directory
 from pixelgrad.exporters.ort_training import write_ort_training_artifact
@@ -188,6 +190,29 @@ def export_visualize(
     write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
 
 
+@export_app.command("deconv")
+@reports_errors
+def export_deconv(
+    layer: options.Layer,
+    output: options.Folder,
+    rule: options.Rule = "deconvnet",
+    model: options.Model = None,
+    pool: options.Pool = "max",
+    preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Write the artifact of a deconvnet: a layer's strongest activations, and their projection to the pixels.
+
+    Example: pixelgrad export deconv --model googlenet.onnx --layer conv2 -o conv2.pixelgrad
+    """
+    network = open_network(model, output, pool=pool, preprocess=preprocess, prototxt=prototxt, force=force, quiet=quiet)
+    write_projection(network, Projection(layer, rule), output, force=force)
+    report(output, network.name, quiet=quiet, json=json)
+
+
 def open_network(
     model: str | None,
     output: Path,
@@ -225,11 +250,20 @@ def write(
         write_artifact(network, objective, output, force=force)
     else:
         raise SettingsError(f"--gradient is {gradient!r}; it must be standard or ort-training")
+    report(output, network.name, quiet=quiet, json=json)
+
+
+def report(output: Path, network: str, *, quiet: bool, json: bool) -> None:
+    """Say what is in an artifact."""
     manifest = Artifact(output, device="cpu").manifest
     if json:
-        print_json({"output": str(output), **{key: manifest[key] for key in ("network", "terms", "files", "image")}})
+        keys = ("network", "terms", "projection", "files", "image")
+        print_json({"output": str(output), **{key: manifest[key] for key in keys if key in manifest}})
         return
     total = sum(row["bytes"] for row in manifest["files"].values())
-    note(f"wrote {output}: {network.name}, {len(manifest['files'])} files, {total / 1e6:.1f} MB", quiet=quiet)
+    note(f"wrote {output}: {network}, {len(manifest['files'])} files, {total / 1e6:.1f} MB", quiet=quiet)
     for term in manifest["terms"]:
         note(f"  {term['name']:32} weight {term['weight']:.4g}", quiet=quiet)
+    if "projection" in manifest:
+        facts = manifest["projection"]
+        note(f"  {facts['channels']} channels of {facts['layer']}, rule {facts['rule']}", quiet=quiet)

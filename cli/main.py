@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from pixelgrad.cli.compare import compare_command
+from pixelgrad.cli.deconv import deconv_command
 from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.dream import dream_command
+from pixelgrad.cli.evolve import evolve_command
 from pixelgrad.cli.export import export_app
 from pixelgrad.cli.invert import invert_command
+from pixelgrad.cli.mistakes import mistakes_command
 from pixelgrad.cli.models import models_app
 from pixelgrad.cli.style import style_command
 from pixelgrad.cli.texture import texture_command
@@ -33,6 +36,9 @@ app.command("dream")(dream_command)
 app.command("zoom")(zoom_command)
 app.command("texture")(texture_command)
 app.command("invert")(invert_command)
+app.command("deconv")(deconv_command)
+app.command("evolve")(evolve_command)
+app.command("mistakes")(mistakes_command)
 app.command("visualize")(visualize_command)
 app.command("compare")(compare_command)
 app.add_typer(export_app, name="export")

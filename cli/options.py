@@ -113,6 +113,45 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout at the end, and nothing else there.")
 ]
 
+Layer = Annotated[str, typer.Option("--layer", metavar="LAYER", help="The layer to look at.")]
+Images = Annotated[Path, typer.Option("--images", metavar="DIR", help="A folder of images; folders in it count.")]
+Channels = Annotated[
+    list[str] | None,
+    typer.Option("--channel", metavar="N,N-N,...", help="Channels, from 0; the strongest ones by default."),
+]
+Rule = Annotated[
+    str,
+    typer.Option("--rule", metavar="deconvnet|gradient|guided", help="How activations are projected to the pixels."),
+]
+ScanSize = Annotated[
+    int, typer.Option("--size", metavar="PIXELS", help="Edge of the square that the middle of each image is made.")
+]
+Batch = Annotated[int, typer.Option("--batch", metavar="N", help="Images at a time.")]
+Crop = Annotated[
+    str,
+    typer.Option("--crop", metavar="auto|field|tight", help="Show the receptive field, or most of the projection."),
+]
+Index = Annotated[
+    Path | None,
+    typer.Option("--index", metavar="FILE", help="Where to keep what the scan finds; by default under PIXELGRAD_HOME."),
+]
+
+
+def parse_channels(texts: Sequence[str] | None) -> list[int] | None:
+    """``3,8-10`` and the like as channel numbers, each once, in the order given."""
+    if not texts:
+        return None
+    channels: list[int] = []
+    for part in (part.strip() for text in texts for part in text.split(",")):
+        first, dash, last = part.partition("-")
+        if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
+            raise SettingsError(f"--channel is {part!r}; it must be a number from 0, or a range such as 3-8")
+        numbers = range(int(first), int(last) + 1) if dash else [int(first)]
+        if not numbers or len(numbers) > 4096:
+            raise SettingsError(f"--channel {part!r} is no range of channels; give the lower number first")
+        channels += numbers
+    return list(dict.fromkeys(channels))
+
 
 def parse_layers(text: str | None, option: str) -> dict[str, float] | list[str] | None:
     """``a,b=2`` as names, or as names with weights (1 where one is missing) as soon as one has a weight."""

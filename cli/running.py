@@ -13,9 +13,9 @@ from pixelgrad.cli.console import fail, note, print_json
 from pixelgrad.cli.progress import shown
 from pixelgrad.cli.report import run_report
 from pixelgrad.errors import DivergedError, OutputError, SettingsError
-from pixelgrad.runtime import Artifact, Choice, Picture, StepEvent, read_image, write_image
+from pixelgrad.runtime import Artifact, Choice, Picture, Projector, StepEvent, read_image, write_image
 
-__all__ = ["check_streams", "open_artifact", "read_pictures", "run_to_file"]
+__all__ = ["check_streams", "open_artifact", "open_projector", "read_pictures", "run_to_file", "save", "say_device"]
 
 
 def check_streams(output: str, sources: Iterable[str], *, json: bool) -> None:
@@ -38,10 +38,23 @@ def read_pictures(sources: Iterable[str], *, quiet: bool) -> list[Picture]:
 def open_artifact(folder: Path, choice: Choice, *, quiet: bool) -> Artifact:
     """The artifact, having said on which device it runs and why not on a better one."""
     artifact = Artifact(folder, device=choice)
+    say_device(artifact, quiet=quiet)
+    return artifact
+
+
+def open_projector(folder: Path, choice: Choice, *, quiet: bool) -> Projector:
+    """:func:`open_artifact` for a projection."""
+    projector = Projector(folder, device=choice)
+    say_device(projector, quiet=quiet)
+    return projector
+
+
+def say_device(artifact: Artifact, *, quiet: bool) -> None:
+    """Say on which device an artifact runs, and why not on a better one."""
+    choice = artifact.choice
     reasons = "; ".join(f"{name}: {why}" for name, why in choice.rejected.items())
     passed_over = f" ({reasons})" if reasons else ""
     note(f"{artifact.manifest['network']['name']} on {choice.name}{passed_over}", quiet=quiet)
-    return artifact
 
 
 def run_to_file(events: Iterable[StepEvent], output: str, device: str, *, force: bool, quiet: bool, json: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from pixelgrad.cli import options
 from pixelgrad.cli.console import fail, note, print_json, reports_errors
-from pixelgrad.cli.progress import shown
+from pixelgrad.cli.progress import FRAMES, shown
 from pixelgrad.cli.report import peak_memory
 from pixelgrad.cli.running import check_streams, open_artifact, read_pictures
 from pixelgrad.errors import DivergedError, OutputError, SettingsError
@@ -131,7 +131,7 @@ def _run(run: ZoomRun, settings: ZoomSettings, device: str, *, quiet: bool, json
         note(f"{run.done} of {settings.frames} frames are in {run.folder.path} already", quiet=quiet)
     began = time.perf_counter()
     try:
-        for _ in shown(run.events(), quiet=quiet):
+        for _ in shown(run.events(), quiet=quiet, style=FRAMES):
             pass
     except KeyboardInterrupt:
         if not run.done:

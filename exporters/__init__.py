@@ -1,6 +1,6 @@
 """Networks and objectives in, gradient graphs and artifacts out; nothing is run here."""
 
-from pixelgrad.exporters.artifact import write_artifact
+from pixelgrad.exporters.artifact import write_artifact, write_projection
 from pixelgrad.exporters.autodiff import value_and_gradient, vjp
 from pixelgrad.exporters.networks import (
     LayerFacts,
@@ -12,6 +12,7 @@ from pixelgrad.exporters.networks import (
     first_layer,
     from_torch,
     last_map,
+    learnt_layers,
     load_network,
     read_network,
     score_layer,
@@ -27,11 +28,13 @@ from pixelgrad.exporters.objectives import (
     texture_objective,
     visualize_objective,
 )
+from pixelgrad.exporters.projections import Projection
 
 __all__ = [
     "LayerFacts",
     "Network",
     "Objective",
+    "Projection",
     "companions",
     "default_layers",
     "depth_layers",
@@ -42,6 +45,7 @@ __all__ = [
     "from_torch",
     "inversion_objective",
     "last_map",
+    "learnt_layers",
     "load_network",
     "read_network",
     "score_layer",
@@ -53,4 +57,5 @@ __all__ = [
     "visualize_objective",
     "vjp",
     "write_artifact",
+    "write_projection",
 ]

@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ import onnx
 from onnx.external_data_helper import set_external_data
 
 from pixelgrad.errors import OutputError
-from pixelgrad.exporters.networks import Network
+from pixelgrad.exporters.networks import Geometry, Network
 from pixelgrad.exporters.objectives import LossGraphs, Objective, build_loss_graphs
 from pixelgrad.exporters.optimizer import adam_model
-from pixelgrad.exporters.self_check import self_check
+from pixelgrad.exporters.projections import Projection, build_projection_graphs
+from pixelgrad.exporters.self_check import projection_self_check, self_check
 from pixelgrad.version import __version__
 
 FORMAT = "pixelgrad-artifact"
@@ -74,6 +76,67 @@ def commit(
 
     models, extra: what goes into it, by file name. gradient: who built it, for the manifest.
     """
+    parts = {
+        **_objective(objective.kind, objective.settings),
+        "image": _image(objective.batch, graphs.minimum_size, graphs.fixed_size, graphs.alignment),
+        "layers": _layers(graphs.layers),
+        "terms": [
+            {
+                "name": term.name,
+                "kind": term.kind,
+                "layer": term.layer,
+                "weight": term.weight,
+                "target": f"target.{term.name}" if _has_target(graphs.training, term.name) else None,
+                "mask": term.mask,
+                "given": _has_target(graphs.training, term.name) and not _has_target(graphs.evaluation, term.name),
+            }
+            for term in objective.terms
+        ],
+        "profile": profile,
+        "gradient": gradient,
+        "self_check": checked,
+    }
+    _write_folder(network, models, parts, directory, extra)
+
+
+def write_projection(network: Network, projection: Projection, directory: str | Path, *, force: bool = False) -> Path:
+    """Write ``projection`` over ``network`` as an artifact folder, whole or not at all.
+
+    Its graphs are those of :func:`build_projection_graphs`; ``projection`` in the manifest says what is what.
+    force and errors as of :func:`write_artifact`.
+    """
+    directory = Path(directory)
+    check_directory(directory, force=force)
+    graphs = build_projection_graphs(network, projection)
+    models = {"training_model.onnx": graphs.training, "eval_model.onnx": graphs.evaluation}
+    parts = {
+        **_objective("projection", {"layer": projection.layer, "rule": projection.rule}),
+        "image": _image(graphs.batch, graphs.minimum_size, graphs.fixed_size, 1),
+        "layers": _layers(graphs.geometry),
+        "terms": [],
+        "projection": {
+            "layer": graphs.layer,
+            "rule": projection.rule,
+            "channels": graphs.channels,
+            "watched": list(graphs.watched),
+            "fields": _fields(graphs.geometry.get(graphs.layer)),
+        },
+        "profile": "portable",
+        "gradient": "standard",
+        "self_check": projection_self_check(graphs),
+    }
+    _write_folder(network, models, parts, directory)
+    return directory
+
+
+def _write_folder(
+    network: Network,
+    models: Mapping[str, onnx.ModelProto],
+    parts: Mapping[str, Any],
+    directory: Path,
+    extra: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write the graphs and ``parts`` of their manifest beside ``directory``, then put the folder in its place."""
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
@@ -81,7 +144,7 @@ def commit(
             _write_models(models, beside)
             for name, content in (extra or {}).items():
                 (beside / name).write_bytes(content)
-            manifest = _manifest(network, objective, graphs, models, beside, checked, profile, gradient)
+            manifest = _manifest(network, models, parts, beside)
             (beside / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
             beside.chmod(0o755)
             _move(beside, directory)
@@ -152,21 +215,14 @@ def _raw(tensor: onnx.TensorProto) -> bytes:
 
 
 def _manifest(
-    network: Network,
-    objective: Objective,
-    graphs: LossGraphs,
-    models: Mapping[str, onnx.ModelProto],
-    folder: Path,
-    checked: Mapping[str, Any],
-    profile: str,
-    gradient: str,
+    network: Network, models: Mapping[str, onnx.ModelProto], parts: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
+    """parts: what differs between kinds of artifact, under their keys."""
     chosen = network.preprocessing
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "pixelgrad_version": __version__,
-        "objective": {"kind": objective.kind, "settings": dict(objective.settings)},
         "network": {
             "name": network.name,
             "licence": network.licence,
@@ -179,40 +235,41 @@ def _manifest(
                 "std": list(chosen.std),
             },
         },
-        "image": {
-            "layout": "NCHW",
-            "order": "RGB",
-            "range": [0, 1],
-            "batch": objective.batch,
-            "minimum_size": graphs.minimum_size,
-            "fixed_size": list(graphs.fixed_size) if graphs.fixed_size else None,
-            "alignment": graphs.alignment,
-        },
-        "layers": {
-            name: {"stride": g.stride, "receptive_field": g.receptive_field} for name, g in graphs.layers.items()
-        },
-        "terms": [
-            {
-                "name": term.name,
-                "kind": term.kind,
-                "layer": term.layer,
-                "weight": term.weight,
-                "target": f"target.{term.name}" if _has_target(graphs.training, term.name) else None,
-                "mask": term.mask,
-                "given": _has_target(graphs.training, term.name) and not _has_target(graphs.evaluation, term.name),
-            }
-            for term in objective.terms
-        ],
+        **parts,
         "opset": models["training_model.onnx"].opset_import[0].version,
-        "profile": profile,
-        "gradient": gradient,
         "operators": {name: sorted({node.op_type for node in model.graph.node}) for name, model in models.items()},
         "files": {
             path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
             for path in sorted(folder.iterdir())
         },
-        "self_check": dict(checked),
     }
+
+
+def _objective(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {"objective": {"kind": kind, "settings": dict(settings)}}
+
+
+def _image(batch: int | None, minimum_size: int, fixed_size: tuple[int, int] | None, alignment: int) -> dict[str, Any]:
+    return {
+        "layout": "NCHW",
+        "order": "RGB",
+        "range": [0, 1],
+        "batch": batch,
+        "minimum_size": minimum_size,
+        "fixed_size": list(fixed_size) if fixed_size else None,
+        "alignment": alignment,
+    }
+
+
+def _layers(layers: Mapping[str, Geometry]) -> dict[str, Any]:
+    return {name: {"stride": g.stride, "receptive_field": g.receptive_field} for name, g in layers.items()}
+
+
+def _fields(geometry: Geometry | None) -> dict[str, Any] | None:
+    """Where the layer's positions look; ``None`` where each sees the whole image."""
+    if geometry is None or geometry.spans is None:
+        return None
+    return {axis: asdict(span) for axis, span in zip(("height", "width"), geometry.spans, strict=True)}
 
 
 def _has_target(model: onnx.ModelProto | None, term: str) -> bool:

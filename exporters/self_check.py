@@ -12,6 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from pixelgrad.exporters.objectives import LossGraphs
+from pixelgrad.exporters.projections import ProjectionGraphs
 
 # Large enough for every layer to see something and odd enough to need alignment, small enough for the reference.
 _SMALLEST = 37
@@ -40,10 +41,7 @@ def self_check(graphs: LossGraphs) -> dict[str, Any]:
     Returns sizes, seeds, ``loss``, ``losses`` by term, ``gradient_norm`` (L2), and relative ``tolerance``s: max
     pooling's switches can flip between implementations, which moves the gradient by a few thousandths.
     """
-    height, width = graphs.fixed_size or (
-        max(_SMALLEST, graphs.minimum_size),
-        max(_SMALLEST + 4, graphs.minimum_size),
-    )
+    height, width = _size(graphs)
     shape = (_batch(graphs.training), 3, height, width)
     feeds: dict[str, Any] = {}
     if graphs.evaluation is not None:
@@ -64,6 +62,34 @@ def self_check(graphs: LossGraphs) -> dict[str, Any]:
         "losses": terms,
         "gradient_norm": float(np.linalg.norm(results["gradient"].astype(np.float64))),
         "tolerance": {"loss": 1e-3, "gradient_norm": 2e-2},
+    }
+
+
+def _size(graphs: LossGraphs | ProjectionGraphs) -> tuple[int, int]:
+    return graphs.fixed_size or (
+        max(_SMALLEST, graphs.minimum_size),
+        max(_SMALLEST + 4, graphs.minimum_size),
+    )
+
+
+def projection_self_check(graphs: ProjectionGraphs) -> dict[str, Any]:
+    """Run both graphs on a seeded picture (seed 2) and a seeded cotangent (seed 1).
+
+    Returns sizes, seeds, the L2 norms ``maxima_norm`` and ``projection_norm``, and relative ``tolerance``s.
+    """
+    height, width = _size(graphs)
+    image = pattern((1, 3, height, width), seed=2)
+    seen = _run(graphs.evaluation, {"image": image})
+    cotangent = pattern(seen["features"].shape, seed=1)
+    projected = _run(graphs.training, {"image": image, "cotangent": cotangent})["projection"]
+    return {
+        "height": height,
+        "width": width,
+        "image_seed": 2,
+        "cotangent_seed": 1,
+        "maxima_norm": float(np.linalg.norm(seen["maxima"].astype(np.float64))),
+        "projection_norm": float(np.linalg.norm(projected.astype(np.float64))),
+        "tolerance": {"maxima_norm": 1e-3, "projection_norm": 2e-2},
     }
 
 

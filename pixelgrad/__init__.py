@@ -40,9 +40,15 @@ if TYPE_CHECKING:
     from pixelgrad.runtime import (
         Artifact,
         CompareSettings,
+        DeconvResult,
+        DeconvSettings,
         DreamSettings,
+        EvolveResult,
+        EvolveSettings,
         FrameEvent,
         InversionSettings,
+        MistakesResult,
+        MistakesSettings,
         Picture,
         StepEvent,
         StyleSettings,
@@ -58,6 +64,7 @@ if TYPE_CHECKING:
         inversion_artifact,
         invert,
         invert_depth,
+        projection_artifact,
         style_artifact,
         stylize,
         texture_artifact,
@@ -65,7 +72,10 @@ if TYPE_CHECKING:
         visualize_artifact,
     )
     from pixelgrad.tasks.compare import compare
+    from pixelgrad.tasks.deconv import deconv
     from pixelgrad.tasks.dream import dream
+    from pixelgrad.tasks.evolve import evolve
+    from pixelgrad.tasks.mistakes import mistakes
     from pixelgrad.tasks.texture import texture
     from pixelgrad.tasks.visualize import visualize
     from pixelgrad.tasks.zoom import zoom
@@ -82,12 +92,14 @@ _HOMES = {
     ),
     "pixelgrad.networks": ("load_network"),
     "pixelgrad.runtime": (
-        "Artifact CompareSettings DreamSettings FrameEvent InversionSettings Picture StepEvent "
-        "StyleSettings TextureSettings VisualizeSettings ZoomSettings read_image"
+        "Artifact CompareSettings DeconvResult DeconvSettings DreamSettings EvolveResult EvolveSettings "
+        "FrameEvent InversionSettings MistakesResult MistakesSettings Picture StepEvent StyleSettings "
+        "TextureSettings VisualizeSettings ZoomSettings read_image"
     ),
     "pixelgrad.tasks": (
-        "Comparison Visualization compare dream dream_artifact inversion_artifact invert invert_depth "
-        "style_artifact stylize texture texture_artifact texture_row visualize visualize_artifact zoom"
+        "Comparison Visualization compare deconv dream dream_artifact evolve inversion_artifact invert "
+        "invert_depth mistakes projection_artifact style_artifact stylize texture texture_artifact "
+        "texture_row visualize visualize_artifact zoom"
     ),
     "pixelgrad.version": ("__version__"),
 }
@@ -98,13 +110,19 @@ __all__ = [
     "ArtifactError",
     "CompareSettings",
     "Comparison",
+    "DeconvResult",
+    "DeconvSettings",
     "DeviceError",
     "DivergedError",
     "DownloadError",
     "DreamSettings",
+    "EvolveResult",
+    "EvolveSettings",
     "FrameEvent",
     "ImageError",
     "InversionSettings",
+    "MistakesResult",
+    "MistakesSettings",
     "NetworkError",
     "OutputError",
     "Picture",
@@ -120,14 +138,18 @@ __all__ = [
     "ZoomSettings",
     "__version__",
     "compare",
+    "deconv",
     "dream",
     "dream_artifact",
     "dream_objective",
+    "evolve",
     "inversion_artifact",
     "inversion_objective",
     "invert",
     "invert_depth",
     "load_network",
+    "mistakes",
+    "projection_artifact",
     "read_image",
     "style_artifact",
     "style_objective",

@@ -12,6 +12,7 @@ import numpy as np
 from pixelgrad.errors import ArtifactError
 from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.optimizers import Adam
+from pixelgrad.runtime.projector import Projector
 
 __all__ = ["Check", "verify"]
 
@@ -32,7 +33,8 @@ class Check:
 
 def verify(artifact: Artifact) -> Iterator[Check]:
     """Check the files, then the loss, its terms and its gradient against the artifact's self-check, then the
-    gradient against finite differences, then that a step of the optimiser lowers the loss.
+    gradient against finite differences, then that a step of the optimiser lowers the loss; for a projection what
+    :func:`verify_projection` checks.
 
     The self-check's values come from ONNX's reference implementation, so no device is compared with itself.
     """
@@ -42,6 +44,9 @@ def verify(artifact: Artifact) -> Iterator[Check]:
         yield Check("files", False, str(error))
         return
     yield Check("files", True, f"{len(artifact.manifest['files'])} files as exported")
+    if "projection" in artifact.manifest:
+        yield from verify_projection(Projector(artifact.path, device=artifact.choice))
+        return
 
     expected = artifact.manifest["self_check"]
     size = (expected["height"], expected["width"])
@@ -66,6 +71,37 @@ def verify(artifact: Artifact) -> Iterator[Check]:
     optimizer.update(found.loss, found.gradient)
     after = artifact.evaluate(optimizer.image, targets).loss
     yield Check("optimizer", after < found.loss, f"a small step takes the loss from {found.loss:.6g} to {after:.6g}")
+
+
+def verify_projection(projector: Projector) -> Iterator[Check]:
+    """Check the maxima and the projection against the artifact's self-check, that each maximum is where it is said to
+    be, and that twice the activation projects to twice the pixels; a projection by ``gradient`` also against finite
+    differences.
+    """
+    expected = projector.manifest["self_check"]
+    image = pattern((1, 3, expected["height"], expected["width"]), expected["image_seed"])
+    values, positions = projector.strongest(image)
+    (features,) = projector.features(image)
+    cotangent = pattern(features.shape, expected["cotangent_seed"])
+    projection = projector.project(image, cotangent).astype(np.float64)
+    norm, tolerance = float(np.linalg.norm(projection)), expected["tolerance"]
+    maxima_norm = float(np.linalg.norm(values.astype(np.float64)))
+    yield _close("maxima norm", maxima_norm, expected["maxima_norm"], tolerance["maxima_norm"])
+    there = np.take_along_axis(features.reshape(*values.shape, -1), positions[..., None], 2)[..., 0]
+    yield Check("positions", bool((there == values).all()), f"{values.size} maxima where they are said to be")
+    yield _close("projection norm", norm, expected["projection_norm"], tolerance["projection_norm"])
+    double = float(np.linalg.norm(projector.project(image, 2 * cotangent).astype(np.float64)))
+    yield _close("twice the activation", double, 2 * norm, 1e-4)
+    if projector.rule != "gradient":
+        return
+
+    def value(step: float) -> float:
+        (found,) = projector.features(image + np.float32(step) * direction)
+        return float((found.astype(np.float64) * cotangent).sum())
+
+    direction = (projection / max(norm, 1e-30)).astype(np.float32)
+    step = _PROBE * abs(float((features.astype(np.float64) * cotangent).sum())) / max(norm, 1e-30)
+    yield _close("finite difference", (value(step) - value(-step)) / (2 * step), norm, _PROBE_TOLERANCE)
 
 
 def _close(name: str, found: float, expected: float, tolerance: float) -> Check:

@@ -9,6 +9,7 @@ from pixelgrad.exporters.networks.geometry import Geometry, minimum_size
 from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, infer_again, load_network, settle_size, upstream
 from pixelgrad.exporters.networks.readers import Reading, read_network
 from pixelgrad.exporters.networks.scores import class_scores
+from pixelgrad.exporters.networks.stages import learnt_layers
 from pixelgrad.exporters.networks.summary import LayerFacts, summary
 from pixelgrad.exporters.networks.torch_module import from_torch
 
@@ -30,6 +31,7 @@ __all__ = [
     "from_torch",
     "infer_again",
     "last_map",
+    "learnt_layers",
     "load_network",
     "minimum_size",
     "read_network",

@@ -2,8 +2,11 @@
 
 from pixelgrad.tasks.common import find_network
 from pixelgrad.tasks.compare import Comparison, compare, comparison_pictures, comparison_subject
+from pixelgrad.tasks.deconv import deconv, projection_artifact, scan_index
 from pixelgrad.tasks.dream import dream, dream_artifact, dream_subject
+from pixelgrad.tasks.evolve import evolve
 from pixelgrad.tasks.inversion import inversion_artifact, inversion_artifacts, invert, invert_depth
+from pixelgrad.tasks.mistakes import mistakes
 from pixelgrad.tasks.style import style_artifact, stylize
 from pixelgrad.tasks.texture import texture, texture_artifact, texture_artifacts, texture_row
 from pixelgrad.tasks.visualize import Visualization, unit_kind, visualization_units, visualize, visualize_artifact
@@ -17,14 +20,19 @@ __all__ = [
     "compare",
     "comparison_pictures",
     "comparison_subject",
+    "deconv",
     "dream",
     "dream_artifact",
     "dream_subject",
+    "evolve",
     "find_network",
     "inversion_artifact",
     "inversion_artifacts",
     "invert",
     "invert_depth",
+    "mistakes",
+    "projection_artifact",
+    "scan_index",
     "style_artifact",
     "stylize",
     "texture",

@@ -21,6 +21,7 @@ __all__ = [
     "exporters",
     "find_network",
     "last_picture",
+    "network_artifact",
     "plain_layers",
     "settings_of",
     "task_artifact",
@@ -46,6 +47,24 @@ def task_artifact(
     kind: the objective's. build: makes it over the network. settings: JSON-able, all that ``build`` depends on.
     model, pool, preprocess, prototxt: as of :func:`pixelgrad.networks.load_network`.
     """
+
+    def write(network: Network, folder: Path) -> None:
+        exporters().write_artifact(network, build(network), folder)
+
+    return network_artifact(kind, model, write, settings, pool=pool, preprocess=preprocess, prototxt=prototxt)
+
+
+def network_artifact(
+    kind: str,
+    model: str | Path | None,
+    write: Callable[[Network, Path], object],
+    settings: Mapping[str, Any],
+    *,
+    pool: str = "max",
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+) -> Path:
+    """:func:`task_artifact` for an artifact of any kind, which ``write(network, folder)`` writes."""
     export = exporters()
     located = locate(model)
     key = {
@@ -59,11 +78,10 @@ def task_artifact(
     if prototxt is not None:
         key["prototxt"] = export.fingerprint(Path(prototxt))
 
-    def write(folder: Path) -> None:
-        network = load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt)
-        export.write_artifact(network, build(network), folder)
-
-    return cached_artifact(key, write)
+    return cached_artifact(
+        key,
+        lambda folder: write(load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt), folder),
+    )
 
 
 def settings_of(cls: type[S], task: str, given: Mapping[str, Any]) -> S:

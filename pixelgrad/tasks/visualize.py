@@ -58,6 +58,7 @@ def visualize_artifact(
     batch: int = 1,
     pool: str = "max",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
 ) -> Path:
     """The folder of an artifact for feature visualisation, exported if it is not in the cache yet.
 
@@ -78,7 +79,7 @@ def visualize_artifact(
         objective: Objective = exporters().visualize_objective(network, **key)
         return objective
 
-    return task_artifact("visualize", model, build, key, pool=pool, preprocess=preprocess)
+    return task_artifact("visualize", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt)
 
 
 def visualization_units(

@@ -158,6 +158,27 @@ def max_pool(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     return op.Mul(mask, grow(share))
 
 
+def max_pool_by_switches(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """To the first largest element of each window and nowhere else, ties or not: the switches of Zeiler & Fergus 2013.
+
+    A window of zeros has a switch like any other, where :func:`max_pool` would spread over all of it and leave it
+    to the ReLU before to stop that. Windows that overlap at one maximum add up.
+    """
+    w = window(op, node, integers(node, "kernel_shape") or [])
+    return _first_maximum(op, operand(node), node.outputs[0], ct, w)
+
+
+def global_max_pool_by_switches(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """To the first largest element of each map."""
+    x = operand(node)
+    flat = op.Reshape(x, [0, 0, -1])
+    first = op.ArgMax(flat, axis=2, keepdims=1)
+    count = op.Squeeze(op.Shape(flat, start=2, end=3), [0])
+    places = op.Unsqueeze(op.Range(np.asarray(0), count, np.asarray(1)), [0, 1])
+    mask = op.mask(op.Equal(places, first), ct)
+    return op.reshape_like(op.Mul(mask, op.Reshape(ct, [0, 0, 1])), x)
+
+
 def _first_maximum(op: Emitter, x: ir.Value, y: ir.Value, ct: ir.Value, w: Window) -> ir.Value:
     n = len(w.kernel)
     strides = np.asarray(w.strides, dtype=np.int64)

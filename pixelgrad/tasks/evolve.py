@@ -1,0 +1,116 @@
+"""Features over training, from start to finish."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixelgrad.errors import SettingsError
+from pixelgrad.networks import find_network, load_network
+from pixelgrad.runtime import Choice, EvolveEvent, EvolveResult, EvolveSettings, Projector, Snapshot
+from pixelgrad.runtime import evolve as run_evolve
+from pixelgrad.tasks.common import exporters, settings_of
+from pixelgrad.tasks.deconv import projection_artifact, scan_index
+
+__all__ = ["evolve", "in_training_order", "open_snapshots"]
+
+#: As many curves as can be told apart in a chart.
+MOST_LAYERS = 7
+
+
+def in_training_order(checkpoints: Sequence[str | Path]) -> list[tuple[Path, int]]:
+    """Checkpoint files by iteration: the number in their names in which they differ (the last such one), else by name
+    with 10 after 9. Returns each with its iteration, or with its place in the row from 1 where there is none.
+    """
+    paths = sorted((Path(checkpoint) for checkpoint in checkpoints), key=lambda path: _natural(path.name))
+    numbers = [[int(part) for part in re.findall(r"\d+", path.stem)] for path in paths]
+    if numbers and all(len(row) == len(numbers[0]) > 0 for row in numbers):
+        for column in reversed(range(len(numbers[0]))):
+            found = [row[column] for row in numbers]
+            if len(set(found)) == len(found):
+                return sorted(zip(paths, found, strict=True), key=lambda pair: pair[1])
+    return [(path, place) for place, path in enumerate(paths, 1)]
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def open_snapshots(
+    checkpoints: Sequence[str | Path],
+    settings: EvolveSettings,
+    *,
+    layer: str,
+    layers: Sequence[str] | None = None,
+    rule: str = "deconvnet",
+    device: str | Choice = "auto",
+    pool: str = "max",
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+) -> list[Snapshot]:
+    """The snapshots in order of training, exported where they are not in the cache; arguments as of :func:`evolve`."""
+    if len(checkpoints) < 2:
+        raise SettingsError("an evolution takes at least two checkpoints of one network")
+    ordered = in_training_order([find_network(checkpoint) for checkpoint in checkpoints])
+    if layers is None:
+        network = load_network(ordered[0][0], preprocess=preprocess, pool=pool, prototxt=prototxt)
+        layers = exporters().learnt_layers(network, MOST_LAYERS)
+    snapshots = []
+    for path, when in ordered:
+        folder = projection_artifact(
+            path, layer=layer, rule=rule, watched=layers, pool=pool, preprocess=preprocess, prototxt=prototxt
+        )
+        projector = Projector(folder, device=device)
+        snapshots.append(Snapshot(path.stem, when, projector, scan_index(projector, settings)))
+    return snapshots
+
+
+def evolve(
+    checkpoints: Sequence[str | Path],
+    images: str | Path,
+    *,
+    layer: str,
+    layers: Sequence[str] | None = None,
+    rule: str = "deconvnet",
+    device: str = "auto",
+    pool: str = "max",
+    preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+    on_event: Callable[[EvolveEvent], object] | None = None,
+    **settings: Any,
+) -> EvolveResult:
+    """How channels of a layer came about in training, and which layers settled first (Zeiler & Fergus 2013, figure 4).
+
+    >>> pixelgrad.evolve(glob("net_iter_*.caffemodel"), "photos", layer="conv2").picture().save("evolution.png")
+
+    checkpoints: files of one network, in any order: the iteration number in their names tells it.
+    images: a folder; its scan is kept for each snapshot.
+    layer: whose channels to project. layers: whose features to follow; by default up to seven with weights.
+    rule, device, pool, preprocess, prototxt: as of :func:`deconv`.
+    on_event: called with every :class:`EvolveEvent`.
+    settings: fields of :class:`EvolveSettings`: ``channels``, ``size``, ``batch``, ``crop``, ``compared``.
+
+    Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
+    """
+    chosen = settings_of(EvolveSettings, "evolve", settings)
+    chosen.check()
+    snapshots = open_snapshots(
+        checkpoints,
+        chosen,
+        layer=layer,
+        layers=layers,
+        rule=rule,
+        device=device,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+    )
+    result: EvolveResult | None = None
+    for event in run_evolve(snapshots, images, chosen):
+        if on_event is not None:
+            on_event(event)
+        result = event.result
+    assert result is not None  # there is a last event
+    return result
