@@ -24,7 +24,7 @@ def dream_command(
     from_noise: Annotated[bool, typer.Option("--from-noise", help="Start from noise, without a picture.")] = False,
     model: options.Model = None,
     layers: options.DreamLayers = None,
-    channels: options.Channels = None,
+    channels: options.DreamChannels = None,
     classes: options.Classes = None,
     guide: options.Guide = None,
     size: options.DreamSize = None,

@@ -46,7 +46,7 @@ DreamLayers = Annotated[
     str | None,
     typer.Option("--layers", "-l", metavar="A,B=2,...", help="Layers to dream of, with weights if any."),
 ]
-Channels = Annotated[
+DreamChannels = Annotated[
     list[int] | None, typer.Option("--channel", metavar="N", help="A channel of the layer; may be given again.")
 ]
 Classes = Annotated[

@@ -40,7 +40,7 @@ def zoom_command(
     fps: Annotated[float, typer.Option("--fps", help="Frames per second of a video.")] = 15,
     model: options.Model = None,
     layers: options.DreamLayers = None,
-    channels: options.Channels = None,
+    channels: options.DreamChannels = None,
     classes: options.Classes = None,
     guide: options.Guide = None,
     size: Annotated[
