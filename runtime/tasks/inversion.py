@@ -16,7 +16,6 @@ from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, fit_size, resize
 from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.scales import share_steps
 from pixelgrad.runtime.settings import SMALLEST, check_choice, check_content, check_number, check_whole
 from pixelgrad.runtime.strips import strip
 from pixelgrad.runtime.windows import Windows
@@ -113,8 +112,9 @@ class _Run:
         artifact.check_size(original)
         size = original.shape[:1:-1]
         recipe = make_recipe("inversion", artifact, settings, size, {"picture": picture})
-        # The finest stage gets twice the share: what is coarse is soon found, and every step costs the same.
-        stages = [step for step in share_steps(settings.steps, len(_divisors(artifact)))[::-1] if step]
+        # Equal shares, as every step costs the same.
+        count = min(len(_divisors(artifact)), settings.steps)
+        stages = [settings.steps * (n + 1) // count - settings.steps * n // count for n in range(count)]
         return cls(artifact, original, settings, tuple((*size, steps) for steps in stages), recipe)
 
     def events(self, plan: Plan, before: int) -> Iterator[StepEvent]:
