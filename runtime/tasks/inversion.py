@@ -27,6 +27,7 @@ Array = np.ndarray[Any, Any]
 _MEAN, _NOISE = (0.485, 0.456, 0.406), 0.05
 # Broad areas of colour first, then detail: by how much the picture is smaller than what the network sees of it.
 _STAGES = (16, 8, 4, 2, 1)
+_LEAST_STEPS = 15
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ class _Run:
         artifact.check_size(original)
         size = original.shape[:1:-1]
         recipe = make_recipe("inversion", artifact, settings, size, {"picture": picture})
-        # Equal shares, as every step costs the same.
-        count = min(len(_divisors(artifact)), settings.steps)
+        # Equal shares, as every step costs the same; too few would leave a stage unfinished, and the next one astray.
+        count = min(len(_divisors(artifact)), max(1, settings.steps // _LEAST_STEPS))
         stages = [settings.steps * (n + 1) // count - settings.steps * n // count for n in range(count)]
         return cls(artifact, original, settings, tuple((*size, steps) for steps in stages), recipe)
 
