@@ -16,7 +16,6 @@ from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, fit_size, resize
 from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.scales import share_steps
 from pixelgrad.runtime.settings import SMALLEST, check_choice, check_content, check_number, check_whole
 from pixelgrad.runtime.strips import strip
 from pixelgrad.runtime.windows import Windows
@@ -28,6 +27,7 @@ Array = np.ndarray[Any, Any]
 _MEAN, _NOISE = (0.485, 0.456, 0.406), 0.05
 # Broad areas of colour first, then detail: by how much the picture is smaller than what the network sees of it.
 _STAGES = (16, 8, 4, 2, 1)
+_LEAST_STEPS = 15
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,9 @@ class _Run:
         artifact.check_size(original)
         size = original.shape[:1:-1]
         recipe = make_recipe("inversion", artifact, settings, size, {"picture": picture})
-        # The finest stage gets twice the share: what is coarse is soon found, and every step costs the same.
-        stages = [step for step in share_steps(settings.steps, len(_divisors(artifact)))[::-1] if step]
+        # Equal shares, as every step costs the same; too few would leave a stage unfinished, and the next one astray.
+        count = min(len(_divisors(artifact)), max(1, settings.steps // _LEAST_STEPS))
+        stages = [settings.steps * (n + 1) // count - settings.steps * n // count for n in range(count)]
         return cls(artifact, original, settings, tuple((*size, steps) for steps in stages), recipe)
 
     def events(self, plan: Plan, before: int) -> Iterator[StepEvent]:
