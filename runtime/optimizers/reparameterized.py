@@ -15,6 +15,7 @@ __all__ = ["Reparameterized"]
 Array = np.ndarray[Any, Any]
 _BETAS = (0.9, 0.99)
 _TINY = 1e-8
+_STIR = 0.3
 
 
 class Reparameterized:
@@ -50,6 +51,9 @@ class Reparameterized:
 
     def update(self, loss: float, gradient: Array) -> None:
         """Take the loss and the gradient at the view :attr:`image`, and move on."""
+        asleep = ~gradient.reshape(len(gradient), -1).any(axis=1)
+        if asleep.any():
+            self._stir(asleep)
         pixels = self._warp.adjoint(gradient)
         self._sum += self._parameters.gradient(self._values, self._result, pixels)
         self._seen += 1
@@ -68,6 +72,13 @@ class Reparameterized:
         self._sum, self._seen = nothing, 0
         self._result = parameters.image(self._values)
         self._draw()
+
+    def _stir(self, asleep: Array) -> None:
+        """Noise for pictures without any gradient: behind a rectifier, a unit that does not respond says not why."""
+        noise = _STIR * self._rng.standard_normal(self._values.shape, dtype=np.float32)
+        noise[~asleep] = 0
+        self._values = self._values + noise
+        self._result = self._parameters.image(self._values)
 
     def _move(self, gradient: Array) -> None:
         first, second = self._moments

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixelgrad.errors import SettingsError
+from pixelgrad.runtime.images import resize
 from pixelgrad.runtime.parameters import Fourier, Parameters, Phase, Pixels, make_parameters
 from pixelgrad.runtime.parameters.colour import AXES, from_axes, to_axes
 from pixelgrad.runtime.parameters.spectrum import frequencies, image_of, spectrum_of
@@ -81,14 +82,35 @@ def test_the_start_is_the_mean_colour_of_natural_images() -> None:
 
 
 def test_fourier_moves_low_frequencies_further() -> None:
-    """Of equal coefficients, one cycle per picture stands out 8 times as much as eight."""
-    made = Fourier(64, 64, decorrelate=False)
+    """Of equal coefficients, one cycle per picture stands out 8 times as much as eight; and near the cut, more yet."""
+    made = Fourier(64, 64, decorrelate=False, cut=0.0)
     spread = []
     for cycles in (1, 8):
         values = np.zeros((1, 3, 64, 33, 2), np.float32)
         values[0, 0, 0, cycles, 0] = 0.02
         spread.append(float(np.ptp(made.image(values)[0, 0])))
     assert spread[0] / spread[1] == pytest.approx(8, rel=0.02)
+
+
+def test_the_cut_takes_out_fine_waves_only() -> None:
+    values = np.zeros((1, 3, 64, 33, 2), np.float32)
+    for cycles, kept in ((4, 1.0), (16, 0.5), (30, 1 / (1 + (30 / 16) ** 4))):
+        values[:] = 0
+        values[0, 0, 0, cycles, 0] = 0.02
+        spread = [float(np.ptp(Fourier(64, 64, decorrelate=False, cut=cut).image(values)[0, 0])) for cut in (0.25, 0.0)]
+        assert spread[0] / spread[1] == pytest.approx(kept, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["fourier", "maco", "pixels"])
+@pytest.mark.parametrize(("small", "large"), [(32, 45), (33, 48), (48, 67)])
+def test_a_larger_size_shows_the_same_picture(name: str, small: int, large: int) -> None:
+    rng = np.random.default_rng(0)
+    coarse, fine = make_parameters(name, small, small), make_parameters(name, large, large)
+    values = coarse.start(1, rng) * np.float32(20 if name == "fourier" else 1)
+    grown = coarse.resized(values, np.zeros_like(fine.start(1, rng)), large, large)
+    before = coarse.image(values)
+    after = resize(fine.image(grown), (small, small), "bilinear")
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > (0.99 if name == "fourier" else 0.9)
 
 
 def test_maco_keeps_the_magnitude_whatever_the_phase() -> None:

@@ -67,13 +67,21 @@ def test_magnification_makes_things_larger() -> None:
 
 
 def test_views_stay_within_what_is_allowed() -> None:
+    """Recovered from where each view has its middle and its neighbour."""
     robust, rng = Robustness(jitter=3, scale=(0.5, 2.0), rotate=20), np.random.default_rng(0)
-    views = [robust.draw(rng, (40, 60), smallest=25) for _ in range(200)]
-    assert {view.source for view in views} == {(40, 60)}
-    assert min(view.size[0] for view in views) == 25  # not 20: that would be too small for the network
-    assert max(view.size for view in views) == (40, 60)
-    assert len({view.size for view in views}) > 10
-    assert {robust.draw(rng, (40, 60)).size for _ in range(20)} == {(40, 60)}
+    rows, columns = np.mgrid[:41, :41].astype(np.float32)
+    places = np.stack([rows, columns])[None]
+    shifts, scales, turns = [], [], []
+    for _ in range(100):
+        seen = robust.draw(rng, (41, 41)).forward(places)[0]
+        shifts.append(seen[:, 20, 20] - 20)
+        step = seen[:, 20, 21] - seen[:, 20, 20]  # one pixel to the right
+        scales.append(1 / np.hypot(*step))
+        turns.append(np.degrees(np.arctan2(-step[0], step[1])))
+    assert np.abs(shifts).max() == pytest.approx(3, abs=1e-3)
+    assert 0.5 <= min(scales) + 1e-3 < 0.6
+    assert 1.8 < max(scales) - 1e-3 <= 2.0
+    assert 15 < np.abs(turns).max() <= 20.01
 
 
 def test_no_change_at_all() -> None:
