@@ -162,7 +162,8 @@ class _Pen:
             self._write(text, (left - self._text * 0.4, y), "rm")
         for x, text in x_ticks:
             self._stroke([(x, top), (x, bottom)], _GRID, 1)
-            self._write(text, (x, bottom + self._text * 0.3), "ma")
+            within = self._size[0] - self._width(text) / 2 - 2  # the last number ends before the picture does
+            self._write(text, (min(x, within), bottom + self._text * 0.3), "ma")
         self._stroke([(left, top), (left, bottom), (right, bottom)], _AXIS, 1)
 
     def place(self, value: float, span: tuple[float, float], *, horizontal: bool) -> float:

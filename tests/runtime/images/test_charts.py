@@ -72,3 +72,9 @@ def test_nothing_to_draw() -> None:
         chart([])
     with pytest.raises(SettingsError, match="as many x as y"):
         chart([Curve("c", [0, 1], [0])])
+
+
+def test_the_last_number_is_not_cut() -> None:
+    """A wide label at the right end of the axis ends inside the picture."""
+    curve = Curve("a", [10_000.0, 70_000.0], [0.0, 1.0])
+    assert (np.asarray(chart([curve], size=(420, 200)))[:, -1] > 0.99).all()
