@@ -18,7 +18,12 @@ Model = Annotated[
 ]
 Device = Annotated[
     str,
-    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N, directml, webgpu, openvino or coreml."),
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="auto, cpu, cuda, cuda:N, directml, webgpu, openvino or coreml; options of its provider may follow: "
+        "cuda,use_tf32=0.",
+    ),
 ]
 Pool = Annotated[str, typer.Option("--pool", metavar="max|avg", help="How max poolings of the network are done.")]
 Preprocess = Annotated[

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from pixelgrad.errors import ArtifactError, ImageError
-from pixelgrad.runtime.devices import Choice, choose_device
+from pixelgrad.runtime.choosing import choose_device
+from pixelgrad.runtime.devices import Choice
 from pixelgrad.runtime.session import open_session, shrinking
 from pixelgrad.runtime.training_api import TrainingModule
 
@@ -112,6 +113,12 @@ class Artifact:
     def _ort_training(self) -> bool:
         """Whether onnxruntime-training built the gradient, whose own files then have the usual names."""
         return bool(self.manifest["gradient"] == "ort-training")
+
+    def open(self) -> None:
+        """Open every session now rather than when it is first needed."""
+        _ = self.training, self.optimizer
+        if "eval_model.onnx" in self.manifest["files"]:
+            _ = self.evaluation
 
     @cached_property
     def given(self) -> dict[str, tuple[int, ...]]:

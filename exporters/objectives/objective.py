@@ -27,6 +27,7 @@ from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.shapes import dims
 from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.exporters.profiles import apply_profile
+from pixelgrad.exporters.size_nodes import name_size_nodes
 
 _FLOAT = ir.TensorType(ir.DataType.FLOAT)
 
@@ -186,6 +187,7 @@ def _training(
     image = _align(model, alignment)
     differentiate(model, total, image)
     graph.name = f"pixelgrad {objective.kind} training"
+    name_size_nodes(model)
     return finish(model)
 
 
@@ -235,6 +237,7 @@ def _evaluation(network: Network, objective: Objective, alignment: int) -> onnx.
     infer_shapes(model)
     _align(model, alignment)
     graph.name = f"pixelgrad {objective.kind} targets"
+    name_size_nodes(model)
     return finish(model)
 
 
