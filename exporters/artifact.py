@@ -46,7 +46,7 @@ def write_artifact(
 ) -> Path:
     """Write ``objective`` over ``network`` as an artifact folder, whole or not at all.
 
-    profile: ``portable`` for any device, ``cpu`` for what is fastest on one.
+    profile: ``portable`` for any device, ``fast`` for what is fastest on a CPU.
     force: replace an artifact that is there. A folder that holds anything else is never touched.
     Raises :class:`OutputError` where the folder cannot be written, and what :func:`build_loss_graphs` raises.
     """

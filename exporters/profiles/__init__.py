@@ -1,6 +1,7 @@
 """The same mathematics in the form that a kind of device runs fastest.
 
-``portable`` leaves the graph as it is. ``cpu`` rewrites wide 3x3 convolutions by Winograd's algorithm.
+``portable`` leaves the graph as it is. ``fast`` is for the CPU, whose ONNX Runtime has direct convolutions only: it
+rewrites wide 3x3 convolutions by Winograd's algorithm.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from pixelgrad.exporters.profiles.winograd import use_winograd
 
 __all__ = ["PROFILES", "Profile", "apply_profile"]
 
-Profile = Literal["portable", "cpu"]
-PROFILES: tuple[Profile, ...] = ("portable", "cpu")
+Profile = Literal["portable", "fast"]
+PROFILES: tuple[Profile, ...] = ("portable", "fast")
 
 
 def apply_profile(model: ir.Model, profile: str) -> None:
     """Rewrite ``model`` (opset 18, inferred shapes) for a profile, in place."""
     if profile not in PROFILES:
         raise SettingsError(f"the profile is {profile!r}; it must be one of {', '.join(PROFILES)}")
-    if profile == "cpu":
+    if profile == "fast":
         use_winograd(model)

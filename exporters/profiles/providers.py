@@ -103,6 +103,8 @@ def _against(
         return f"pads {pads} differ in front and behind"
     if ranks.get(node.input[0], 0) > row.get("max_rank", 99):
         return f"it takes at most {row['max_rank']} dimensions"
+    if ranks.get(node.output[0], 99) < row.get("min_rank", 0):
+        return "it makes no scalars"
     if len([name for name in node.output if name]) > row.get("outputs", 99):
         return f"it has {row['outputs']} output only"
     return ""
