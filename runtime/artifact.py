@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ import numpy as np
 from pixelgrad.errors import ArtifactError, ImageError
 from pixelgrad.runtime.choosing import choose_device
 from pixelgrad.runtime.devices import Choice
+from pixelgrad.runtime.memory import DeviceArray, Memory, memory_of
 from pixelgrad.runtime.session import open_session, shrinking
 from pixelgrad.runtime.training_api import TrainingModule
 
@@ -46,10 +48,21 @@ class Term:
 @dataclass(frozen=True)
 class Evaluation:
     """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [N, 3, H, W]."""
+    """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [1, 3, H, W]; on a GPU it
+    stays there until somebody looks at it. norm: its L2 norm, where that is known.
+    """
 
     loss: float
     losses: dict[str, float]
     gradient: Array
+    norm: float | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether the loss and every element of the gradient are numbers."""
+        if self.norm is not None:
+            return math.isfinite(self.loss) and math.isfinite(self.norm)
+        return math.isfinite(self.loss) and bool(np.isfinite(self.gradient).all())
 
 
 class Artifact:
@@ -72,7 +85,8 @@ class Artifact:
         self.terms = tuple(
             Term(**{key: row[key] for key in Term.__dataclass_fields__}) for row in self.manifest["terms"]
         )
-        self._outputs = ["loss", "gradient", *(f"loss.{term.name}" for term in self.terms)]
+        self._on_device: dict[str, tuple[Any, DeviceArray]] = {}
+        self._scalars = ["loss", "gradient_norm", *(f"loss.{term.name}" for term in self.terms)]
 
     @property
     def minimum_size(self) -> int:
@@ -143,15 +157,29 @@ class Artifact:
         """Loss and gradient at ``image``.
 
         targets: every ``target.*`` input, and ``mask.*`` where not every place counts.
+        targets: every ``target.*`` input; on a GPU they are copied there once, so do not change them in place.
         weights: by term name, where they differ from the artifact's own.
         """
         everywhere = {term.mask: np.ones((1, 1, 1, 1), np.float32) for term in self.terms if term.mask is not None}
         feeds: dict[str, Any] = {"image": image, **everywhere, **targets}
         for name, weight in (weights or {}).items():
             feeds[f"weight.{name}"] = np.asarray(weight, np.float32)
-        loss, gradient, *losses = self.training.run(self._outputs, feeds)
+        outputs = ["gradient", *self._scalars]
+        memory = memory_of(self.training)
+        if memory is None:
+            gradient, loss, norm, *losses = self.training.run(outputs, feeds)
+        else:
+            feeds |= {name: self._placed(memory, name, target) for name, target in targets.items()}
+            gradient, loss, norm, *losses = memory.run(self.training, outputs, feeds, host=self._scalars)
         by_term = {term.name: float(value) for term, value in zip(self.terms, losses, strict=True)}
-        return Evaluation(float(loss), by_term, gradient)
+        return Evaluation(float(loss), by_term, gradient, float(norm))
+
+    def _placed(self, memory: Memory, name: str, target: Any) -> DeviceArray:
+        """A target on the device; the same array is copied there once."""
+        known = self._on_device.get(name)
+        if known is None or known[0] is not target:
+            self._on_device[name] = known = (target, memory.put(target))
+        return known[1]
 
     def check_size(self, image: Array) -> None:
         """Raise :class:`ImageError` where the network cannot take an image of this size."""

@@ -23,6 +23,8 @@ from pixelgrad.exporters.networks import (
     upstream,
 )
 from pixelgrad.exporters.objectives.terms import TINY, Term
+from pixelgrad.exporters.networks import IMAGE, Geometry, Network, minimum_size, settle_size, upstream
+from pixelgrad.exporters.objectives.terms import Term, scalar
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.shapes import dims
 from pixelgrad.exporters.opset18.weights import add_weight
@@ -195,6 +197,12 @@ def _append_gradient(model: ir.Model, loss: ir.Value, image: ir.Value) -> None:
     (gradient,) = append_value_and_gradient(model.graph, loss, [image])
     gradient.name = "gradient"
     gradient.shape = image.shape
+    # Tells whether all of the gradient is finite without bringing it from a GPU.
+    op = Emitter(model.graph)  # one that knows the names and constants of the gradient
+    with op.named("norm"):
+        norm = op.Sqrt(scalar(op, op.ReduceSum(op.Mul(gradient, gradient), keepdims=1)))
+    norm.name, norm.shape, norm.dtype = "gradient_norm", ir.Shape([]), ir.DataType.FLOAT
+    model.graph.outputs.append(norm)
 
 
 def _position_weights(op: Emitter, name: str, features: ir.Value) -> ir.Value:
