@@ -42,21 +42,25 @@ def write_artifact(
     directory: str | Path,
     *,
     profile: str = "portable",
+    precision: str = "fp32",
     force: bool = False,
 ) -> Path:
     """Write ``objective`` over ``network`` as an artifact folder, whole or not at all.
 
     profile: ``portable`` for any device, ``fast`` for what is fastest on a CPU.
+    precision: ``fp32``, or ``fp16``: the network in float16, the losses in float32; for GPUs.
     force: replace an artifact that is there. A folder that holds anything else is never touched.
     Raises :class:`OutputError` where the folder cannot be written, and what :func:`build_loss_graphs` raises.
     """
     directory = Path(directory)
     check_directory(directory, force=force)
-    graphs = build_loss_graphs(network, objective, profile)
+    graphs = build_loss_graphs(network, objective, profile, precision)
     models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model()}
     if graphs.evaluation is not None:
         models["eval_model.onnx"] = graphs.evaluation
-    commit(network, objective, directory, graphs, models, self_check(graphs), profile=profile)
+    # A device is held to exact arithmetic, whatever its own is.
+    checked = self_check(graphs if precision == "fp32" else build_loss_graphs(network, objective), precision)
+    commit(network, objective, directory, graphs, models, checked, profile=profile, precision=precision)
     return directory
 
 
@@ -69,6 +73,7 @@ def commit(
     checked: Mapping[str, Any],
     *,
     profile: str = "portable",
+    precision: str = "fp32",
     gradient: str = "standard",
     extra: Mapping[str, bytes] | None = None,
 ) -> None:
@@ -145,6 +150,8 @@ def _write_folder(
             for name, content in (extra or {}).items():
                 (beside / name).write_bytes(content)
             manifest = _manifest(network, models, parts, beside)
+            kind = {"profile": profile, "precision": precision, "gradient": gradient}
+            manifest = _manifest(network, objective, graphs, models, beside, checked, kind)
             (beside / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
             beside.chmod(0o755)
             _move(beside, directory)
@@ -216,6 +223,13 @@ def _raw(tensor: onnx.TensorProto) -> bytes:
 
 def _manifest(
     network: Network, models: Mapping[str, onnx.ModelProto], parts: Mapping[str, Any], folder: Path
+    network: Network,
+    objective: Objective,
+    graphs: LossGraphs,
+    models: Mapping[str, onnx.ModelProto],
+    folder: Path,
+    checked: Mapping[str, Any],
+    kind: Mapping[str, str],
 ) -> dict[str, Any]:
     """parts: what differs between kinds of artifact, under their keys."""
     chosen = network.preprocessing
@@ -237,6 +251,7 @@ def _manifest(
         },
         **parts,
         "opset": models["training_model.onnx"].opset_import[0].version,
+        **kind,
         "operators": {name: sorted({node.op_type for node in model.graph.node}) for name, model in models.items()},
         "files": {
             path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}

@@ -16,6 +16,7 @@ import numpy as np
 from pixelgrad.errors import ArtifactError, ImageError
 from pixelgrad.runtime.choosing import choose_device
 from pixelgrad.runtime.devices import Choice
+from pixelgrad.runtime.loss_scale import LossScale
 from pixelgrad.runtime.memory import DeviceArray, Memory, memory_of
 from pixelgrad.runtime.session import open_session, shrinking
 from pixelgrad.runtime.training_api import TrainingModule
@@ -85,6 +86,7 @@ class Artifact:
         self.terms = tuple(
             Term(**{key: row[key] for key in Term.__dataclass_fields__}) for row in self.manifest["terms"]
         )
+        self._scale = LossScale() if self.manifest["precision"] == "fp16" else None
         self._on_device: dict[str, tuple[Any, DeviceArray]] = {}
         self._scalars = ["loss", "gradient_norm", *(f"loss.{term.name}" for term in self.terms)]
 
@@ -164,12 +166,22 @@ class Artifact:
         feeds: dict[str, Any] = {"image": image, **everywhere, **targets}
         for name, weight in (weights or {}).items():
             feeds[f"weight.{name}"] = np.asarray(weight, np.float32)
-        outputs = ["gradient", *self._scalars]
         memory = memory_of(self.training)
+        if memory is not None:
+            feeds |= {name: self._placed(memory, name, target) for name, target in targets.items()}
+        if self._scale is None:
+            return self._step(memory, feeds)
+        while True:
+            feeds["loss_scale"] = np.asarray(self._scale.value, np.float32)
+            evaluation = self._step(memory, feeds)
+            if self._scale.accept(overflow=math.isfinite(evaluation.loss) and not evaluation.finite):
+                return evaluation
+
+    def _step(self, memory: Memory | None, feeds: Mapping[str, Any]) -> Evaluation:
+        outputs = ["gradient", *self._scalars]
         if memory is None:
             gradient, loss, norm, *losses = self.training.run(outputs, feeds)
         else:
-            feeds |= {name: self._placed(memory, name, target) for name, target in targets.items()}
             gradient, loss, norm, *losses = memory.run(self.training, outputs, feeds, host=self._scalars)
         by_term = {term.name: float(value) for term, value in zip(self.terms, losses, strict=True)}
         return Evaluation(float(loss), by_term, gradient, float(norm))
@@ -226,7 +238,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         )
     try:
         missing = [name for name in manifest["files"] if not (path / name).is_file()]
-        for key in ("terms", "image", "network", "gradient", "self_check"):
+        for key in ("terms", "image", "network", "gradient", "precision", "self_check"):
             manifest[key]
     except (KeyError, TypeError) as error:
         raise ArtifactError(f"artifact.json in {where!r} is incomplete: it lacks {error}") from error

@@ -1,4 +1,4 @@
-"""Tensors that stay on the device between steps, so that pixels, moments and targets cross the bus only for a preview."""
+"""Tensors that stay on the device between steps: pixels, moments and targets cross the bus for a preview only."""
 
 from __future__ import annotations
 

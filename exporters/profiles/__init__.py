@@ -13,10 +13,19 @@ import onnx_ir as ir
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.profiles.winograd import use_winograd
 
-__all__ = ["PROFILES", "Profile", "apply_profile"]
+__all__ = ["PRECISIONS", "PROFILES", "Profile", "apply_profile", "check_precision"]
 
 Profile = Literal["portable", "fast"]
 PROFILES: tuple[Profile, ...] = ("portable", "fast")
+PRECISIONS = ("fp32", "fp16")
+
+
+def check_precision(precision: str, profile: str) -> None:
+    """Raise :class:`SettingsError` for a precision that does not exist, or that the profile does not go with."""
+    if precision not in PRECISIONS:
+        raise SettingsError(f"the precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
+    if precision == "fp16" and profile == "fast":
+        raise SettingsError("fp16 is for GPUs and the profile 'fast' for CPUs; choose one of the two")
 
 
 def apply_profile(model: ir.Model, profile: str) -> None:

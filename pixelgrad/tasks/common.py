@@ -41,11 +41,14 @@ def task_artifact(
     pool: str = "max",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    profile: str = "portable",
+    precision: str = "fp32",
 ) -> Path:
     """The folder of an artifact, exported if it is not in the cache yet.
 
     kind: the objective's. build: makes it over the network. settings: JSON-able, all that ``build`` depends on.
     model, pool, preprocess, prototxt: as of :func:`pixelgrad.networks.load_network`.
+    profile, precision: as of :func:`pixelgrad.exporters.write_artifact`.
     """
 
     def write(network: Network, folder: Path) -> None:
@@ -73,6 +76,8 @@ def network_artifact(
         "known": facts(located),
         "preprocess": preprocess,
         "pool": pool,
+        "profile": profile,
+        "precision": precision,
         **settings,
     }
     if prototxt is not None:
@@ -82,6 +87,11 @@ def network_artifact(
         key,
         lambda folder: write(load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt), folder),
     )
+    def write(folder: Path) -> None:
+        network = load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt)
+        export.write_artifact(network, build(network), folder, profile=profile, precision=precision)
+
+    return cached_artifact(key, write)
 
 
 def settings_of(cls: type[S], task: str, given: Mapping[str, Any]) -> S:

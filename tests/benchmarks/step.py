@@ -164,7 +164,8 @@ def main() -> None:
             for profile in arguments.profiles:
                 write_artifact(network, style_objective(network), f"{folder}/{pool}-{profile}", profile=profile)
         print(
-            f"{'size':>5} {'pool':>4} {'profile':>8} {'pixelgrad':>10} {'torch':>8} {'ratio':>6} {'memory MB':>16} {'gradient':>9}"
+            f"{'size':>5} {'pool':>4} {'profile':>8} {'pixelgrad':>10} {'torch':>8} {'ratio':>6} {'memory MB':>16} "
+            f"{'gradient':>9}"
         )
         for size in arguments.sizes:
             for pool in arguments.pools:
