@@ -88,7 +88,8 @@ class Artifact:
         )
         self._scale = LossScale() if self.manifest["precision"] == "fp16" else None
         self._on_device: dict[str, tuple[Any, DeviceArray]] = {}
-        self._scalars = ["loss", "gradient_norm", *(f"loss.{term.name}" for term in self.terms)]
+        norm = [] if self._ort_training else ["gradient_norm"]
+        self._scalars = ["loss", *(f"loss.{term.name}" for term in self.terms), *norm]
 
     @property
     def minimum_size(self) -> int:
@@ -133,7 +134,7 @@ class Artifact:
     def open(self) -> None:
         """Open every session now rather than when it is first needed."""
         _ = self.training, self.optimizer
-        if "eval_model.onnx" in self.manifest["files"]:
+        if {"eval_model.onnx", "target_model.onnx"} & self.manifest["files"].keys():
             _ = self.evaluation
 
     @cached_property
@@ -180,11 +181,12 @@ class Artifact:
     def _step(self, memory: Memory | None, feeds: Mapping[str, Any]) -> Evaluation:
         outputs = ["gradient", *self._scalars]
         if memory is None:
-            gradient, loss, norm, *losses = self.training.run(outputs, feeds)
+            gradient, loss, *rest = self.training.run(outputs, feeds)
         else:
-            gradient, loss, norm, *losses = memory.run(self.training, outputs, feeds, host=self._scalars)
-        by_term = {term.name: float(value) for term, value in zip(self.terms, losses, strict=True)}
-        return Evaluation(float(loss), by_term, gradient, float(norm))
+            gradient, loss, *rest = memory.run(self.training, outputs, feeds, host=self._scalars)
+        by_term = {term.name: float(value) for term, value in zip(self.terms, rest, strict=False)}
+        norm = None if self._ort_training else float(rest[-1])
+        return Evaluation(float(loss), by_term, gradient, norm)
 
     def _placed(self, memory: Memory, name: str, target: Any) -> DeviceArray:
         """A target on the device; the same array is copied there once."""

@@ -73,6 +73,7 @@ class Emitter:
         self._prefix = "gradient"
         self._names = {value.name for node in graph for value in node.outputs}
         self._names |= {value.name for value in graph.inputs} | set(graph.initializers) | {node.name for node in graph}
+        self._written: set[ir.Value] = set()
         self._constants: dict[tuple[str, tuple[int, ...], bytes], ir.Value] = {}
         self._expanded: dict[ir.Value, tuple[ir.Value, ir.Value]] = {}
         self._shapes: dict[tuple[ir.Value, ...], ir.Value] = {}
@@ -113,6 +114,7 @@ class Emitter:
         if op_type in _SHAPE_KEEPING:
             node.outputs[0].shape = _common_shape(values)
         self.graph.append(node)
+        self._written.update(node.outputs)
         return tuple(node.outputs)
 
     def Mul(self, a: Operand, b: Operand) -> ir.Value:  # noqa: N802  (an operator, like all that __getattr__ makes)
@@ -244,6 +246,10 @@ class Emitter:
         return self.Sign(value)
 
     # Bookkeeping ---------------------------------------------------------------------------------------------
+
+    def wrote(self, value: ir.Value) -> bool:
+        """Whether a node of this emitter makes the value."""
+        return value in self._written
 
     def needs(self, value: ir.Value | None) -> bool:
         """Whether anybody asks for the cotangent of ``value``."""

@@ -230,7 +230,7 @@ def _append_gradient(model: ir.Model, loss: ir.Value, image: ir.Value, *, precis
     gradient.shape = image.shape
     # Tells whether all of the gradient is finite without bringing it from a GPU.
     with op.named("norm"):
-        norm = op.Sqrt(scalar(op, op.ReduceSum(op.Mul(gradient, gradient), keepdims=1)))
+        norm = scalar(op, op.Sqrt(op.ReduceSum(op.Mul(gradient, gradient), keepdims=1)))
     norm.name, norm.shape, norm.dtype = "gradient_norm", ir.Shape([]), ir.DataType.FLOAT
     graph.outputs.append(norm)
 
@@ -281,7 +281,10 @@ def _evaluation(network: Network, objective: Objective, alignment: int, precisio
 
 
 def _output(op: Emitter, value: ir.Value, name: str) -> ir.Value:
-    """``value`` under a name of its own, whatever else uses it."""
-    output = op.Identity(value)
+    """``value`` under a name of its own, whatever else uses it.
+
+    One of our own is renamed, because OpenVINO leaves the Identity of a scalar to the CPU.
+    """
+    output = value if op.wrote(value) and value not in op.graph.outputs else op.Identity(value)
     output.name, output.shape, output.dtype = name, value.shape, ir.DataType.FLOAT
     return output
