@@ -117,8 +117,7 @@ class Artifact:
     @cached_property
     def evaluation(self) -> Any:
         """The session that computes targets."""
-        name = "target_model.onnx" if self._ort_training else "eval_model.onnx"
-        return open_session(self.path / name, self.choice)
+        return open_session(self.path / self._target_model, self.choice)
 
     @cached_property
     def optimizer(self) -> Any:
@@ -131,10 +130,14 @@ class Artifact:
         """Whether onnxruntime-training built the gradient, whose own files then have the usual names."""
         return bool(self.manifest["gradient"] == "ort-training")
 
+    @property
+    def _target_model(self) -> str:
+        return "target_model.onnx" if self._ort_training else "eval_model.onnx"
+
     def open(self) -> None:
         """Open every session now rather than when it is first needed."""
         _ = self.training, self.optimizer
-        if {"eval_model.onnx", "target_model.onnx"} & self.manifest["files"].keys():
+        if self._target_model in self.manifest["files"]:
             _ = self.evaluation
 
     @cached_property
