@@ -78,6 +78,8 @@ _PLATFORMS = {"win32": "Windows", "darwin": "macOS"}
 # - arena_extend_strategy: the default doubles the arena whenever it grows, which a run from coarse to fine makes it do.
 # - use_tf32: tensor cores for float32 on Ampere and later, 10 bits of mantissa; ONNX Runtime's default, named here so
 #   that it can be seen and switched off (cuda,use_tf32=0).
+# enable_cuda_graph may not be set: a captured graph writes where its first run wrote, and every step here has memory
+# of its own.
 _ROWS = (
     Device(
         "cuda",
@@ -95,7 +97,6 @@ _ROWS = (
             "arena_extend_strategy",
             "cudnn_conv_algo_search",
             "cudnn_conv_use_max_workspace",
-            "enable_cuda_graph",
             "gpu_mem_limit",
             "prefer_nhwc",
             "use_tf32",

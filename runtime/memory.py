@@ -102,7 +102,12 @@ class Memory:
             else:
                 binding.bind_output(name, self.kind, self.index)
         session.run_with_iobinding(binding)
-        results = [DeviceArray(value) for value in binding.get_outputs()]
+        # What was overwritten is its own OrtValue again: it owns the memory, which the binding's copy does not.
+        values = [
+            into[name].value if into and name in into else value
+            for name, value in zip(outputs, binding.get_outputs(), strict=True)
+        ]
+        results = [DeviceArray(value) for value in values]
         return [found.numpy() if name in host else found for name, found in zip(outputs, results, strict=True)]
 
 

@@ -66,12 +66,12 @@ def test_provider_options(monkeypatch: pytest.MonkeyPatch) -> None:
         "arena_extend_strategy": "kSameAsRequested",
         "use_tf32": "1",
     }
-    chosen = choose_device("cuda:2, use_tf32=0, gpu_mem_limit=6GB,enable_cuda_graph=1").options
-    assert (chosen["device_id"], chosen["use_tf32"], chosen["enable_cuda_graph"]) == ("2", "0", "1")
+    chosen = choose_device("cuda:2, use_tf32=0, gpu_mem_limit=6GB,prefer_nhwc=1").options
+    assert (chosen["device_id"], chosen["use_tf32"], chosen["prefer_nhwc"]) == ("2", "0", "1")
     assert chosen["gpu_mem_limit"] == str(6 * 2**30)
     assert choose_device("cuda,gpu_mem_limit=512M").options["gpu_mem_limit"] == str(2**29)
-    for wrong in ("cuda,tf32=0", "cuda,use_tf32", "cpu,use_tf32=0"):
-        with pytest.raises(SettingsError, match=r"has no option '\w+(=0)?'; it has"):
+    for wrong in ("cuda,tf32=0", "cuda,use_tf32", "cpu,use_tf32=0", "cuda,enable_cuda_graph=1"):
+        with pytest.raises(SettingsError, match=r"has no option '\w+(=\d)?'; it has"):
             choose_device(wrong)
     with pytest.raises(SettingsError, match="gpu_mem_limit is 'lots'; it must be a size such as 6GB"):
         choose_device("cuda,gpu_mem_limit=lots")
