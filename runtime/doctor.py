@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -95,10 +96,18 @@ def _try(row: Device, artifact: Path) -> dict[str, Any]:
     lines = run.stdout.strip().splitlines()
     if run.returncode == 0 and lines:
         result: dict[str, Any] = json.loads(lines[-1])
+        if "failure" in result:
+            result["failure"] = f"{result['failure'].partition('; its log')[0]}{_logged(run.stderr)}"
         return result
     said = [line for line in run.stderr.strip().splitlines() if line.strip()]
     how = f"signal {-run.returncode}" if run.returncode < 0 else f"exit code {run.returncode}"
     return {"failure": f"it took the process down ({how}){': ' + said[-1] if said else ''}"}
+
+
+def _logged(stderr: str) -> str:
+    """What ONNX Runtime's log gives as the reason of a failure, where it gives one."""
+    found = re.findall(r"(?:with error: |Failed to create \w+\. )([^\x1b\n]+)", stderr)
+    return f": {found[0].strip()}" if found else ""
 
 
 def describe_machine() -> dict[str, Any]:

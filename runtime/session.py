@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,8 @@ def _cuda_libraries() -> None:
     """Load CUDA and cuDNN from the ``nvidia-*`` wheels where they are installed; the system's are found anyway."""
     preload = getattr(onnxruntime(), "preload_dlls", None)
     if preload is not None:
-        preload()
+        with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find
+            preload()
 
 
 def open_session(model: Path | bytes, choice: Choice) -> Any:

@@ -72,6 +72,21 @@ def test_a_process_that_dies_is_reported(monkeypatch: pytest.MonkeyPatch, style_
     assert cpu.reason == "no answer within 300 seconds; its driver may hang"
 
 
+def test_the_reason_of_a_fallback_is_read_from_the_log(monkeypatch: pytest.MonkeyPatch, style_artifact: Path) -> None:
+    log = (
+        "\x1b[1;31m2026 [E:onnxruntime:Default, provider_bridge_ort.cc:2458] FAIL : Failed to load library "
+        "libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file\n\x1b[m\n"
+    )
+    answer = {"failure": "device 'cpu' failed to start and fell back to nothing; its log on stderr says why"}
+    done = subprocess.CompletedProcess([], 0, json.dumps(answer) + "\n", log)
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *_, **__: done)
+    (cpu,) = [report for report in check_devices(style_artifact) if report.name == "cpu"]
+    assert cpu.state == "fails"
+    assert cpu.reason == (
+        "device 'cpu' failed to start and fell back to nothing: libcublasLt.so.13: cannot open shared object file"
+    )
+
+
 def test_the_machine_is_described() -> None:
     machine = json.loads(json.dumps(describe_machine()))
     assert "CPUExecutionProvider" in machine["onnxruntime"]["providers"]
