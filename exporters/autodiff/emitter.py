@@ -199,7 +199,9 @@ class Emitter:
         if a is not None and b is not None:
             return math.prod(a) / max(1, math.prod(b))
         dtype = int(large.dtype or ir.DataType.FLOAT)
-        counts = [self.emit("Cast", [self.emit("Size", [v])[0]], {"to": dtype})[0] for v in (large, small)]
+        # Not Size, which neither WebGPU nor OpenVINO has.
+        sizes = [self.emit("Cast", [self.shape(v)], {"to": dtype})[0] for v in (large, small)]
+        counts = [self.emit("ReduceProd", [size], {"keepdims": 0})[0] for size in sizes]
         return self.emit("Div", counts)[0]
 
     def sum_to(self, value: ir.Value, broadcast: Sequence[Dim], target: ir.Value) -> ir.Value:
