@@ -67,12 +67,12 @@ def unsupported(model: onnx.ModelProto, provider: str) -> list[Gap]:
     }
     gaps = []
     for node in model.graph.node:
-        if not node.name.startswith(PREFIX):
+        if all(name in constants for name in node.input):  # folded when the session loads
+            constants.update(node.output)
+        elif not node.name.startswith(PREFIX):
             reason = _against(node, operators.get(node.op_type), opset, constants, ranks)
             if reason:
                 gaps.append(Gap(node.name, node.op_type, reason))
-        elif all(name in constants for name in node.input):
-            constants.update(node.output)
     return gaps
 
 
