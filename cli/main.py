@@ -14,6 +14,7 @@ from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.dream import dream_command
 from pixelgrad.cli.evolve import evolve_command
 from pixelgrad.cli.console import note
+from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.devices import devices_command
 from pixelgrad.cli.doctor import doctor_command
 from pixelgrad.cli.export import export_app
