@@ -9,14 +9,13 @@ from typing import Annotated
 import typer
 
 from pixelgrad.cli.compare import compare_command
-from pixelgrad.cli.deconv import deconv_command
-from pixelgrad.cli.demo import demo_command
-from pixelgrad.cli.dream import dream_command
-from pixelgrad.cli.evolve import evolve_command
 from pixelgrad.cli.console import note
+from pixelgrad.cli.deconv import deconv_command
 from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.devices import devices_command
 from pixelgrad.cli.doctor import doctor_command
+from pixelgrad.cli.dream import dream_command
+from pixelgrad.cli.evolve import evolve_command
 from pixelgrad.cli.export import export_app
 from pixelgrad.cli.invert import invert_command
 from pixelgrad.cli.mistakes import mistakes_command

@@ -53,9 +53,6 @@ def open_projector(folder: Path, choice: Choice, *, quiet: bool) -> Projector:
 def say_device(artifact: Artifact, *, quiet: bool) -> None:
     """Say on which device an artifact runs, and why not on a better one."""
     choice = artifact.choice
-    reasons = "; ".join(f"{name}: {why}" for name, why in choice.rejected.items())
-    passed_over = f" ({reasons})" if reasons else ""
-    note(f"{artifact.manifest['network']['name']} on {choice.name}{passed_over}", quiet=quiet)
     # The commands that would install a device are for pixelgrad devices to say.
     reasons = "; ".join(f"{name}: {why.partition(' (pip')[0]}" for name, why in choice.rejected.items())
     passed_over = f" ({reasons}; pixelgrad devices says more)" if reasons else ""
@@ -63,7 +60,6 @@ def say_device(artifact: Artifact, *, quiet: bool) -> None:
     logging.getLogger("pixelgrad").setLevel(logging.ERROR if quiet else logging.WARNING)
     if choice.device.name != "cpu":
         artifact.open()  # now, so that what a device leaves to the CPU is said before the progress bar
-    return artifact
 
 
 def run_to_file(events: Iterable[StepEvent], output: str, device: str, *, force: bool, quiet: bool, json: bool) -> None:

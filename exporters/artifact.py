@@ -98,6 +98,7 @@ def commit(
             for term in objective.terms
         ],
         "profile": profile,
+        "precision": precision,
         "gradient": gradient,
         "self_check": checked,
     }
@@ -127,6 +128,7 @@ def write_projection(network: Network, projection: Projection, directory: str | 
             "fields": _fields(graphs.geometry.get(graphs.layer)),
         },
         "profile": "portable",
+        "precision": "fp32",
         "gradient": "standard",
         "self_check": projection_self_check(graphs),
     }
@@ -150,8 +152,6 @@ def _write_folder(
             for name, content in (extra or {}).items():
                 (beside / name).write_bytes(content)
             manifest = _manifest(network, models, parts, beside)
-            kind = {"profile": profile, "precision": precision, "gradient": gradient}
-            manifest = _manifest(network, objective, graphs, models, beside, checked, kind)
             (beside / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
             beside.chmod(0o755)
             _move(beside, directory)
@@ -223,13 +223,6 @@ def _raw(tensor: onnx.TensorProto) -> bytes:
 
 def _manifest(
     network: Network, models: Mapping[str, onnx.ModelProto], parts: Mapping[str, Any], folder: Path
-    network: Network,
-    objective: Objective,
-    graphs: LossGraphs,
-    models: Mapping[str, onnx.ModelProto],
-    folder: Path,
-    checked: Mapping[str, Any],
-    kind: Mapping[str, str],
 ) -> dict[str, Any]:
     """parts: what differs between kinds of artifact, under their keys."""
     chosen = network.preprocessing
@@ -251,7 +244,6 @@ def _manifest(
         },
         **parts,
         "opset": models["training_model.onnx"].opset_import[0].version,
-        **kind,
         "operators": {name: sorted({node.op_type for node in model.graph.node}) for name, model in models.items()},
         "files": {
             path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}

@@ -49,6 +49,7 @@ class Term:
 @dataclass(frozen=True)
 class Evaluation:
     """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [N, 3, H, W]."""
+
     """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [1, 3, H, W]; on a GPU it
     stays there until somebody looks at it. norm: its L2 norm, where that is known.
     """

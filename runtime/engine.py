@@ -108,11 +108,7 @@ def descend(
     for _ in range(steps):
         before = optimizer.result
         evaluation = evaluator.evaluate(optimizer.image, targets, weights)
-        if not (math.isfinite(evaluation.loss) and np.isfinite(evaluation.gradient).all()):
-        evaluation = artifact.evaluate(optimizer.image, targets, weights)
         if not evaluation.finite:
-            if artifact.manifest["precision"] == "fp16":
-                advice += ", or --precision fp32: float16 ends at 65504"
             raise DivergedError(
                 f"the loss stopped being a number at step {plan.step + 1} of {plan.steps} ({width}x{height}); {advice}",
                 before,

@@ -126,8 +126,7 @@ def append_value_and_gradient(
     if loss not in graph.outputs:
         graph.outputs.append(loss)
     one = Emitter(graph).const(np.ones(shape, dtype=_floating_dtype(loss).numpy()))
-    gradients = append_gradient(graph, {loss: one}, wrt, overlay({**CLOSED_FORM, **(rules or {})}))
-    gradients = append_gradient(graph, {loss: seed or one}, wrt, overlay(rules))
+    gradients = append_gradient(graph, {loss: seed or one}, wrt, overlay({**CLOSED_FORM, **(rules or {})}))
     return _publish(graph, wrt, gradients)
 
 

@@ -23,9 +23,7 @@ from pixelgrad.exporters.networks import (
     settle_size,
     upstream,
 )
-from pixelgrad.exporters.objectives.terms import TINY, Term
-from pixelgrad.exporters.networks import IMAGE, Geometry, Network, minimum_size, settle_size, upstream
-from pixelgrad.exporters.objectives.terms import Term, scalar
+from pixelgrad.exporters.objectives.terms import TINY, Term, scalar
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.shapes import dims
 from pixelgrad.exporters.opset18.weights import add_weight

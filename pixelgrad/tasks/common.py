@@ -52,8 +52,9 @@ def task_artifact(
     """
 
     def write(network: Network, folder: Path) -> None:
-        exporters().write_artifact(network, build(network), folder)
+        exporters().write_artifact(network, build(network), folder, profile=profile, precision=precision)
 
+    settings = {**settings, "profile": profile, "precision": precision}
     return network_artifact(kind, model, write, settings, pool=pool, preprocess=preprocess, prototxt=prototxt)
 
 
@@ -76,8 +77,6 @@ def network_artifact(
         "known": facts(located),
         "preprocess": preprocess,
         "pool": pool,
-        "profile": profile,
-        "precision": precision,
         **settings,
     }
     if prototxt is not None:
@@ -87,11 +86,6 @@ def network_artifact(
         key,
         lambda folder: write(load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt), folder),
     )
-    def write(folder: Path) -> None:
-        network = load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt)
-        export.write_artifact(network, build(network), folder, profile=profile, precision=precision)
-
-    return cached_artifact(key, write)
 
 
 def settings_of(cls: type[S], task: str, given: Mapping[str, Any]) -> S:

@@ -55,8 +55,6 @@ def style_artifact(
         "content_layers": plain_layers(content_layers),
         "style_layers": plain_layers(style_layers),
     }
-    return task_artifact("style", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt)
-    key = {"content_layers": plain_layers(content_layers), "style_layers": plain_layers(style_layers)}
     return task_artifact(
         "style",
         model,

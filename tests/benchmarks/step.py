@@ -159,10 +159,10 @@ def main() -> None:
         write_network(Path(folder) / "vgg19.onnx")
         for pool in arguments.pools:
             network = load_network(f"{folder}/vgg19.onnx", preprocess="rgb", pool=pool)
-            write_artifact(network, style_objective(network, loss="gram"), f"{folder}/{pool}")
-        print(f"{'size':>5} {'pool':>4} {'pixelgrad':>10} {'torch':>8} {'ratio':>6} {'memory MB':>16} {'gradient':>9}")
             for profile in arguments.profiles:
-                write_artifact(network, style_objective(network), f"{folder}/{pool}-{profile}", profile=profile)
+                write_artifact(
+                    network, style_objective(network, loss="gram"), f"{folder}/{pool}-{profile}", profile=profile
+                )
         print(
             f"{'size':>5} {'pool':>4} {'profile':>8} {'pixelgrad':>10} {'torch':>8} {'ratio':>6} {'memory MB':>16} "
             f"{'gradient':>9}"
