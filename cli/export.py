@@ -49,6 +49,8 @@ def export_style(
     prototxt: options.Prototxt = None,
     gradient: options.GradientBuilder = "standard",
     size: options.ImageSize = "256x256",
+    profile: options.Profile = "portable",
+    precision: options.Precision = "fp32",
     force: options.Force = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -65,7 +67,18 @@ def export_style(
         content_layers=options.parse_layers(content_layers, "--content-layers"),
         style_layers=options.parse_layers(style_layers, "--style-layers"),
     )
-    write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
+    write(
+        network,
+        objective,
+        output,
+        gradient=gradient,
+        size=size,
+        profile=profile,
+        precision=precision,
+        force=force,
+        quiet=quiet,
+        json=json,
+    )
 
 
 @export_app.command("texture")
@@ -238,16 +251,20 @@ def write(
     *,
     gradient: str,
     size: str,
+    profile: str = "portable",
+    precision: str = "fp32",
     force: bool,
     quiet: bool,
     json: bool,
 ) -> None:
     """Write the artifact and say what is in it."""
     if gradient == "ort-training":
+        if (profile, precision) != ("portable", "fp32"):
+            raise SettingsError("--gradient ort-training knows neither --profile nor --precision; leave them out")
         pixels = options.parse_size(size, "--size")
         write_ort_training_artifact(network, objective, output, size=pixels, force=force)
     elif gradient == "standard":
-        write_artifact(network, objective, output, force=force)
+        write_artifact(network, objective, output, profile=profile, precision=precision, force=force)
     else:
         raise SettingsError(f"--gradient is {gradient!r}; it must be standard or ort-training")
     report(output, network.name, quiet=quiet, json=json)

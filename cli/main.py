@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
 import typer
 
 from pixelgrad.cli.compare import compare_command
+from pixelgrad.cli.console import note
 from pixelgrad.cli.deconv import deconv_command
 from pixelgrad.cli.demo import demo_command
+from pixelgrad.cli.devices import devices_command
+from pixelgrad.cli.doctor import doctor_command
 from pixelgrad.cli.dream import dream_command
 from pixelgrad.cli.evolve import evolve_command
 from pixelgrad.cli.export import export_app
@@ -44,12 +48,21 @@ app.command("compare")(compare_command)
 app.add_typer(export_app, name="export")
 app.command("verify")(verify_command)
 app.add_typer(models_app, name="models")
+app.command("devices")(devices_command)
+app.command("doctor")(doctor_command)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"pixelgrad {__version__}")
         raise typer.Exit
+
+
+class _Notes(logging.Handler):
+    """What the library warns of, in the words of the command line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
 
 
 @app.callback()
@@ -59,6 +72,9 @@ def pixelgrad(
     ] = False,
 ) -> None:
     """Optimise pixels through any neural network, with ONNX Runtime alone."""
+    logger = logging.getLogger("pixelgrad")
+    if not any(isinstance(handler, _Notes) for handler in logger.handlers):
+        logger.addHandler(_Notes())
 
 
 def main() -> None:

@@ -18,9 +18,30 @@ Model = Annotated[
 ]
 Device = Annotated[
     str,
-    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N, directml, webgpu, openvino or coreml."),
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="auto, cpu, cuda, cuda:N, directml, webgpu, openvino or coreml; options of its provider may follow: "
+        "cuda,use_tf32=0.",
+    ),
 ]
 Pool = Annotated[str, typer.Option("--pool", metavar="max|avg", help="How max poolings of the network are done.")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="fp32|fp16",
+        help="fp16 runs the network in half precision, the losses in single: faster on a GPU, slower on a CPU.",
+    ),
+]
+Profile = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        metavar="portable|fast",
+        help="portable runs on every device; fast is for a CPU only.",
+    ),
+]
 Preprocess = Annotated[
     str | None,
     typer.Option(

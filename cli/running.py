@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterable
@@ -52,9 +53,13 @@ def open_projector(folder: Path, choice: Choice, *, quiet: bool) -> Projector:
 def say_device(artifact: Artifact, *, quiet: bool) -> None:
     """Say on which device an artifact runs, and why not on a better one."""
     choice = artifact.choice
-    reasons = "; ".join(f"{name}: {why}" for name, why in choice.rejected.items())
-    passed_over = f" ({reasons})" if reasons else ""
+    # The commands that would install a device are for pixelgrad devices to say.
+    reasons = "; ".join(f"{name}: {why.partition(' (pip')[0]}" for name, why in choice.rejected.items())
+    passed_over = f" ({reasons}; pixelgrad devices says more)" if reasons else ""
     note(f"{artifact.manifest['network']['name']} on {choice.name}{passed_over}", quiet=quiet)
+    logging.getLogger("pixelgrad").setLevel(logging.ERROR if quiet else logging.WARNING)
+    if choice.device.name != "cpu":
+        artifact.open()  # now, so that what a device leaves to the CPU is said before the progress bar
 
 
 def run_to_file(events: Iterable[StepEvent], output: str, device: str, *, force: bool, quiet: bool, json: bool) -> None:

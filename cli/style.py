@@ -57,6 +57,7 @@ def style_command(
     pool: options.Pool = "avg",
     preprocess: options.Preprocess = None,
     prototxt: options.Prototxt = None,
+    precision: options.Precision = "fp32",
     init: Annotated[str, typer.Option("--init", metavar="content|noise|FILE", help="What to start from.")] = "content",
     optimizer: options.Optimizer = _DEFAULTS.optimizer,
     learning_rate: options.LearningRate = _DEFAULTS.learning_rate,
@@ -101,6 +102,7 @@ def style_command(
         pool=pool,
         preprocess=preprocess,
         prototxt=prototxt,
+        precision=precision,
     )
     artifact = open_artifact(folder, chosen, quiet=quiet)
     events = style(artifact, pictures[0], pictures[1:], settings, masks=places)

@@ -42,21 +42,25 @@ def write_artifact(
     directory: str | Path,
     *,
     profile: str = "portable",
+    precision: str = "fp32",
     force: bool = False,
 ) -> Path:
     """Write ``objective`` over ``network`` as an artifact folder, whole or not at all.
 
-    profile: ``portable`` for any device, ``cpu`` for what is fastest on one.
+    profile: ``portable`` for any device, ``fast`` for what is fastest on a CPU.
+    precision: ``fp32``, or ``fp16``: the network in float16, the losses in float32; for GPUs.
     force: replace an artifact that is there. A folder that holds anything else is never touched.
     Raises :class:`OutputError` where the folder cannot be written, and what :func:`build_loss_graphs` raises.
     """
     directory = Path(directory)
     check_directory(directory, force=force)
-    graphs = build_loss_graphs(network, objective, profile)
+    graphs = build_loss_graphs(network, objective, profile, precision)
     models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model()}
     if graphs.evaluation is not None:
         models["eval_model.onnx"] = graphs.evaluation
-    commit(network, objective, directory, graphs, models, self_check(graphs), profile=profile)
+    # A device is held to exact arithmetic, whatever its own is.
+    checked = self_check(graphs if precision == "fp32" else build_loss_graphs(network, objective), precision)
+    commit(network, objective, directory, graphs, models, checked, profile=profile, precision=precision)
     return directory
 
 
@@ -69,6 +73,7 @@ def commit(
     checked: Mapping[str, Any],
     *,
     profile: str = "portable",
+    precision: str = "fp32",
     gradient: str = "standard",
     extra: Mapping[str, bytes] | None = None,
 ) -> None:
@@ -93,6 +98,7 @@ def commit(
             for term in objective.terms
         ],
         "profile": profile,
+        "precision": precision,
         "gradient": gradient,
         "self_check": checked,
     }
@@ -122,6 +128,7 @@ def write_projection(network: Network, projection: Projection, directory: str | 
             "fields": _fields(graphs.geometry.get(graphs.layer)),
         },
         "profile": "portable",
+        "precision": "fp32",
         "gradient": "standard",
         "self_check": projection_self_check(graphs),
     }

@@ -8,7 +8,8 @@
 """
 
 from pixelgrad.runtime.artifact import Artifact, Evaluation, Term
-from pixelgrad.runtime.devices import DEVICES, Choice, Device, choose_device
+from pixelgrad.runtime.choosing import choose_device
+from pixelgrad.runtime.devices import DEVICES, Choice, Device
 from pixelgrad.runtime.events import FrameEvent, StepEvent
 from pixelgrad.runtime.frames import FrameFolder
 from pixelgrad.runtime.images import Picture, read_image, read_recipe, write_image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,10 @@ from typing import Any
 import numpy as np
 
 from pixelgrad.errors import ArtifactError, ImageError
-from pixelgrad.runtime.devices import Choice, choose_device
+from pixelgrad.runtime.choosing import choose_device
+from pixelgrad.runtime.devices import Choice
+from pixelgrad.runtime.loss_scale import LossScale
+from pixelgrad.runtime.memory import DeviceArray, Memory, memory_of
 from pixelgrad.runtime.session import open_session, shrinking
 from pixelgrad.runtime.training_api import TrainingModule
 
@@ -46,9 +50,21 @@ class Term:
 class Evaluation:
     """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [N, 3, H, W]."""
 
+    """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [1, 3, H, W]; on a GPU it
+    stays there until somebody looks at it. norm: its L2 norm, where that is known.
+    """
+
     loss: float
     losses: dict[str, float]
     gradient: Array
+    norm: float | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether the loss and every element of the gradient are numbers."""
+        if self.norm is not None:
+            return math.isfinite(self.loss) and math.isfinite(self.norm)
+        return math.isfinite(self.loss) and bool(np.isfinite(self.gradient).all())
 
 
 class Artifact:
@@ -71,7 +87,10 @@ class Artifact:
         self.terms = tuple(
             Term(**{key: row[key] for key in Term.__dataclass_fields__}) for row in self.manifest["terms"]
         )
-        self._outputs = ["loss", "gradient", *(f"loss.{term.name}" for term in self.terms)]
+        self._scale = LossScale() if self.manifest["precision"] == "fp16" else None
+        self._on_device: dict[str, tuple[Any, DeviceArray]] = {}
+        norm = [] if self._ort_training else ["gradient_norm"]
+        self._scalars = ["loss", *(f"loss.{term.name}" for term in self.terms), *norm]
 
     @property
     def minimum_size(self) -> int:
@@ -99,8 +118,7 @@ class Artifact:
     @cached_property
     def evaluation(self) -> Any:
         """The session that computes targets."""
-        name = "target_model.onnx" if self._ort_training else "eval_model.onnx"
-        return open_session(self.path / name, self.choice)
+        return open_session(self.path / self._target_model, self.choice)
 
     @cached_property
     def optimizer(self) -> Any:
@@ -112,6 +130,16 @@ class Artifact:
     def _ort_training(self) -> bool:
         """Whether onnxruntime-training built the gradient, whose own files then have the usual names."""
         return bool(self.manifest["gradient"] == "ort-training")
+
+    @property
+    def _target_model(self) -> str:
+        return "target_model.onnx" if self._ort_training else "eval_model.onnx"
+
+    def open(self) -> None:
+        """Open every session now rather than when it is first needed."""
+        _ = self.training, self.optimizer
+        if self._target_model in self.manifest["files"]:
+            _ = self.evaluation
 
     @cached_property
     def given(self) -> dict[str, tuple[int, ...]]:
@@ -136,15 +164,40 @@ class Artifact:
         """Loss and gradient at ``image``.
 
         targets: every ``target.*`` input, and ``mask.*`` where not every place counts.
+        targets: every ``target.*`` input; on a GPU they are copied there once, so do not change them in place.
         weights: by term name, where they differ from the artifact's own.
         """
         everywhere = {term.mask: np.ones((1, 1, 1, 1), np.float32) for term in self.terms if term.mask is not None}
         feeds: dict[str, Any] = {"image": image, **everywhere, **targets}
         for name, weight in (weights or {}).items():
             feeds[f"weight.{name}"] = np.asarray(weight, np.float32)
-        loss, gradient, *losses = self.training.run(self._outputs, feeds)
-        by_term = {term.name: float(value) for term, value in zip(self.terms, losses, strict=True)}
-        return Evaluation(float(loss), by_term, gradient)
+        memory = memory_of(self.training)
+        if memory is not None:
+            feeds |= {name: self._placed(memory, name, target) for name, target in targets.items()}
+        if self._scale is None:
+            return self._step(memory, feeds)
+        while True:
+            feeds["loss_scale"] = np.asarray(self._scale.value, np.float32)
+            evaluation = self._step(memory, feeds)
+            if self._scale.accept(overflow=math.isfinite(evaluation.loss) and not evaluation.finite):
+                return evaluation
+
+    def _step(self, memory: Memory | None, feeds: Mapping[str, Any]) -> Evaluation:
+        outputs = ["gradient", *self._scalars]
+        if memory is None:
+            gradient, loss, *rest = self.training.run(outputs, feeds)
+        else:
+            gradient, loss, *rest = memory.run(self.training, outputs, feeds, host=self._scalars)
+        by_term = {term.name: float(value) for term, value in zip(self.terms, rest, strict=False)}
+        norm = None if self._ort_training else float(rest[-1])
+        return Evaluation(float(loss), by_term, gradient, norm)
+
+    def _placed(self, memory: Memory, name: str, target: Any) -> DeviceArray:
+        """A target on the device; the same array is copied there once."""
+        known = self._on_device.get(name)
+        if known is None or known[0] is not target:
+            self._on_device[name] = known = (target, memory.put(target))
+        return known[1]
 
     def check_size(self, image: Array) -> None:
         """Raise :class:`ImageError` where the network cannot take an image of this size."""
@@ -191,7 +244,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         )
     try:
         missing = [name for name in manifest["files"] if not (path / name).is_file()]
-        for key in ("terms", "image", "network", "gradient", "self_check"):
+        for key in ("terms", "image", "network", "gradient", "precision", "self_check"):
             manifest[key]
     except (KeyError, TypeError) as error:
         raise ArtifactError(f"artifact.json in {where!r} is incomplete: it lacks {error}") from error

@@ -1,50 +1,156 @@
-"""Devices by name, as rows of data, and the choice among them."""
+"""Devices by name, as rows of data."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pixelgrad.errors import DeviceError, SettingsError
-from pixelgrad.runtime.onnx_runtime import onnxruntime
+from pixelgrad.errors import SettingsError
+from pixelgrad.runtime.onnx_runtime import installed_distributions, onnxruntime
+from pixelgrad.runtime.plugins import endpoints, plugins
 
-__all__ = ["DEVICES", "Choice", "Device", "choose_device"]
+__all__ = ["DEVICES", "Choice", "Device", "parse_device"]
 
 
 @dataclass(frozen=True)
 class Device:
     """One execution provider of ONNX Runtime under the name that people use.
 
-    extra: the extra of pixelgrad that installs it. automatic: whether ``auto`` may choose it.
+    extra: the extra of pixelgrad that installs it. plugin: a wheel that adds it to another ONNX Runtime.
+    platforms: the values of ``sys.platform`` that it exists on; all where empty.
+    automatic: whether ``auto`` may choose it. numbered: whether ``name:1`` means the second one.
+    options: provider options that pixelgrad sets. allowed: those that a user may set.
     """
 
     name: str
     provider: str
     extra: str
+    plugin: str = ""
+    platforms: tuple[str, ...] = ()
     automatic: bool = False
+    numbered: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def available(self) -> bool:
+        """Whether the ONNX Runtime that is installed has it; not whether it starts."""
+        return self.provider in onnxruntime().get_available_providers() or bool(endpoints(self.provider))
+
+    @property
+    def elsewhere(self) -> str:
+        """Where it exists, if not here."""
+        if not self.platforms or sys.platform in self.platforms:
+            return ""
+        return f"it exists on {' and '.join(_PLATFORMS[p] for p in self.platforms)} only"
+
+    @property
+    def missing(self) -> str:
+        """Why it is not available, as far as that is known."""
+        if self.elsewhere:
+            return self.elsewhere
+        for plugin in plugins():
+            if self.provider in plugin.providers:
+                hint = "; ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER=1 lets it use the CPU" if self.name == "webgpu" else ""
+                return f"{plugin.distribution} is installed and {plugin.error or 'finds no GPU here' + hint}"
+        return f"it is not in the installed {' and '.join(installed_distributions()) or 'ONNX Runtime'}"
+
+    @property
+    def install(self) -> str:
+        """The command that installs it, whatever ONNX Runtime there is now; empty where there is none."""
+        if self.elsewhere or any(self.provider in plugin.providers for plugin in plugins()):
+            return ""
+        present = [name for name in installed_distributions() if name != "onnxruntime" or self.extra != "cpu"]
+        command = f"pip install 'pixelgrad[{self.extra}]'"
+        command = f"pip uninstall -y {' '.join(present)} && {command}" if present else command
+        if self.plugin and installed_distributions().keys() == {"onnxruntime"}:
+            return f"pip install {self.plugin} (beside the ONNX Runtime that is there), or {command}"
+        return command
 
 
+_PLATFORMS = {"win32": "Windows", "darwin": "macOS"}
+
+# Best first. The options of CUDA, after onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html:
+# - cudnn_conv_algo_search: EXHAUSTIVE, the default, times every algorithm at every new image size, and each run has
+#   several sizes; HEURISTIC asks cuDNN.
+# - arena_extend_strategy: the default doubles the arena whenever it grows, which a run from coarse to fine makes it do.
+# - use_tf32: tensor cores for float32 on Ampere and later, 10 bits of mantissa; ONNX Runtime's default, named here so
+#   that it can be seen and switched off (cuda,use_tf32=0).
+# enable_cuda_graph may not be set: a captured graph writes where its first run wrote, and every step here has memory
+# of its own.
 _ROWS = (
-    Device("cuda", "CUDAExecutionProvider", "cuda", automatic=True),
-    Device("directml", "DmlExecutionProvider", "directml", automatic=True),
-    Device("coreml", "CoreMLExecutionProvider", "cpu"),
-    Device("openvino", "OpenVINOExecutionProvider", "openvino"),
-    Device("webgpu", "WebGpuExecutionProvider", "webgpu"),
+    Device(
+        "cuda",
+        "CUDAExecutionProvider",
+        "cuda",
+        platforms=("linux", "win32"),
+        automatic=True,
+        numbered=True,
+        options={
+            "cudnn_conv_algo_search": "HEURISTIC",
+            "arena_extend_strategy": "kSameAsRequested",
+            "use_tf32": "1",
+        },
+        allowed=(
+            "arena_extend_strategy",
+            "cudnn_conv_algo_search",
+            "cudnn_conv_use_max_workspace",
+            "gpu_mem_limit",
+            "prefer_nhwc",
+            "use_tf32",
+        ),
+    ),
+    Device(
+        "directml",
+        "DmlExecutionProvider",
+        "directml",
+        platforms=("win32",),
+        automatic=True,
+        numbered=True,
+        allowed=("device_filter", "disable_metacommands", "performance_preference"),
+    ),
+    Device(
+        "coreml",
+        "CoreMLExecutionProvider",
+        "cpu",
+        platforms=("darwin",),
+        options={"ModelFormat": "MLProgram"},
+        allowed=("MLComputeUnits", "ModelCacheDirectory", "ModelFormat", "RequireStaticInputShapes"),
+    ),
+    Device(
+        "openvino",
+        "OpenVINOExecutionProvider",
+        "openvino",
+        platforms=("linux", "win32"),
+        allowed=("cache_dir", "device_type", "load_config", "num_of_threads", "num_streams", "precision"),
+    ),
+    Device(
+        "webgpu",
+        "WebGpuExecutionProvider",
+        "webgpu",
+        plugin="onnxruntime-ep-webgpu",
+        allowed=("dawnBackendType", "enableInt64", "powerPreference", "preferredLayout", "validationMode"),
+    ),
     Device("cpu", "CPUExecutionProvider", "cpu", automatic=True),
 )
 DEVICES: dict[str, Device] = {row.name: row for row in _ROWS}
 _NAMED = re.compile(r"(?P<name>[a-z]+)(?::(?P<index>\d+))?")
+_BYTES = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)i?B?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The device to use, the provider options for it, and why each better one was passed over."""
+    """The device to use, the provider options for it, and why each other one was passed over.
+
+    strict: whether a node of the graph that ONNX Runtime puts on the CPU instead is an error.
+    """
 
     device: Device
-    options: Mapping[str, str]
+    options: Mapping[str, str] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False
 
     @property
     def name(self) -> str:
@@ -52,35 +158,34 @@ class Choice:
         return self.device.name if index is None else f"{self.device.name}:{index}"
 
 
-def choose_device(wanted: str = "auto") -> Choice:
-    """The device for a name: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``directml``, ``webgpu``, ...
+def parse_device(wanted: str) -> tuple[Device, dict[str, str]]:
+    """The row and the provider options for ``cuda``, ``cuda:1``, ``cuda,use_tf32=0,gpu_mem_limit=6GB``, ...
 
-    Raises :class:`SettingsError` for an unknown name, :class:`DeviceError` where the installed ONNX Runtime does
-    not have that device: another one is never taken silently.
+    Raises :class:`SettingsError` for a name, a number or an option that does not exist.
     """
-    available = set(onnxruntime().get_available_providers())
-    if wanted == "auto":
-        rejected: dict[str, str] = {}
-        for row in _ROWS:
-            if not row.automatic:
-                continue
-            if row.provider in available:
-                return Choice(row, row.options, rejected)
-            rejected[row.name] = f"not in the installed ONNX Runtime (pip install 'pixelgrad[{row.extra}]')"
-        raise DeviceError("the installed ONNX Runtime has no device at all; install it again")
-    match = _NAMED.fullmatch(wanted)
+    first, *pairs = (part.strip() for part in wanted.split(","))
+    match = _NAMED.fullmatch(first)
     device = DEVICES.get(match["name"]) if match else None
     if match is None or device is None:
-        raise SettingsError(f"there is no device {wanted!r}; choose auto, {', '.join(DEVICES)} or cuda:N")
-    if match["index"] is not None and device.name not in {"cuda", "directml"}:
-        raise SettingsError(f"device {device.name!r} takes no number; only cuda:N and directml:N do")
-    if device.provider not in available:
-        there = ", ".join(d.name for d in DEVICES.values() if d.provider in available)
-        raise DeviceError(
-            f"device {wanted!r} is not in the installed ONNX Runtime, which has {there}; another wheel brings it: "
-            f"pip uninstall -y onnxruntime && pip install 'pixelgrad[{device.extra}]'"
-        )
+        raise SettingsError(f"there is no device {first!r}; choose auto, {', '.join(DEVICES)} or cuda:N")
+    if match["index"] is not None and not device.numbered:
+        numbered = " and ".join(f"{row.name}:N" for row in _ROWS if row.numbered)
+        raise SettingsError(f"device {device.name!r} takes no number; only {numbered} do")
     options = dict(device.options)
     if match["index"] is not None:
         options["device_id"] = match["index"]
-    return Choice(device, options)
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not value or key not in device.allowed:
+            known = ", ".join(f"{name}=..." for name in device.allowed) or "none"
+            raise SettingsError(f"device {device.name!r} has no option {pair!r}; it has {known}")
+        options[key] = _bytes(value) if key == "gpu_mem_limit" else value
+    return device, options
+
+
+def _bytes(text: str) -> str:
+    """``6GB`` as a number of bytes."""
+    match = _BYTES.fullmatch(text)
+    if match is None or not float(match["number"]):
+        raise SettingsError(f"gpu_mem_limit is {text!r}; it must be a size such as 6GB or 512MB")
+    return str(round(float(match["number"]) * 1024 ** " KMGT".index(match["unit"].upper() or " ")))

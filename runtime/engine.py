@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +72,7 @@ class Finish:
 
     def __call__(self, image: Array) -> Picture:
         """image: float32 [1, 3, H, W] in [0, 1]; the alpha channel is fitted to it."""
+        image = np.asarray(image)  # from the device, where it was
         height, width = image.shape[2:]
         alpha = None if self.alpha is None else resize(self.alpha, (width, height), clip=True)
         if self.colour is not None:
@@ -108,7 +108,7 @@ def descend(
     for _ in range(steps):
         before = optimizer.result
         evaluation = evaluator.evaluate(optimizer.image, targets, weights)
-        if not (math.isfinite(evaluation.loss) and np.isfinite(evaluation.gradient).all()):
+        if not evaluation.finite:
             raise DivergedError(
                 f"the loss stopped being a number at step {plan.step + 1} of {plan.steps} ({width}x{height}); {advice}",
                 before,

@@ -109,16 +109,24 @@ def value_and_gradient(
 
 
 def append_value_and_gradient(
-    graph: ir.Graph, loss: ir.Value, wrt: Sequence[ir.Value], *, rules: Rules | None = None
+    graph: ir.Graph,
+    loss: ir.Value,
+    wrt: Sequence[ir.Value],
+    *,
+    rules: Rules | None = None,
+    seed: ir.Value | None = None,
 ) -> list[ir.Value]:
-    """:func:`value_and_gradient` in place, on an opset 18 graph with inferred shapes; returns the gradients."""
+    """:func:`value_and_gradient` in place, on an opset 18 graph with inferred shapes; returns the gradients.
+
+    seed: what to multiply the gradients by, of the shape and type of ``loss``; one by default.
+    """
     shape = static_shape(loss)
     if shape is None or int(np.prod(shape)) != 1:
         raise SettingsError(f"the loss {loss.name!r} has shape {loss.shape}; only a scalar has a gradient (use vjp)")
     if loss not in graph.outputs:
         graph.outputs.append(loss)
     one = Emitter(graph).const(np.ones(shape, dtype=_floating_dtype(loss).numpy()))
-    gradients = append_gradient(graph, {loss: one}, wrt, overlay({**CLOSED_FORM, **(rules or {})}))
+    gradients = append_gradient(graph, {loss: seed or one}, wrt, overlay({**CLOSED_FORM, **(rules or {})}))
     return _publish(graph, wrt, gradients)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff import Emitter
-from pixelgrad.exporters.objectives.terms import Term
+from pixelgrad.exporters.objectives.terms import Term, scalar
 from pixelgrad.exporters.opset18.shapes import dims, rank
 
 
@@ -24,4 +24,4 @@ class Activation(Term):
         assert target is not None
         spatial = list(range(2, rank(features)))
         means = op.ReduceMean(features, op.value(spatial), keepdims=0) if spatial else features
-        return op.Neg(op.ReduceSum(op.Mul(means, target), keepdims=0))
+        return scalar(op, op.Neg(op.ReduceSum(op.Mul(means, target), keepdims=1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,13 @@ from pixelgrad.exporters.networks import (
     settle_size,
     upstream,
 )
-from pixelgrad.exporters.objectives.terms import TINY, Term
+from pixelgrad.exporters.objectives.terms import TINY, Term, scalar
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.shapes import dims
 from pixelgrad.exporters.opset18.weights import add_weight
-from pixelgrad.exporters.profiles import apply_profile
+from pixelgrad.exporters.profiles import apply_profile, check_precision
+from pixelgrad.exporters.profiles.half import LOSS_SCALE, use_float16
+from pixelgrad.exporters.size_nodes import name_size_nodes
 
 _FLOAT = ir.TensorType(ir.DataType.FLOAT)
 
@@ -66,6 +69,7 @@ def build_loss_graphs(
     network: Network,
     objective: Objective,
     profile: str = "portable",
+    precision: str = "fp32",
     *,
     size: tuple[int, int] | None = None,
     differentiate: Callable[[ir.Model, ir.Value, ir.Value], None] | None = None,
@@ -73,6 +77,7 @@ def build_loss_graphs(
     """Write ``objective`` over a copy of ``network``, trimmed to the layers in use, and its gradient.
 
     profile: the kind of device to write for, one of :data:`PROFILES`.
+    precision: ``fp32``, or ``fp16`` for the network in float16 under losses in float32.
     size: (height, width) to fix; free, where the layers allow it, by default.
     differentiate: called with the forward model, the loss and the image, in place of appending the gradient: for
         another gradient builder.
@@ -80,6 +85,7 @@ def build_loss_graphs(
     """
     if not objective.terms:
         raise SettingsError("an objective needs at least one term: give a content, style or total variation weight")
+    check_precision(precision, profile)
     network = network.clone()
     layers = {term.layer: network.layer(term.layer) for term in objective.terms if term.layer is not None}
     geometry = network.geometries()
@@ -90,8 +96,9 @@ def build_loss_graphs(
     _set_size(network, alignment, fixed)
     used = upstream(list(layers.values()))
     least = minimum_size(used)
-    training = _training(network.clone(), objective, alignment, profile, differentiate or _append_gradient)
-    evaluation = _evaluation(network, objective, alignment)
+    differentiate = differentiate or partial(_append_gradient, precision=precision)
+    training = _training(network.clone(), objective, alignment, profile, precision, differentiate)
+    evaluation = _evaluation(network, objective, alignment, precision)
     return LossGraphs(
         training=training,
         evaluation=evaluation,
@@ -148,20 +155,29 @@ def _align(model: ir.Model, alignment: int) -> ir.Value:
     return image
 
 
+def _features(network: Network, objective: Objective, precision: str) -> dict[str | None, ir.Value]:
+    """What each layer's losses are written over, by its name in the objective; the image itself is ``None``."""
+    layers = {term.layer: network.layer(term.layer) for term in objective.terms if term.layer is not None}
+    copies = use_float16(network.model, network.image, layers.values()) if precision == "fp16" else {}
+    return {None: network.image, **{name: copies.get(value, value) for name, value in layers.items()}}
+
+
 def _training(
     network: Network,
     objective: Objective,
     alignment: int,
     profile: str,
+    precision: str,
     differentiate: Callable[[ir.Model, ir.Value, ir.Value], None],
 ) -> onnx.ModelProto:
     apply_profile(network.model, profile)
+    layers = _features(network, objective, precision)
     model, graph = network.model, network.model.graph
     graph.outputs.clear()
     op = Emitter(graph)
     total: ir.Value | None = None
     for term in objective.terms:
-        features = network.image if term.layer is None else network.layer(term.layer)
+        features = layers[term.layer]
         with op.named(term.name):
             shape = _probe_target(term, features)
             if shape is None:
@@ -186,13 +202,35 @@ def _training(
     image = _align(model, alignment)
     differentiate(model, total, image)
     graph.name = f"pixelgrad {objective.kind} training"
+    name_size_nodes(model)
     return finish(model)
 
 
-def _append_gradient(model: ir.Model, loss: ir.Value, image: ir.Value) -> None:
-    (gradient,) = append_value_and_gradient(model.graph, loss, [image])
+def _append_gradient(model: ir.Model, loss: ir.Value, image: ir.Value, *, precision: str) -> None:
+    """The outputs ``gradient`` and ``gradient_norm``.
+
+    In float16 there is an input ``loss_scale``, which the gradient does not depend on but for rounding.
+    """
+    graph = model.graph
+    scale = None
+    if precision == "fp16":
+        scale = add_weight(graph, "loss_scale", np.asarray(LOSS_SCALE, np.float32), overridable=True)
+    (gradient,) = append_value_and_gradient(graph, loss, [image], seed=scale)
+    op = Emitter(graph)  # one that knows the names and constants of the gradient
+    if scale is not None:
+        graph.outputs.remove(gradient)
+        gradient.name = "scaled_gradient"
+        with op.named("unscale"):
+            gradient = op.Div(gradient, scale)
+        gradient.dtype = ir.DataType.FLOAT
+        graph.outputs.append(gradient)
     gradient.name = "gradient"
     gradient.shape = image.shape
+    # Tells whether all of the gradient is finite without bringing it from a GPU.
+    with op.named("norm"):
+        norm = scalar(op, op.Sqrt(op.ReduceSum(op.Mul(gradient, gradient), keepdims=1)))
+    norm.name, norm.shape, norm.dtype = "gradient_norm", ir.Shape([]), ir.DataType.FLOAT
+    graph.outputs.append(norm)
 
 
 def _position_weights(op: Emitter, name: str, features: ir.Value) -> ir.Value:
@@ -220,12 +258,13 @@ def _probe_target(term: Term, features: ir.Value) -> ir.Shape | None:
     return target.shape
 
 
-def _evaluation(network: Network, objective: Objective, alignment: int) -> onnx.ModelProto | None:
+def _evaluation(network: Network, objective: Objective, alignment: int, precision: str) -> onnx.ModelProto | None:
+    layers = _features(network, objective, precision)
     model, graph = network.model, network.model.graph
     graph.outputs.clear()
     op = Emitter(graph)
     for term in objective.terms:
-        features = network.image if term.layer is None else network.layer(term.layer)
+        features = layers[term.layer]
         with op.named(term.name):
             target = term.target(op, features)
         if target is not None:
@@ -235,11 +274,15 @@ def _evaluation(network: Network, objective: Objective, alignment: int) -> onnx.
     infer_shapes(model)
     _align(model, alignment)
     graph.name = f"pixelgrad {objective.kind} targets"
+    name_size_nodes(model)
     return finish(model)
 
 
 def _output(op: Emitter, value: ir.Value, name: str) -> ir.Value:
-    """``value`` under a name of its own, whatever else uses it."""
-    output = op.Identity(value)
+    """``value`` under a name of its own, whatever else uses it.
+
+    One of our own is renamed, because OpenVINO leaves the Identity of a scalar to the CPU.
+    """
+    output = value if op.wrote(value) and value not in op.graph.outputs else op.Identity(value)
     output.name, output.shape, output.dtype = name, value.shape, ir.DataType.FLOAT
     return output

@@ -118,7 +118,9 @@ class TotalVariation(Term):
             part = sum_of_squares(op, difference)
             total = part if total is None else op.Add(total, part)
         assert total is not None
-        each = op.Div(op.Cast(op.Size(features), to=int(ir.DataType.FLOAT)), float(dims(features)[0]))  # type: ignore[arg-type]
+        # Not Size, which neither WebGPU nor OpenVINO has.
+        pixels = op.Mul(op.Shape(features, start=2, end=3), op.Shape(features, start=3, end=4))
+        each = op.Mul(op.Cast(op.Squeeze(pixels), to=int(ir.DataType.FLOAT)), float(dims(features)[1]))  # type: ignore[arg-type]
         return op.Div(total, each)
 
     def _general(self, op: Emitter, features: ir.Value) -> ir.Value:
@@ -158,7 +160,7 @@ def flattened(op: Emitter, features: ir.Value) -> ir.Value:
 
 def positions(op: Emitter, flat: ir.Value) -> ir.Value:
     """How many there are in [N, C, positions], as a floating-point scalar."""
-    return op.Cast(op.Size(op.Slice(flat, [0, 0], [1, 1], [0, 1])), to=int(flat.dtype or ir.DataType.FLOAT))
+    return op.Cast(op.Squeeze(op.Shape(flat, start=2)), to=int(flat.dtype or ir.DataType.FLOAT))
 
 
 def normalised_square(op: Emitter, value: ir.Value, target: ir.Value) -> ir.Value:
@@ -169,4 +171,13 @@ def normalised_square(op: Emitter, value: ir.Value, target: ir.Value) -> ir.Valu
 
 def sum_of_squares(op: Emitter, value: ir.Value) -> ir.Value:
     """A scalar. (CoreML has no ReduceSumSquare.)"""
-    return op.ReduceSum(op.Mul(value, value), keepdims=0)
+    return scalar(op, op.ReduceSum(op.Mul(value, value), keepdims=1))
+
+
+def scalar(op: Emitter, value: ir.Value) -> ir.Value:
+    """A single element of any rank as a scalar.
+
+    Sums keep their dimensions until here, because OpenVINO leaves a ReduceSum that makes a scalar to the CPU, and
+    cuts its graph in pieces there. For the same reason this is a Squeeze and no Reshape to no dimensions.
+    """
+    return op.Squeeze(value)

@@ -41,16 +41,20 @@ def task_artifact(
     pool: str = "max",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    profile: str = "portable",
+    precision: str = "fp32",
 ) -> Path:
     """The folder of an artifact, exported if it is not in the cache yet.
 
     kind: the objective's. build: makes it over the network. settings: JSON-able, all that ``build`` depends on.
     model, pool, preprocess, prototxt: as of :func:`pixelgrad.networks.load_network`.
+    profile, precision: as of :func:`pixelgrad.exporters.write_artifact`.
     """
 
     def write(network: Network, folder: Path) -> None:
-        exporters().write_artifact(network, build(network), folder)
+        exporters().write_artifact(network, build(network), folder, profile=profile, precision=precision)
 
+    settings = {**settings, "profile": profile, "precision": precision}
     return network_artifact(kind, model, write, settings, pool=pool, preprocess=preprocess, prototxt=prototxt)
 
 

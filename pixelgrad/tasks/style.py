@@ -34,11 +34,13 @@ def style_artifact(
     pool: str = "avg",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    profile: str = "portable",
+    precision: str = "fp32",
 ) -> Path:
     """The folder of an artifact for style transfer, exported if it is not in the cache yet.
 
-    Arguments as of :func:`pixelgrad.exporters.load_network` and :func:`pixelgrad.exporters.style_objective`, which
-    also say what is raised.
+    Arguments as of :func:`pixelgrad.exporters.load_network`, :func:`pixelgrad.exporters.style_objective` and
+    :func:`pixelgrad.exporters.write_artifact`, which also say what is raised.
     """
 
     def build(network: Network) -> Objective:
@@ -53,7 +55,17 @@ def style_artifact(
         "content_layers": plain_layers(content_layers),
         "style_layers": plain_layers(style_layers),
     }
-    return task_artifact("style", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt)
+    return task_artifact(
+        "style",
+        model,
+        build,
+        key,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        profile=profile,
+        precision=precision,
+    )
 
 
 def stylize(
@@ -70,6 +82,7 @@ def stylize(
     pool: str = "avg",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -87,6 +100,7 @@ def stylize(
     pool: ``avg`` replaces max pooling by average pooling, as in the paper; ``max`` leaves it.
     preprocess: how the network wants its input, where that is not known (``pixelgrad.models.PREPROCESSINGS``).
     prototxt: the description of a Caffe network, where it is not the one beside it.
+    precision: ``fp16`` for the network in half precision, on a GPU.
     on_step: called with a :class:`StepEvent` after every step.
     settings: fields of :class:`StyleSettings`: ``size``, ``steps``, ``seed``, ``init``, ``style_weights``,
         ``style_scale``, ``content_weight``, ``style_weight``, ``tv_weight``, ``optimizer``, ``learning_rate``, ...
@@ -110,6 +124,7 @@ def stylize(
         pool=pool,
         preprocess=preprocess,
         prototxt=prototxt,
+        precision=precision,
     )
     events = style(Artifact(folder, device=device), picture, pictures, chosen, masks=places)
     return last_picture(events, on_step)

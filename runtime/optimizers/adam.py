@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pixelgrad.runtime.images import resize
+from pixelgrad.runtime.memory import DeviceArray, memory_of
 
 Array = np.ndarray[Any, Any]
 _STATE = ("first_moment", "second_moment", "average")
@@ -18,9 +19,12 @@ class Adam:
 
     def __init__(self, image: Array, session: Any, learning_rate: float = 0.02) -> None:
         self._session = session
+        self._memory = memory_of(session)
         self._rate = np.asarray(learning_rate, np.float32)
         self._image = self._result = image
-        self._state: dict[str, Array] = {name: np.zeros_like(image) for name in _STATE}
+        self._state: dict[str, Any] = {name: np.zeros(image.shape, np.float32) for name in _STATE}
+        # On a device: the moments before the last, whose place the next ones take.
+        self._spare: dict[str, DeviceArray] = {}
         self._step = self._average_step = 0
 
     @property
@@ -34,7 +38,7 @@ class Adam:
     def update(self, loss: float, gradient: Array) -> None:
         self._step += 1
         self._average_step += 1
-        feeds = {
+        feeds: dict[str, Any] = {
             "image": self._image,
             "gradient": gradient,
             **self._state,
@@ -42,15 +46,20 @@ class Adam:
             "average_step": np.asarray(self._average_step, np.float32),
             "learning_rate": self._rate,
         }
-        self._image, self._result, *state = self._session.run(_OUTPUTS, feeds)
+        if self._memory is None:
+            self._image, self._result, *state = self._session.run(_OUTPUTS, feeds)
+        else:
+            feeds |= {name: self._memory.put(value) for name, value in self._state.items()}
+            self._image, self._result, *state = self._memory.run(self._session, _OUTPUTS, feeds, into=self._spare)
+            self._spare = {f"new_{name}": feeds[name] for name in _STATE}
         self._state = dict(zip(_STATE, state, strict=True))
 
     def resized(self, width: int, height: int) -> Adam:
         """Moments carry over, so that the first steps at the new size are not blind; averaging starts anew."""
-        image = np.clip(resize(self._result, (width, height), "bicubic"), 0.0, 1.0)
+        image = np.clip(resize(np.asarray(self._result), (width, height), "bicubic"), 0.0, 1.0)
         grown = Adam(image, self._session, float(self._rate))
         grown._step = self._step
-        grown._state["first_moment"] = resize(self._state["first_moment"], (width, height), "bicubic")
+        grown._state["first_moment"] = resize(np.asarray(self._state["first_moment"]), (width, height), "bicubic")
         # Bilinear: a second moment must not become negative.
-        grown._state["second_moment"] = resize(self._state["second_moment"], (width, height), "bilinear")
+        grown._state["second_moment"] = resize(np.asarray(self._state["second_moment"]), (width, height), "bilinear")
         return grown

@@ -41,7 +41,7 @@ class LBFGS:
         return self._best
 
     def update(self, loss: float, gradient: Array) -> None:
-        gradient = gradient.astype(np.float32)
+        gradient = np.asarray(gradient, np.float32)
         if self._gradient is None or self._good_enough(loss):
             self._accept(loss, gradient)
             self._length = 1.0

@@ -1,6 +1,6 @@
 """One gradient step of style transfer through VGG-19, beside PyTorch.
 
-    python tests/benchmarks/step.py [--sizes 256 512] [--pools max avg] [--rounds 3]
+    python tests/benchmarks/step.py [--sizes 256 512] [--pools max avg] [--profiles portable fast] [--rounds 3]
 
 VGG-19 up to conv5_1 with random weights; content at relu4_2, Gram matrices at relu1_1 to relu5_1. Each measurement is
 a process of its own, ours and PyTorch's in turn, so that both meet the same machine; the figures are medians over
@@ -11,6 +11,7 @@ extra.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import subprocess
@@ -71,10 +72,10 @@ def write_network(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), path)
 
 
-def ours(folder: str, size: int, pool: str) -> Callable[[], Any]:
+def ours(profile: str, folder: str, size: int, pool: str) -> Callable[[], Any]:
     from pixelgrad.runtime import Artifact
 
-    artifact = Artifact(f"{folder}/{pool}", device="cpu")
+    artifact = Artifact(f"{folder}/{pool}-{profile}", device="cpu")
     image, reference = pictures(size)
     targets = artifact.targets(reference)
     return lambda: artifact.evaluate(image, targets).gradient
@@ -120,7 +121,8 @@ def torch_eager(folder: str, size: int, pool: str) -> Callable[[], Any]:
     return step
 
 
-PROGRAMS = {"pixelgrad": ours, "torch": torch_eager}
+PROFILES = ("portable", "fast")
+PROGRAMS = {**{profile: functools.partial(ours, profile) for profile in PROFILES}, "torch": torch_eager}
 
 
 def measure(program: str, folder: str, size: int, pool: str, steps: int) -> None:
@@ -142,6 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--pools", nargs="+", default=["max", "avg"])
+    parser.add_argument("--profiles", nargs="+", choices=PROFILES, default=list(PROFILES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--measure", nargs=5, help=argparse.SUPPRESS)
@@ -156,29 +159,37 @@ def main() -> None:
         write_network(Path(folder) / "vgg19.onnx")
         for pool in arguments.pools:
             network = load_network(f"{folder}/vgg19.onnx", preprocess="rgb", pool=pool)
-            write_artifact(network, style_objective(network, loss="gram"), f"{folder}/{pool}")
-        print(f"{'size':>5} {'pool':>4} {'pixelgrad':>10} {'torch':>8} {'ratio':>6} {'memory MB':>16} {'gradient':>9}")
+            for profile in arguments.profiles:
+                write_artifact(
+                    network, style_objective(network, loss="gram"), f"{folder}/{pool}-{profile}", profile=profile
+                )
+        print(
+            f"{'size':>5} {'pool':>4} {'profile':>8} {'pixelgrad':>10} {'torch':>8} {'ratio':>6} {'memory MB':>16} "
+            f"{'gradient':>9}"
+        )
         for size in arguments.sizes:
             for pool in arguments.pools:
-                report(folder, size, pool, arguments.rounds, arguments.steps)
+                report(folder, size, pool, arguments)
 
 
-def report(folder: str, size: int, pool: str, rounds: int, steps: int) -> None:
-    rows: dict[str, list[dict[str, float]]] = {name: [] for name in PROGRAMS}
+def report(folder: str, size: int, pool: str, arguments: argparse.Namespace) -> None:
+    rounds, steps = arguments.rounds, arguments.steps
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in (*arguments.profiles, "torch")}
     for _ in range(rounds):
         for name, found in rows.items():
             command = [sys.executable, __file__, "--measure", name, folder, str(size), pool, str(steps)]
             found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-    mine, theirs = rows["pixelgrad"], rows["torch"]
-    ratio = statistics.median(t["seconds"] / m["seconds"] for m, t in zip(mine, theirs, strict=True))
-    seconds = [statistics.median(row["seconds"] for row in found) for found in (mine, theirs)]
-    memory = [max(row["peak_mb"] for row in found) for found in (mine, theirs)]
-    error = abs(mine[0]["norm"] / theirs[0]["norm"] - 1)
-    print(
-        f"{size:>5} {pool:>4} {seconds[0]:>9.3f}s {seconds[1]:>7.3f}s {ratio:>5.2f}x "
-        f"{memory[0]:>7.0f}/{memory[1]:<8.0f} {error:>9.1e}",
-        flush=True,
-    )
+    for profile in arguments.profiles:
+        mine, theirs = rows[profile], rows["torch"]
+        ratio = statistics.median(t["seconds"] / m["seconds"] for m, t in zip(mine, theirs, strict=True))
+        seconds = [statistics.median(row["seconds"] for row in found) for found in (mine, theirs)]
+        memory = [max(row["peak_mb"] for row in found) for found in (mine, theirs)]
+        error = abs(mine[0]["norm"] / theirs[0]["norm"] - 1)
+        print(
+            f"{size:>5} {pool:>4} {profile:>8} {seconds[0]:>9.3f}s {seconds[1]:>7.3f}s {ratio:>5.2f}x "
+            f"{memory[0]:>7.0f}/{memory[1]:<8.0f} {error:>9.1e}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

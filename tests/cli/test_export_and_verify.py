@@ -70,3 +70,24 @@ def test_the_other_gradient_builder(tmp_path: Path, small_network: Path, monkeyp
     assert "must be standard or ort-training" in error_of(invoke(*command, "torch"))
     assert "such as 256x192" in error_of(invoke(*command, "ort-training", "--size", "large"))
     assert not (tmp_path / "out").exists()
+
+
+def test_export_in_half_precision(small_network: Path, tmp_path: Path) -> None:
+    arguments = ["export", "style", "--model", str(small_network), "--quiet"]
+    half = tmp_path / "half"
+    result = RUNNER.invoke(app, [*arguments, "-o", str(half), "--precision", "fp16"])
+    assert result.exit_code == 0, result.output
+    assert json.loads((half / "artifact.json").read_text())["precision"] == "fp16"
+    assert RUNNER.invoke(app, ["verify", str(half), "--device", "cpu"]).exit_code == 0
+    fast = tmp_path / "fast"
+    assert RUNNER.invoke(app, [*arguments, "-o", str(fast), "--profile", "fast"]).exit_code == 0
+    assert json.loads((fast / "artifact.json").read_text())["profile"] == "fast"
+    for wrong, message in (
+        (["--precision", "fp8"], "the precision is 'fp8'; it must be one of fp32, fp16"),
+        (["--precision", "fp16", "--profile", "fast"], "choose one of the two"),
+        (["--precision", "fp16", "--gradient", "ort-training"], "leave them out"),
+    ):
+        result = RUNNER.invoke(app, [*arguments, "-o", str(tmp_path / "wrong"), *wrong])
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert not (tmp_path / "wrong").exists()

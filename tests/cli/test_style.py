@@ -146,7 +146,7 @@ def test_layers_by_name_and_weight(base: list[Any]) -> None:
         (("--size", 0), "size is 0; it must be a whole number from 1 up"),
         (("--steps", 0), "steps is 0; it must be a whole number from 1 up"),
         (("--device", "tpu"), "there is no device 'tpu'; choose auto"),
-        (("--device", "cuda"), "device 'cuda' is not in the installed ONNX Runtime"),
+        (("--device", "cuda"), "device 'cuda' cannot be used: it is not in the installed"),
         (("--model", "vgg99"), "there is no network 'vgg99'"),
         (("--pool", "mean"), "pool is 'mean'"),
         (("--preprocess", "caffee"), "preprocess is 'caffee'"),

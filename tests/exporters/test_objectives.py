@@ -273,7 +273,7 @@ def test_the_graph_is_trimmed_to_the_deepest_layer(net: Path) -> None:
     assert not names & {"w2", "w3"}
     assert graphs.evaluation is not None
     assert {i.name for i in graphs.training.graph.input} == {"image", "target.style.r1", "weight.style.r1"}
-    assert [o.name for o in graphs.training.graph.output] == ["loss", "loss.style.r1", "gradient"]
+    assert [o.name for o in graphs.training.graph.output] == ["loss", "loss.style.r1", "gradient", "gradient_norm"]
 
 
 def test_the_image_is_continued_to_whole_strides(net: Path) -> None:

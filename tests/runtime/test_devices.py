@@ -2,42 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import onnx
 import pytest
 
 from pixelgrad.errors import DeviceError, SettingsError
-from pixelgrad.runtime import Artifact, choose_device, devices, onnx_runtime, session
+from pixelgrad.runtime import Artifact, Choice, choose_device, choosing, devices, onnx_runtime, session
+from pixelgrad.runtime.plugins import Plugin
 
 
-def fake(providers: list[str], **more: Any) -> SimpleNamespace:
-    return SimpleNamespace(get_available_providers=lambda: providers, **more)
-
-
-def with_providers(monkeypatch: pytest.MonkeyPatch, *providers: str) -> None:
-    monkeypatch.setattr(devices, "onnxruntime", lambda: fake([*providers, "CPUExecutionProvider"]))
+def with_providers(monkeypatch: pytest.MonkeyPatch, *providers: str, platform: str = "linux") -> None:
+    """An ONNX Runtime with these providers and the CPU's, and no plugins."""
+    module = SimpleNamespace(get_available_providers=lambda: [*providers, "CPUExecutionProvider"])
+    monkeypatch.setattr(devices, "onnxruntime", lambda: module)
+    monkeypatch.setattr(devices, "endpoints", lambda _: [])
+    monkeypatch.setattr(devices, "plugins", tuple)
+    monkeypatch.setattr(devices, "installed_distributions", lambda: {"onnxruntime": "1.32.0"})
+    monkeypatch.setattr(devices.sys, "platform", platform)
+    monkeypatch.setattr(choosing, "try_device", lambda _: None)
 
 
 def test_auto_takes_the_best_there_is_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     with_providers(monkeypatch)
     choice = choose_device("auto")
     assert choice.name == "cpu"
-    assert list(choice.rejected) == ["cuda", "directml"]
+    assert list(choice.rejected) == ["cuda", "directml", "coreml", "openvino", "webgpu"]
     assert "pixelgrad[cuda]" in choice.rejected["cuda"]
+    assert choice.rejected["directml"] == "it exists on Windows only"
     with_providers(monkeypatch, "CUDAExecutionProvider")
     assert choose_device("auto").name == "cuda"
     assert choose_device("auto").rejected == {}
+
+
+def test_auto_passes_over_a_device_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(choice: Choice) -> None:
+        raise DeviceError(f"device {choice.name!r} failed to start: no CUDA-capable device")
+
+    with_providers(monkeypatch, "CUDAExecutionProvider", "OpenVINOExecutionProvider")
+    monkeypatch.setattr(choosing, "try_device", fails)
+    choice = choose_device("auto")
+    assert choice.name == "cpu"
+    assert "no CUDA-capable device" in choice.rejected["cuda"]
+    assert choice.rejected["openvino"] == "taken only when asked for (--device openvino)"
 
 
 def test_devices_by_name_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
     with_providers(monkeypatch, "CUDAExecutionProvider", "WebGpuExecutionProvider")
     assert choose_device("cpu").device.provider == "CPUExecutionProvider"
     second = choose_device("cuda:1")
-    assert (second.name, second.options) == ("cuda:1", {"device_id": "1"})
-    with pytest.raises(SettingsError, match="'webgpu' takes no number"):
+    assert (second.name, second.options["device_id"]) == ("cuda:1", "1")
+    with pytest.raises(SettingsError, match="'webgpu' takes no number; only cuda:N and directml:N do"):
         choose_device("webgpu:1")
+
+
+def test_provider_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_providers(monkeypatch, "CUDAExecutionProvider")
+    assert choose_device("cuda").options == {
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "arena_extend_strategy": "kSameAsRequested",
+        "use_tf32": "1",
+    }
+    chosen = choose_device("cuda:2, use_tf32=0, gpu_mem_limit=6GB,prefer_nhwc=1").options
+    assert (chosen["device_id"], chosen["use_tf32"], chosen["prefer_nhwc"]) == ("2", "0", "1")
+    assert chosen["gpu_mem_limit"] == str(6 * 2**30)
+    assert choose_device("cuda,gpu_mem_limit=512M").options["gpu_mem_limit"] == str(2**29)
+    for wrong in ("cuda,tf32=0", "cuda,use_tf32", "cpu,use_tf32=0", "cuda,enable_cuda_graph=1"):
+        with pytest.raises(SettingsError, match=r"has no option '\w+(=\d)?'; it has"):
+            choose_device(wrong)
+    with pytest.raises(SettingsError, match="gpu_mem_limit is 'lots'; it must be a size such as 6GB"):
+        choose_device("cuda,gpu_mem_limit=lots")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "", "CPU"])
@@ -50,14 +87,31 @@ def test_unknown_names_list_what_there_is(monkeypatch: pytest.MonkeyPatch, name:
 def test_a_device_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     with_providers(monkeypatch)
     with pytest.raises(
-        DeviceError, match=r"'cuda' is not in the installed ONNX Runtime, which has cpu;.*pixelgrad\[cuda\]"
+        DeviceError,
+        match=r"'cuda' cannot be used: it is not in the installed onnxruntime. There is cpu; install it: "
+        r"pip uninstall -y onnxruntime && pip install 'pixelgrad\[cuda\]'",
     ):
         choose_device("cuda")
+    with pytest.raises(DeviceError, match=r"'directml' cannot be used: it exists on Windows only. There is cpu$"):
+        choose_device("directml")
+    with pytest.raises(DeviceError, match="install it: pip install onnxruntime-ep-webgpu"):
+        choose_device("webgpu")
 
 
-def _session_module(placed: list[str] | Exception) -> SimpleNamespace:
+def test_a_plugin_that_finds_no_hardware_is_not_told_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_providers(monkeypatch)
+    plugin = Plugin("onnxruntime-ep-webgpu", "0.4.0", ("WebGpuExecutionProvider",))
+    monkeypatch.setattr(devices, "plugins", lambda: (plugin,))
+    with pytest.raises(DeviceError, match=r"onnxruntime-ep-webgpu is installed and finds no GPU here.*There is cpu$"):
+        choose_device("webgpu")
+
+
+def _session_module(placed: list[str] | Exception, nodes: Sequence[tuple[str, str, str]] = ()) -> SimpleNamespace:
+    """An ONNX Runtime whose sessions have these providers, and these nodes: (provider, operator, name)."""
+
     class Session:
-        def __init__(self, *_: Any, **__: Any) -> None:
+        def __init__(self, *_: Any, enable_fallback: int, **__: Any) -> None:
+            assert not enable_fallback
             if isinstance(placed, Exception):
                 raise placed
 
@@ -65,24 +119,76 @@ def _session_module(placed: list[str] | Exception) -> SimpleNamespace:
             assert isinstance(placed, list)
             return placed
 
+        def get_provider_graph_assignment_info(self) -> list[SimpleNamespace]:
+            return [
+                SimpleNamespace(
+                    ep_name=provider, get_nodes=lambda op=op, name=name: [SimpleNamespace(op_type=op, name=name)]
+                )
+                for provider, op, name in nodes
+            ]
+
     class Options(SimpleNamespace):
         def add_session_config_entry(self, *_: str) -> None:
             """ONNX Runtime keeps it; nobody here asks."""
 
-    return SimpleNamespace(SessionOptions=Options, InferenceSession=Session)
+    return SimpleNamespace(
+        SessionOptions=Options,
+        InferenceSession=Session,
+        get_available_providers=lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    )
+
+
+def cuda(monkeypatch: pytest.MonkeyPatch, *session_arguments: Any, strict: bool | None = None) -> Choice:
+    with_providers(monkeypatch, "CUDAExecutionProvider")
+    monkeypatch.setattr(session, "_cuda_libraries", lambda: None)
+    monkeypatch.setattr(session, "onnxruntime", lambda: _session_module(*session_arguments))
+    return choose_device("cuda", strict=strict)
 
 
 def test_a_silent_fallback_is_refused(monkeypatch: pytest.MonkeyPatch, style_artifact: Path) -> None:
     """ONNX Runtime replaces a provider that fails to start by the CPU and goes on."""
-    with_providers(monkeypatch, "CUDAExecutionProvider")
-    choice = choose_device("cuda")
-    monkeypatch.setattr(session, "_shared_arena", lambda: False)
-    monkeypatch.setattr(session, "onnxruntime", lambda: _session_module(["CPUExecutionProvider"]))
+    choice = cuda(monkeypatch, ["CPUExecutionProvider"])
     with pytest.raises(DeviceError, match="'cuda' failed to start and ONNX Runtime fell back to CPUExecutionProvider"):
         _ = Artifact(style_artifact, device=choice).training
-    monkeypatch.setattr(session, "onnxruntime", lambda: _session_module(RuntimeError("no CUDA-capable device")))
+    choice = cuda(monkeypatch, RuntimeError("no CUDA-capable device"))
     with pytest.raises(DeviceError, match="'cuda' failed to start: no CUDA-capable device; try --device cpu"):
         _ = Artifact(style_artifact, device=choice).training
+
+
+_PARTLY = (
+    ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    [
+        ("CUDAExecutionProvider", "Conv", "conv1"),
+        ("CPUExecutionProvider", "Sign", "gradient/Sign"),
+        ("CPUExecutionProvider", "Size", "shape/tv/Size"),
+    ],
+)
+
+
+def test_nodes_on_the_cpu_are_reported(
+    monkeypatch: pytest.MonkeyPatch, style_artifact: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _ = Artifact(style_artifact, device=cuda(monkeypatch, *_PARTLY)).training
+    assert caplog.messages == ["training_model.onnx on cuda: 1 of 2 nodes run on the CPU: 1 Sign"]
+
+
+def test_strict_mode_refuses_nodes_on_the_cpu(monkeypatch: pytest.MonkeyPatch, style_artifact: Path) -> None:
+    message = r"does not run all of 'training_model.onnx': 1 of 2 nodes .*1 Sign \(such as 'gradient/Sign'\)"
+    with pytest.raises(DeviceError, match=message):
+        _ = Artifact(style_artifact, device=cuda(monkeypatch, *_PARTLY, strict=True)).training
+    monkeypatch.setenv("PIXELGRAD_STRICT", "1")
+    with pytest.raises(DeviceError, match=message):
+        _ = Artifact(style_artifact, device=cuda(monkeypatch, *_PARTLY)).training
+    # What only computes sizes belongs on the CPU.
+    providers, nodes = _PARTLY
+    _ = Artifact(style_artifact, device=cuda(monkeypatch, providers, [nodes[0], nodes[2]])).training
+
+
+def test_the_least_graph_is_sound() -> None:
+    session.try_device(choose_device("cpu"))
+    model = onnx.load_from_string(session._LEAST)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["Relu"]
 
 
 def test_two_onnx_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def neg(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("Abs")
 def abs_(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(ct, op.Sign(operand(node)))
+    return op.Mul(ct, op.sign(operand(node)))
 
 
 @rule("Exp")

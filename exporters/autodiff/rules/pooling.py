@@ -51,10 +51,10 @@ def _lp(op: Emitter, node: ir.Node, ct: ir.Value, p: int, spread: Callable[[ir.V
     x, y = operand(node), node.outputs[0]
     safe = op.Where(op.Greater(y, 0.0), y, 1.0)
     if p == 1:
-        return op.Mul(op.Sign(x), spread(ct))
+        return op.Mul(op.sign(x), spread(ct))
     if p == 2:
         return op.Mul(x, spread(op.Div(ct, safe)))
-    powered = op.Mul(op.Sign(x), op.Pow(op.Abs(x), float(p - 1)))
+    powered = op.Mul(op.sign(x), op.Pow(op.Abs(x), float(p - 1)))
     return op.Mul(powered, spread(op.Div(ct, op.Pow(safe, float(p - 1)))))
 
 

@@ -54,7 +54,7 @@ def reduce_extremum(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("ReduceL1")
 def reduce_l1(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    return op.Mul(op.Sign(operand(node)), _keepdims(op, node, ct))
+    return op.Mul(op.sign(operand(node)), _keepdims(op, node, ct))
 
 
 @rule("ReduceL2")
@@ -95,4 +95,4 @@ def lp_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     axes = [normalize_axis(axis, len(dims(x)))]
     norm = op.ReduceL1(x, axes, keepdims=1) if one else op.ReduceL2(x, axes, keepdims=1)
     along = op.ReduceSum(op.Mul(ct, y), axes, keepdims=1)
-    return op.Div(op.Sub(ct, op.Mul(op.Sign(x) if one else y, along)), norm)
+    return op.Div(op.Sub(ct, op.Mul(op.sign(x) if one else y, along)), norm)

@@ -13,7 +13,7 @@ from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
 from pixelgrad.exporters.autodiff.rules.window import END, START
 from pixelgrad.exporters.opset18.attributes import integer, integers, operand, optional, text
-from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank, static_shape
+from pixelgrad.exporters.opset18.shapes import Dim, constant, dims, normalize_axis, rank, static_shape
 
 Cotangents = Sequence[ir.Value | None]
 
@@ -85,11 +85,31 @@ def slice_(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     steps = np.ones(count or 0, dtype=np.int64) if stepped is None else constant(stepped)
     if count is None or axes is None or steps is None:
         raise NetworkError(f"Slice at {node.outputs[0].name!r}: its axes and steps must be known before it runs")
+    fixed_ends = constant(ends)
+    pads = np.zeros(2 * rank(x), dtype=np.int64)
     for index, (axis, step) in enumerate(zip(axes, steps, strict=True)):
+        at = normalize_axis(int(axis), rank(x))
+        if fixed_starts is not None and fixed_ends is not None and step == 1:
+            cut = _cut_off(dims(x)[at], int(fixed_starts[index]), int(fixed_ends[index]))
+            if cut is not None:
+                pads[[at, rank(x) + at]] = cut
+                continue
         start, end = (op.Slice(bound, [index], [index + 1]) for bound in (starts, ends))
-        ct = _unslice(op, ct, x, normalize_axis(int(axis), rank(x)), int(step), start, end)
+        ct = _unslice(op, ct, x, at, int(step), start, end)
+    if pads.any():
+        ct = op.Pad(ct, pads)
     ct.shape = x.shape
     return ct
+
+
+def _cut_off(size: Dim, start: int, end: int) -> tuple[int, int] | None:
+    """How much a slice cuts off before and behind, where that is the same at every size that leaves anything."""
+    if isinstance(size, int):
+        first, last, _ = slice(start, end).indices(size)
+        return (first, size - last) if last > first else None
+    if start < 0 or 0 <= end < END:
+        return None
+    return start, 0 if end == END else -end
 
 
 def _unslice(op: Emitter, ct: ir.Value, x: ir.Value, axis: int, step: int, start: ir.Value, end: ir.Value) -> ir.Value:

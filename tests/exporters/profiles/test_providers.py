@@ -1,0 +1,124 @@
+"""The portable profile against what each execution provider is documented to run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from helpers.artifacts import OBJECTIVES
+from helpers.networks import chain
+from onnx import TensorProto, defs, helper, numpy_helper
+
+from pixelgrad.exporters import load_network
+from pixelgrad.exporters.objectives import build_loss_graphs
+from pixelgrad.exporters.optimizer import adam_model
+from pixelgrad.exporters.profiles.providers import Gap, providers, unsupported
+
+_GRAPHS: dict[tuple[str, str], list[onnx.ModelProto]] = {}
+
+
+def graphs(kind: str, pool: str, folder: Path) -> list[onnx.ModelProto]:
+    if (kind, pool) not in _GRAPHS:
+        network = load_network(chain(folder / "net.onnx", pool=pool), preprocess="imagenet")
+        built = build_loss_graphs(network, OBJECTIVES[kind](network))
+        _GRAPHS[kind, pool] = [built.training, *([built.evaluation] if built.evaluation else [])]
+    return _GRAPHS[kind, pool]
+
+
+@pytest.mark.parametrize("provider", list(providers()))
+@pytest.mark.parametrize("pool", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize("kind", list(OBJECTIVES))
+def test_portable_artifacts_stay_on_the_device(kind: str, pool: str, provider: str, tmp_path: Path) -> None:
+    known = providers()[provider].gaps
+    for model in graphs(kind, pool, tmp_path):
+        new = [gap for gap in unsupported(model, provider) if gap.operator not in known]
+        assert new == [], f"{model.graph.name} on {provider}"
+
+
+@pytest.mark.parametrize("provider", list(providers()))
+def test_the_optimizer_stays_on_the_device(provider: str) -> None:
+    assert unsupported(adam_model(), provider) == []
+
+
+def test_gaps_are_no_longer_than_needed(tmp_path: Path) -> None:
+    """A gap that nothing meets any more is taken off the list."""
+    models = [
+        model for kind in OBJECTIVES for pool in ("MaxPool", "AveragePool") for model in graphs(kind, pool, tmp_path)
+    ]
+    for name, provider in providers().items():
+        met = {gap.operator for model in models for gap in unsupported(model, name)}
+        assert met == set(provider.gaps), name
+
+
+def test_every_row_is_an_operator_with_a_source() -> None:
+    known = {schema.name for schema in defs.get_all_schemas() if schema.domain == ""}
+    for provider in providers().values():
+        assert provider.source
+        assert set(provider.operators or {}) <= known | {"Gelu", "SimplifiedLayerNormalization"}
+    assert set(providers()) >= {
+        "CPUExecutionProvider",
+        "CUDAExecutionProvider",
+        "DmlExecutionProvider",
+        "WebGpuExecutionProvider",
+        "browser",
+        "OpenVINOExecutionProvider",
+        "CoreMLExecutionProvider",
+    }
+
+
+def _one(operator: str, inputs: int = 1, constants: int = 0, **attributes: object) -> onnx.ModelProto:
+    names = [f"x{index}" for index in range(inputs)] + [f"c{index}" for index in range(constants)]
+    node = helper.make_node(operator, names, ["y"], name="subject", **attributes)
+    graph = helper.make_graph(
+        [node],
+        "one",
+        [helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, [1, 2, 3, 4]) for i in range(inputs)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.zeros(1, np.float32), f"c{i}") for i in range(constants)],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "reason"),
+    [
+        ("WebGpuExecutionProvider", _one("Sign"), "it has no such operator"),
+        ("CUDAExecutionProvider", _one("Conv", 1, 1, pads=[0, 0, 1, 1]), r"pads \[0, 0, 1, 1\] differ"),
+        ("CUDAExecutionProvider", _one("ArgMax"), "no such operator"),
+        ("CoreMLExecutionProvider", _one("Gemm", 2), "input 1 must be a constant"),
+        (
+            "CoreMLExecutionProvider",
+            _one("ConvTranspose", 1, 1, output_padding=[1, 1]),
+            "output_padding must be absent",
+        ),
+        ("OpenVINOExecutionProvider", _one("HardSigmoid", beta=0.0), "beta must not be 0"),
+        ("browser", _one("MaxPool", kernel_shape=[2, 2]), ""),
+    ],
+)
+def test_constraints(provider: str, model: onnx.ModelProto, reason: str) -> None:
+    found = unsupported(model, provider)
+    if not reason:
+        assert found == []
+        return
+    (gap,) = found
+    assert isinstance(gap, Gap)
+    assert re.search(reason, gap.reason)
+
+
+def test_a_kernel_of_another_opset_does_not_count() -> None:
+    """A registration without an end matches its own version only: the trap that Pad-19 is on CUDA."""
+    model = _one("Pad", 1, 1)
+    model.opset_import[0].version = 19
+    (gap,) = unsupported(model, "CUDAExecutionProvider")
+    assert gap.reason == "its kernel is registered for opset 18 and opset 19 has version 19"
+    model.opset_import[0].version = 18
+    assert unsupported(model, "CUDAExecutionProvider") == []
+
+
+def test_nodes_that_compute_sizes_do_not_count() -> None:
+    model = _one("Sign")
+    model.graph.node[0].name = "shape/subject"
+    assert unsupported(model, "WebGpuExecutionProvider") == []
