@@ -51,7 +51,7 @@ class Reparameterized:
 
     def update(self, loss: float, gradient: Array) -> None:
         """Take the loss and the gradient at the view :attr:`image`, and move on."""
-        asleep = ~gradient.reshape(len(gradient), -1).any(axis=1)
+        asleep: Array = np.logical_not(gradient.reshape(len(gradient), -1).any(axis=1))
         if asleep.any():
             self._stir(asleep)
         pixels = self._warp.adjoint(gradient)
@@ -75,9 +75,9 @@ class Reparameterized:
 
     def _stir(self, asleep: Array) -> None:
         """Noise for pictures without any gradient: behind a rectifier, a unit that does not respond says not why."""
-        noise = _STIR * self._rng.standard_normal(self._values.shape, dtype=np.float32)
+        noise: Array = np.asarray(self._rng.standard_normal(self._values.shape, dtype=np.float32))
         noise[~asleep] = 0
-        self._values = self._values + noise
+        self._values = self._values + np.float32(_STIR) * noise
         self._result = self._parameters.image(self._values)
 
     def _move(self, gradient: Array) -> None:
