@@ -75,7 +75,7 @@ class Reparameterized:
 
     def _stir(self, asleep: Array) -> None:
         """Noise for pictures without any gradient: behind a rectifier, a unit that does not respond says not why."""
-        noise: Array = self._rng.standard_normal(self._values.shape, dtype=np.float32)
+        noise: Array = np.asarray(self._rng.standard_normal(self._values.shape, dtype=np.float32))
         noise[~asleep] = 0
         self._values = self._values + np.float32(_STIR) * noise
         self._result = self._parameters.image(self._values)
