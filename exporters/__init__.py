@@ -5,6 +5,7 @@ from pixelgrad.exporters.autodiff import value_and_gradient, vjp
 from pixelgrad.exporters.networks import (
     LayerFacts,
     Network,
+    class_scores,
     companions,
     default_layers,
     depth_layers,
@@ -15,7 +16,6 @@ from pixelgrad.exporters.networks import (
     learnt_layers,
     load_network,
     read_network,
-    score_layer,
     summary,
 )
 from pixelgrad.exporters.objectives import (
@@ -35,6 +35,7 @@ __all__ = [
     "Network",
     "Objective",
     "Projection",
+    "class_scores",
     "companions",
     "default_layers",
     "depth_layers",
@@ -48,7 +49,6 @@ __all__ = [
     "learnt_layers",
     "load_network",
     "read_network",
-    "score_layer",
     "style_objective",
     "summary",
     "texture_layers",

@@ -4,7 +4,7 @@ from pixelgrad.exporters.networks.batch import set_batch
 from pixelgrad.exporters.networks.converted import companions, fingerprint
 from pixelgrad.exporters.networks.defaults import default_dream_layers, default_layers
 from pixelgrad.exporters.networks.depth import depth_layers
-from pixelgrad.exporters.networks.ends import FirstLayer, first_layer, last_map, score_layer
+from pixelgrad.exporters.networks.ends import FirstLayer, first_layer, last_map
 from pixelgrad.exporters.networks.geometry import Geometry, minimum_size
 from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, infer_again, load_network, settle_size, upstream
 from pixelgrad.exporters.networks.readers import Reading, read_network
@@ -35,7 +35,6 @@ __all__ = [
     "load_network",
     "minimum_size",
     "read_network",
-    "score_layer",
     "set_batch",
     "settle_size",
     "summary",

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from pixelgrad.errors import NetworkError, SettingsError
+from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.networks.network import Network, upstream
 from pixelgrad.exporters.opset18.attributes import integers
 from pixelgrad.exporters.opset18.shapes import constant, dims, rank
 
-__all__ = ["FirstLayer", "first_layer", "last_map", "score_layer"]
+__all__ = ["FirstLayer", "first_layer", "last_map"]
 
-_BEFORE_SCORES = {"Softmax", "LogSoftmax", "Reshape", "Flatten", "Squeeze", "Identity"}
 _BEFORE_FILTERS = {"Pad", "Identity", "Sub", "Add", "Mul", "Div"}
 # What a map is computed by that is worth looking at: not a pooling of it, nor a copy.
 _MAP_MAKERS = {"Relu", "LeakyRelu", "PRelu", "Clip", "Elu", "Selu", "HardSwish", "Concat", "Add", "Conv", "Mul"}
@@ -53,24 +52,6 @@ def first_layer(network: Network) -> FirstLayer:
         else:
             value = next((n.outputs[0] for n in value.consumers() if n.op_type in _BEFORE_FILTERS), None)
     raise NetworkError(f"the first layer of {network.name!r} is no convolution over the colours of the image")
-
-
-def score_layer(network: Network) -> ir.Value:
-    """The scores of a classifier's classes: its output, or what goes into the softmax behind which nothing else is.
-
-    Raises :class:`SettingsError` for a network that is no classifier.
-    """
-    value = network.model.graph.outputs[0]
-    if network.classes is None:
-        raise SettingsError(
-            f"the network {network.name!r} has no classes: its output is {value.shape}, and classes are [1, N]; name a "
-            "layer and a channel of it instead"
-        )
-    while (node := value.producer()) is not None and node.op_type in _BEFORE_SCORES and node.inputs[0] is not None:
-        value = node.inputs[0]
-        if node.op_type.endswith("Softmax"):
-            return value
-    return network.model.graph.outputs[0]
 
 
 def last_map(network: Network, before: ir.Value | None = None) -> ir.Value:

