@@ -32,7 +32,7 @@ def demo_command(
         typer.Option("--output", "-o", metavar="DIR|FILE", help="Folder for all pictures, or a file for one sheet."),
     ] = "pixelgrad-demo",
     model: options.Model = None,
-    size: options.Size = 384,
+    size: options.Size = 512,
     steps: options.Steps = _SETTINGS.steps,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Another number draws another scene.")] = 0,
     device: options.Device = "auto",

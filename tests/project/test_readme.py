@@ -44,7 +44,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photo: Path, paintin
 
 def smaller(arguments: list[str]) -> list[str]:
     """The last value of an option wins."""
-    commands = {"style": ["--size", "48", "--steps", "3"], "demo": ["--size", "48", "--steps", "3"]}
+    small = ["--size", "48", "--steps", "3"]
+    commands = {
+        "style": small,
+        "demo": small,
+        "texture": small,
+        "dream": ["--size", "64", "--octaves", "1", "--steps", "2"],
+    }
     return [*arguments, *commands.get(arguments[0], [])]
 
 
