@@ -20,7 +20,7 @@ __all__ = ["Visualization", "unit_kind", "visualization_units", "visualize", "vi
 
 #: What weighs a term that has no weight by default, where a setting asks for it.
 _DEFAULT_DIVERSITY = 1.0
-# On two CPU cores four pictures at once take 1.2 times as long as one after the other (tests/benchmarks/batch.py): the
+# On one CPU thread four pictures at once take 1.2 times as long as one after the other (tests/benchmarks/batch.py): the
 # maps no longer fit the cache. Other devices have more hands than one picture keeps busy.
 _BATCH = 8
 
