@@ -102,7 +102,7 @@ def _defaults(network: Network) -> dict[str, list[str]]:
         style, content = default_layers(network)
     except NetworkError:
         return {}
-    return {"style_layers": list(style), "content_layers": content}
+    return {"style_layers": style, "content_layers": content}
 
 
 def _print(facts: dict[str, Any], layers: list[LayerFacts], edge: int | None, *, json: bool) -> None:

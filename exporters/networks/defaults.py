@@ -14,17 +14,15 @@ _COARSEST_STYLE, _CONTENT_STRIDE, _MOST = 16, 8, 5
 _DREAM_STRIDE = 16
 
 
-def default_layers(network: Network) -> tuple[list[str] | dict[str, float], list[str]]:
-    """Style layers from shallow to deep, with weights where the catalogue has any, and content layers.
+def default_layers(network: Network) -> tuple[list[str], list[str]]:
+    """Style layers from shallow to deep, and content layers.
 
     Those of the catalogue for a network that it knows; relu1_1, relu2_1, ... and relu4_2 for a plain chain, as
     Gatys et al. 2016 chose; else the first block at each stride from 1 to 16, and for content the middle one of
     the blocks at stride 8.
     """
     if network.entry is not None and network.entry.style_layers:
-        style, weights = network.entry.style_layers, network.entry.style_weights
-        weighted = dict(zip(style, weights, strict=True)) if weights else list(style)
-        return weighted, list(network.entry.content_layers)
+        return list(network.entry.style_layers), list(network.entry.content_layers)
     known, aliases = tensors(network.model.graph), network.aliases
     first = [name for name in (f"relu{block}_1" for block in range(1, 6)) if name in aliases or name in known]
     if len(first) >= 3:

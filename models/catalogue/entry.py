@@ -50,8 +50,7 @@ class Entry:
         checkpoint that has none.
     signature: tensor names that only this network has, to recognise it in an ONNX file from anywhere.
     aliases: canonical layer name -> tensor name in the file.
-    style_layers, content_layers: the defaults for style transfer, shallow to deep. style_weights: one for each style
-        layer, where it should not be twice the next one's.
+    style_layers, content_layers: the defaults for style transfer, shallow to deep.
     dream_layers: what a dream makes stronger by default.
     labels: what its classes are called, one of ``pixelgrad.models.labels.LABEL_SETS`` or a list of its own.
     input_size: height and width of the images it was trained on, in pixels.
@@ -69,7 +68,6 @@ class Entry:
     signature: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
     style_layers: tuple[str, ...] = ()
-    style_weights: tuple[float, ...] = ()
     content_layers: tuple[str, ...] = ()
     dream_layers: tuple[str, ...] = ()
     labels: str | Labels | None = None

@@ -22,7 +22,6 @@ ROWS = (
         style_layers=_VGG_STYLE,
         # With shallow layers in front, the default elsewhere, pictures get a fine plaid of a period of four to six
         # pixels, which deeper layers hardly see through average pooling.
-        style_weights=(1, 1, 1, 1, 1),
         content_layers=("relu4_2",),
     ),
     Entry(
