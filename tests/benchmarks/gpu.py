@@ -216,7 +216,8 @@ def checks(device: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as place:
         for pool in ("MaxPool", "AveragePool"):
             network = load_network(chain(Path(place) / f"{pool}.onnx", pool=pool), preprocess="imagenet")
-            for kind, objective in OBJECTIVES.items():
+            for kind in ("style", "dream-channels"):
+                objective = OBJECTIVES[kind]
                 for precision in ("fp32", "fp16"):
                     folder = Path(place) / f"{kind}-{pool}-{precision}"
                     exact = Path(place) / f"{kind}-{pool}-fp32"
