@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from pixelgrad.errors import SettingsError
-from pixelgrad.runtime.images import fit_size
+from pixelgrad.runtime.images import Picture, fit_size
 
+Array = np.ndarray[Any, Any]
 COARSEST = 128
 
 
@@ -53,3 +57,9 @@ def octave_sizes(width: int, height: int, octaves: int, ratio: float, *, minimum
     """
     sizes = [(max(1, round(width / ratio**octave)), max(1, round(height / ratio**octave))) for octave in range(octaves)]
     return [sizes[0], *(size for size in sizes[1:] if min(size) >= minimum)][::-1]
+
+
+def at_size(picture: Picture, width: int, height: int) -> Array:
+    """A picture at a size, float32 [1, 3, height, width], what is transparent in it laid over white."""
+    flat = picture.flattened()
+    return (flat if flat.size == (width, height) else flat.resized(width, height)).to_nchw()

@@ -16,7 +16,7 @@ from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, fit_size, resize
 from pixelgrad.runtime.optimizers import Conditioning, NormalizedGradient
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.scales import octave_sizes
+from pixelgrad.runtime.scales import at_size, octave_sizes
 from pixelgrad.runtime.settings import SMALLEST, check_content, check_number, check_whole
 from pixelgrad.runtime.windows import Windows
 
@@ -261,15 +261,11 @@ def references(artifact: Artifact, source: Array, coarsest: tuple[int, int], gui
     base = _at(source, small if min(small) >= artifact.minimum_size else coarsest)
     if artifact.fixed_size is not None:
         height, width = artifact.fixed_size
-        reference = resize(base, (width, height), clip=True) if guide is None else _fitted(guide, width, height)
+        reference = resize(base, (width, height), clip=True) if guide is None else at_size(guide, width, height)
         return artifact.targets(reference)
     if guide is None:
         return artifact.targets(base)
-    return artifact.targets(_fitted(guide, *fit_size(*guide.size, min(_GUIDE, max(guide.size)))))
-
-
-def _fitted(picture: Picture, width: int, height: int) -> Array:
-    return picture.flattened().resized(width, height).to_nchw()
+    return artifact.targets(at_size(guide, *fit_size(*guide.size, min(_GUIDE, max(guide.size)))))
 
 
 def start(picture: Picture | None, size: tuple[int, int], rng: np.random.Generator) -> Array:

@@ -16,7 +16,7 @@ from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, fit_size, resize
 from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.scales import COARSEST, scale_sizes, share_steps
+from pixelgrad.runtime.scales import COARSEST, at_size, scale_sizes, share_steps
 from pixelgrad.runtime.settings import check_choice, check_content, check_number, check_whole
 
 __all__ = ["INITS", "StyleSettings", "style"]
@@ -179,7 +179,7 @@ def _run(
     plan = Plan([(*size, share) for size, share in zip(sizes, shares, strict=True)])
     optimizer: Optimizer | None = None
     for scale, (width, height) in enumerate(sizes, 1):
-        reference = _fitted(content, width, height)
+        reference = at_size(content, width, height)
         targets = {
             name: target for name, target in artifact.targets(reference).items() if not name.startswith("target.style.")
         }
@@ -192,12 +192,6 @@ def _run(
         else:
             optimizer = optimizer.resized(width, height)
         yield from descend(artifact, optimizer, plan, scale, finish, targets, weights)
-
-
-def _fitted(picture: Picture, width: int, height: int) -> Array:
-    """The picture at a size, what is transparent in it laid over white."""
-    flat = picture.flattened()
-    return (flat if flat.size == (width, height) else flat.resized(width, height)).to_nchw()
 
 
 def _style_targets(
@@ -217,7 +211,7 @@ def _style_targets(
         # Not enlarged: that would teach a blurred texture.
         elif max(picture.size) < max(width, height):
             width, height = picture.size
-        for name, target in artifact.targets(_fitted(picture, width, height)).items():
+        for name, target in artifact.targets(at_size(picture, width, height)).items():
             if name not in names or names[name] not in (None, f"mask.{number}"):
                 continue
             part = target if names[name] else target * np.float32(share)
@@ -233,7 +227,7 @@ def _shares(settings: StyleSettings, styles: int) -> list[float]:
 
 def _start(reference: Array, settings: StyleSettings, width: int, height: int) -> Array:
     if isinstance(settings.init, Picture):
-        return _fitted(settings.init, width, height)
+        return at_size(settings.init, width, height)
     if settings.init == "noise":
         rng = np.random.Generator(np.random.PCG64(settings.seed))
         return rng.random((1, 3, height, width), dtype=np.float32)
