@@ -11,6 +11,7 @@ from typing import Any
 
 from pixelgrad.errors import ArtifactError, DeviceError
 from pixelgrad.runtime.devices import Choice
+from pixelgrad.runtime.heap import tidy_heap
 from pixelgrad.runtime.onnx_runtime import onnxruntime
 from pixelgrad.runtime.placement import placement
 from pixelgrad.runtime.plugins import endpoints
@@ -80,7 +81,8 @@ def open_session(model: Path | bytes, choice: Choice) -> Any:
     source = str(model) if isinstance(model, Path) else model
     try:
         # With its fallback enabled, Python's ONNX Runtime would print to stdout and go on with the CPU.
-        session = ort.InferenceSession(source, options, enable_fallback=0, **_provider(ort, options, choice))
+        with tidy_heap():
+            session = ort.InferenceSession(source, options, enable_fallback=0, **_provider(ort, options, choice))
     except DeviceError:
         raise
     except Exception as error:  # ONNX Runtime raises a type of its own for each status code

@@ -170,7 +170,6 @@ def _training(
     precision: str,
     differentiate: Callable[[ir.Model, ir.Value, ir.Value], None],
 ) -> onnx.ModelProto:
-    apply_profile(network.model, profile)
     layers = _features(network, objective, precision)
     model, graph = network.model, network.model.graph
     graph.outputs.clear()
@@ -201,6 +200,7 @@ def _training(
     infer_shapes(model)
     image = _align(model, alignment)
     differentiate(model, total, image)
+    apply_profile(model, profile)
     graph.name = f"pixelgrad {objective.kind} training"
     name_size_nodes(model)
     return finish(model)

@@ -76,6 +76,7 @@ def ours(profile: str, folder: str, size: int, pool: str) -> Callable[[], Any]:
     from pixelgrad.runtime import Artifact
 
     artifact = Artifact(f"{folder}/{pool}-{profile}", device="cpu")
+    artifact.open()  # as the command does
     image, reference = pictures(size)
     targets = artifact.targets(reference)
     return lambda: artifact.evaluate(image, targets).gradient

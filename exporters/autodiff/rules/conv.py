@@ -15,6 +15,9 @@ from pixelgrad.exporters.opset18.attributes import integer, integers, operand, o
 from pixelgrad.exporters.opset18.shapes import dims, static_shape
 
 Cotangents = Sequence[ir.Value | None]
+# The key under which a kernel turned around (input and output channels changed places, all of it reversed in space)
+# keeps what it was made from, among what onnx-ir lets a value carry: for passes that want to fold both at once.
+TURNED = "pixelgrad.turned"
 
 
 def _kernel(node: ir.Node) -> list[int]:
@@ -49,7 +52,9 @@ def _to_input(op: Emitter, x: ir.Value, weight: ir.Value, ct: ir.Value, w: Windo
             ends = [min(p, 0) or END for p in end]
             ct = op.Slice(ct, starts, ends, w.axes)
         pads = [max(p, 0) for p in (*begin, *end)]
-        return op.Conv(ct, _turned(op, weight, w, group), pads=pads, dilations=list(w.dilations), group=group)
+        result = op.Conv(ct, _turned(op, weight, w, group), pads=pads, dilations=list(w.dilations), group=group)
+        result.shape = x.shape
+        return result
     # Zero pads and a cut afterwards: CUDA falls back to the CPU on asymmetric pads, CoreML takes no output_shape.
     full = op.ConvTranspose(ct, weight, strides=list(w.strides), dilations=list(w.dilations), group=group)
     if w.unpadded and set(w.kernel) == {1} and set(w.strides) == {1}:
@@ -77,6 +82,7 @@ def _uncovered(x: ir.Value, w: Window) -> list[int]:
 def _turned(op: Emitter, weight: ir.Value, w: Window, group: int) -> ir.Value:
     """[O, I/g, ...] -> [I, O/g, ...], turned around in space; folded into a constant when a session loads."""
     outputs, inputs = dims(weight)[:2]
+    stored = weight
     if group == 1:
         weight = op.Transpose(weight, perm=[1, 0, *w.axes])
     elif not (outputs == group and inputs == 1):  # depthwise: nothing to swap
@@ -86,7 +92,12 @@ def _turned(op: Emitter, weight: ir.Value, w: Window, group: int) -> ir.Value:
         swapped = op.Transpose(apart, perm=[0, 2, 1, *(axis + 1 for axis in w.axes)])
         weight = op.Reshape(swapped, [group * inputs, outputs // group, *w.kernel])
     axes = [axis for axis, k in zip(w.axes, w.kernel, strict=True) if k > 1]
-    return flip(op, weight, axes) if axes else weight
+    turned = flip(op, weight, axes) if axes else weight
+    if isinstance(outputs, int) and isinstance(inputs, int):
+        turned.shape = ir.Shape([inputs * group, outputs // group, *w.kernel])
+    if group == 1:
+        turned.meta[TURNED] = stored
+    return turned
 
 
 def _to_weight(op: Emitter, x: ir.Value, ct: ir.Value, w: Window, group: int, weight: ir.Value) -> ir.Value:
