@@ -29,7 +29,9 @@ def graph_of(network: Folded, name: str = "pebble") -> onnx.ModelProto:
         return label
 
     weights.append(numpy_helper.from_array(np.full((1, 3, 1, 1), GREY, np.float32), "grey"))
-    weights.append(numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64), "ring"))
+    rings = sorted({network.design.ring(suffix) for suffix, _, _ in network.design.convolutions()} - {0})
+    for ring in rings:
+        weights.append(numpy_helper.from_array(np.array([0, 0, ring, ring] * 2, np.int64), f"ring{ring}"))
     nodes.append(helper.make_node("Sub", ["image", "grey"], ["centred"], name="centred"))
     x = "centred"
     for suffix, _, _ in network.design.convolutions():
@@ -38,10 +40,12 @@ def graph_of(network: Folded, name: str = "pebble") -> onnx.ModelProto:
             if network.design.pool == "blur":
                 x = _average(nodes, x, f"blur{block - 1}", kernel=3, stride=1, pad=1)
             x = _average(nodes, x, f"pool{block - 1}", kernel=2, stride=2, pad=0)
-        pads = [1, 1, 1, 1]
-        if network.design.reflects(suffix):
-            nodes.append(helper.make_node("Pad", [x, "ring"], [f"pad{suffix}"], name=f"pad{suffix}", mode="reflect"))
-            x, pads = f"pad{suffix}", [0, 0, 0, 0]
+        pads = [network.design.zeros(suffix)] * 4
+        ring = network.design.ring(suffix)
+        if ring:
+            padded = f"pad{suffix}"
+            nodes.append(helper.make_node("Pad", [x, f"ring{ring}"], [padded], name=padded, mode="reflect"))
+            x = padded
         inputs = [
             x,
             stored(f"conv{suffix}.weight", network.weights[suffix]),

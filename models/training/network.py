@@ -2,9 +2,9 @@
 
 The layer names and strides are VGG-19's (Simonyan and Zisserman 2015), the widths a quarter of it, so the cost is a
 sixteenth. Where it departs from VGG: max pooling became average pooling, whose gradient reaches every pixel
-(Gatys et al. 2016 section 2); padding reflects, since an optimiser darkens a border behind which it sees nothing; and
-batch normalisation (Ioffe and Szegedy 2015) stands behind every convolution while training and is folded into it
-afterwards.
+(Gatys et al. 2016 section 2); padding reflects, since an optimiser darkens a border behind which it sees nothing, once
+for every two convolutions, since each costs a gradient several passes over the map; and batch normalisation (Ioffe and
+Szegedy 2015) stands behind every convolution while training and is folded into it afterwards.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Design:
     """The shape of a student: per block its channels and its number of convolutions, and the pooling between blocks.
 
     `pool` is "average" (2x2, stride 2) or "blur" (3x3 stride 1, then 2x2 stride 2: the taps [1, 2, 2, 1] / 6 per axis).
-    The convolutions of the first `reflected` blocks see their input mirrored beyond its border; those behind see zeros.
+    The convolutions of the first `reflected` blocks see their input mirrored beyond its border, by two cells for two
+    convolutions in turn, of which the first then gives a map one cell larger on every side; those behind see zeros.
     """
 
     channels: tuple[int, ...] = (16, 32, 64, 128, 128)
@@ -53,13 +54,19 @@ class Design:
             for suffix, fan_in, fan_out in self.convolutions()
         )
 
-    def reflects(self, suffix: str) -> bool:
-        """Whether convolution `suffix` pads by reflection."""
-        return int(suffix[0]) <= self.reflected
+    def ring(self, suffix: str) -> int:
+        """How many cells of mirrored border are put around the input of convolution `suffix`."""
+        block, index = int(suffix[0]), int(suffix[2:])
+        return min(2, self.depths[block - 1] - index + 1) if block <= self.reflected and index % 2 else 0
+
+    def zeros(self, suffix: str) -> int:
+        """How many cells of zeros are."""
+        return int(int(suffix[0]) > self.reflected)
 
     def padded(self, x: Tensor, suffix: str) -> Tensor:
-        """The input of convolution `suffix`, one cell larger on every side."""
-        return F.pad(x, (1, 1, 1, 1), mode="reflect" if self.reflects(suffix) else "constant")
+        """The input of convolution `suffix` with its border."""
+        ring, zeros = self.ring(suffix), self.zeros(suffix)
+        return F.pad(x, (ring,) * 4, mode="reflect") if ring else F.pad(x, (zeros,) * 4)
 
     def as_dict(self) -> dict[str, Any]:
         """For a checkpoint; `Design(**...)` restores it once the lists are tuples again."""
@@ -80,11 +87,11 @@ class Folded:
     biases: dict[str, Tensor] = field(default_factory=dict)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """All rectified layers, "relu1_1" and so on, of an image [N, 3, H, W], RGB in [0, 1]."""
-        return {f"relu{suffix}": F.relu(x) for suffix, x in self.convolved(image).items()}
+        """All rectified layers, "relu1_1" and so on, of an image [N, 3, H, W], RGB in [0, 1], without their rings."""
+        return {f"relu{suffix}": F.relu(within(x, suffix, image)) for suffix, x in self.convolved(image).items()}
 
     def convolved(self, image: Tensor) -> dict[str, Tensor]:
-        """What `forward` rectifies, by suffix."""
+        """What `forward` rectifies, by suffix, with what rings there are."""
         result, x = {}, image - GREY
         for suffix, _, _ in self.design.convolutions():
             if suffix.endswith("_1") and suffix != "1_1":
@@ -107,6 +114,13 @@ class Folded:
         return result
 
 
+def within(x: Tensor, suffix: str, image: Tensor) -> Tensor:
+    """The part of a layer that stands for the image, without a ring that reaches beyond it."""
+    height, width = (side >> (int(suffix[0]) - 1) for side in image.shape[2:])
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    return x[:, :, top : top + height, left : left + width]
+
+
 def pool(x: Tensor, kind: str) -> Tensor:
     """Halve the height and width."""
     if kind == "blur":
@@ -127,13 +141,13 @@ class Student(nn.Module):
             self.norms[suffix] = nn.BatchNorm2d(fan_out, momentum=0.02)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """All rectified layers of an image [N, 3, H, W], RGB in [0, 1]."""
+        """All rectified layers of an image [N, 3, H, W], RGB in [0, 1], without their rings."""
         features, x = {}, image - GREY
         for suffix, _, _ in self.design.convolutions():
             if suffix.endswith("_1") and suffix != "1_1":
                 x = pool(x, self.design.pool)
             x = F.relu(self.norms[suffix](self.convolutions[suffix](self.design.padded(x, suffix))))
-            features[f"relu{suffix}"] = x
+            features[f"relu{suffix}"] = within(x, suffix, image)
         return features
 
     @torch.no_grad()

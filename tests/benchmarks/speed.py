@@ -70,7 +70,8 @@ def torch_eager(size: int, steps: int) -> tuple[Any, Any]:
                 weight, bias = (values[name] for name in node.input[1:])
                 x = functional.conv2d(x, weight, bias, padding=attributes["pads"][0])
             elif node.op_type == "Pad":
-                x = functional.pad(x, (1, 1, 1, 1), mode="reflect")
+                ring = values[node.input[1]].tolist()
+                x = functional.pad(x, (ring[3], ring[7], ring[2], ring[6]), mode="reflect")
             elif node.op_type == "AveragePool":
                 x = functional.avg_pool2d(x, 2)
             elif node.op_type == "Relu":

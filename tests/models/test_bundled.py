@@ -17,6 +17,8 @@ from pixelgrad.runtime import Artifact
 from pixelgrad.tasks import find_network
 
 STRIDES = {"relu1_1": 1, "relu2_1": 2, "relu3_1": 4, "relu4_1": 8, "relu4_2": 8, "relu5_1": 16}
+#: Cells beyond the image that a layer has on every side, being the first of two convolutions behind one padding.
+RINGS = {"relu1_1": 1, "relu2_1": 1, "relu3_1": 1, "relu4_1": 1, "relu4_2": 0, "relu5_1": 0}
 CHANNELS = {"relu1_1": 16, "relu2_1": 32, "relu3_1": 64, "relu4_1": 128, "relu4_2": 128, "relu5_1": 128}
 
 
@@ -86,7 +88,8 @@ def test_layers_have_the_strides_and_widths_of_a_quarter_vgg(network: Network) -
     for name, stride in STRIDES.items():
         value = network.layer(name)
         assert geometries[value].stride == stride
-        assert features(picture(64, 48), name).shape == (1, CHANNELS[name], 64 // stride, 48 // stride)
+        ring = 2 * RINGS[name]
+        assert features(picture(64, 48), name).shape == (1, CHANNELS[name], 64 // stride + ring, 48 // stride + ring)
     assert geometries[network.layer("relu5_1")].receptive_field == pytest.approx(160, abs=60)
 
 
@@ -116,8 +119,8 @@ def test_nothing_lies_behind_a_border() -> None:
     """
     half = picture(64, 64)
     whole = np.concatenate([half[..., ::-1], half[..., 1:]], axis=3)  # mirrored about the column that both share
-    shared = features(np.ascontiguousarray(whole[:, :, :, 63:]), "relu1_1")[..., 0]
-    inner = features(whole, "relu1_1")[..., 63]
+    shared = features(np.ascontiguousarray(whole[:, :, :, 63:]), "relu1_1")[..., 1]
+    inner = features(whole, "relu1_1")[..., 64]
     np.testing.assert_allclose(shared, inner, atol=1e-4)
 
 
