@@ -147,7 +147,9 @@ def _align(model: ir.Model, alignment: int) -> ir.Value:
     with op.named("align"):
         size = op.Shape(image, start=2)
         target = op.Mul(op.Div(op.Add(size, alignment - 1), alignment), alignment)
-        pads = op.Concat(op.value([0] * 6), op.Sub(target, size), axis=0)
+        behind = op.Sub(target, size)
+        behind.shape = ir.Shape([2])
+        pads = op.Concat(op.value([0] * 6), behind, axis=0)
         padded = op.Pad(image, pads, None, mode="edge")
     padded.shape = aligned.shape
     aligned.replace_all_uses_with(padded)

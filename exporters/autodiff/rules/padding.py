@@ -10,7 +10,7 @@ from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
 from pixelgrad.exporters.autodiff.rules.window import END, flip
 from pixelgrad.exporters.opset18.attributes import operand, optional, text
-from pixelgrad.exporters.opset18.shapes import constant, normalize_axis, rank
+from pixelgrad.exporters.opset18.shapes import constant, normalize_axis, rank, static_shape
 
 Size = int | ir.Value
 
@@ -25,8 +25,12 @@ def pad(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     if pads is None and given is None and mode == "constant":
         return op.Pad(ct, op.Neg(operand(node, 1)))
     if pads is None and given is None and mode == "edge":
+        known = _known(operand(node, 1)) or [None] * 2 * ndim
         for axis in range(ndim):
-            before, behind = (op.Slice(operand(node, 1), [at], [at + 1]) for at in (axis, axis + ndim))
+            before, behind = (
+                op.Slice(operand(node, 1), [at], [at + 1]) if known[at] is None else known[at]
+                for at in (axis, axis + ndim)
+            )
             ct = _fold_edge(op, ct, axis, before, behind)
         return ct
     if pads is None or axes is None:
@@ -45,6 +49,19 @@ def pad(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
             raise NetworkError(f"Pad at {node.outputs[0].name!r}: negative {mode} padding has no gradient rule")
         ct = fold(op, ct, axis, begin, end)
     return ct
+
+
+def _known(value: ir.Value) -> list[int | None] | None:
+    """The elements of an integer vector, ``None`` for those that show only at run time or where its length does."""
+    elements = constant(value)
+    if elements is not None:
+        return [int(element) for element in elements]
+    producer = value.producer()
+    if producer is not None and producer.op_type == "Concat":
+        parts = [None if part is None else _known(part) for part in producer.inputs]
+        return None if any(part is None for part in parts) else [x for part in parts if part is not None for x in part]
+    shape = static_shape(value)
+    return None if shape is None or len(shape) != 1 else [None] * shape[0]
 
 
 def _constant(op: Emitter, ct: ir.Value, both: list[tuple[int, int, int]], ndim: int) -> ir.Value:
