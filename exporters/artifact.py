@@ -58,8 +58,9 @@ def write_artifact(
     models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model()}
     if graphs.evaluation is not None:
         models["eval_model.onnx"] = graphs.evaluation
-    # A device is held to exact arithmetic, whatever its own is.
-    checked = self_check(graphs if precision == "fp32" else build_loss_graphs(network, objective), precision)
+    # A device is held to exact arithmetic in the plainest form, whatever its own are.
+    plain = (profile, precision) == ("portable", "fp32")
+    checked = self_check(graphs if plain else build_loss_graphs(network, objective), precision)
     commit(network, objective, directory, graphs, models, checked, profile=profile, precision=precision)
     return directory
 

@@ -27,8 +27,9 @@ from pixelgrad.exporters.objectives.terms import TINY, Term, scalar
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.shapes import dims
 from pixelgrad.exporters.opset18.weights import add_weight
-from pixelgrad.exporters.profiles import apply_profile, check_precision
+from pixelgrad.exporters.profiles import RULES, apply_profile, check_precision, check_profile
 from pixelgrad.exporters.profiles.half import LOSS_SCALE, use_float16
+from pixelgrad.exporters.profiles.written_out import write_out
 from pixelgrad.exporters.size_nodes import name_size_nodes
 
 _FLOAT = ir.TensorType(ir.DataType.FLOAT)
@@ -85,6 +86,7 @@ def build_loss_graphs(
     """
     if not objective.terms:
         raise SettingsError("an objective needs at least one term: give a content, style or total variation weight")
+    check_profile(profile)
     check_precision(precision, profile)
     network = network.clone()
     layers = {term.layer: network.layer(term.layer) for term in objective.terms if term.layer is not None}
@@ -96,7 +98,7 @@ def build_loss_graphs(
     _set_size(network, alignment, fixed)
     used = upstream(list(layers.values()))
     least = minimum_size(used)
-    differentiate = differentiate or partial(_append_gradient, precision=precision)
+    differentiate = differentiate or partial(_append_gradient, profile=profile, precision=precision)
     training = _training(network.clone(), objective, alignment, profile, precision, differentiate)
     evaluation = _evaluation(network, objective, alignment, precision)
     return LossGraphs(
@@ -208,7 +210,7 @@ def _training(
     return finish(model)
 
 
-def _append_gradient(model: ir.Model, loss: ir.Value, image: ir.Value, *, precision: str) -> None:
+def _append_gradient(model: ir.Model, loss: ir.Value, image: ir.Value, *, profile: str, precision: str) -> None:
     """The outputs ``gradient`` and ``gradient_norm``.
 
     In float16 there is an input ``loss_scale``, which the gradient does not depend on but for rounding.
@@ -217,7 +219,7 @@ def _append_gradient(model: ir.Model, loss: ir.Value, image: ir.Value, *, precis
     scale = None
     if precision == "fp16":
         scale = add_weight(graph, "loss_scale", np.asarray(LOSS_SCALE, np.float32), overridable=True)
-    (gradient,) = append_value_and_gradient(graph, loss, [image], seed=scale)
+    (gradient,) = append_value_and_gradient(graph, loss, [image], rules=RULES[profile], seed=scale)
     op = Emitter(graph)  # one that knows the names and constants of the gradient
     if scale is not None:
         graph.outputs.remove(gradient)
@@ -274,6 +276,7 @@ def _evaluation(network: Network, objective: Objective, alignment: int, precisio
     if not graph.outputs:
         return None
     infer_shapes(model)
+    write_out(model)
     _align(model, alignment)
     graph.name = f"pixelgrad {objective.kind} targets"
     name_size_nodes(model)

@@ -1,7 +1,8 @@
 """The same mathematics in the form that a kind of device runs fastest.
 
 ``portable`` leaves the graph as it is. ``fast`` is for the CPU, whose ONNX Runtime has direct convolutions only: it
-rewrites wide 3x3 convolutions by Winograd's algorithm.
+rewrites wide 3x3 convolutions by Winograd's algorithm, keeps gradients in the layout of the convolutions, and scatters
+to the maxima of overlapping poolings.
 """
 
 from __future__ import annotations
@@ -11,13 +12,27 @@ from typing import Literal
 import onnx_ir as ir
 
 from pixelgrad.errors import SettingsError
+from pixelgrad.exporters.autodiff import RuleFunction
+from pixelgrad.exporters.autodiff.rules.pooling import max_pool_by_scattering
+from pixelgrad.exporters.profiles.blocked import keep_blocked
 from pixelgrad.exporters.profiles.winograd import use_winograd
+from pixelgrad.exporters.profiles.written_out import write_out
 
-__all__ = ["PRECISIONS", "PROFILES", "Profile", "apply_profile", "check_precision"]
+__all__ = ["PRECISIONS", "PROFILES", "RULES", "Profile", "apply_profile", "check_precision", "check_profile"]
 
 Profile = Literal["portable", "fast"]
 PROFILES: tuple[Profile, ...] = ("portable", "fast")
 PRECISIONS = ("fp32", "fp16")
+
+
+#: Gradient rules to lay over the table, by profile.
+RULES: dict[str, dict[str, RuleFunction]] = {"portable": {}, "fast": {"MaxPool": max_pool_by_scattering}}
+
+
+def check_profile(profile: str) -> None:
+    """Raise :class:`SettingsError` for a profile that does not exist."""
+    if profile not in PROFILES:
+        raise SettingsError(f"the profile is {profile!r}; it must be one of {', '.join(PROFILES)}")
 
 
 def check_precision(precision: str, profile: str) -> None:
@@ -29,8 +44,8 @@ def check_precision(precision: str, profile: str) -> None:
 
 
 def apply_profile(model: ir.Model, profile: str) -> None:
-    """Rewrite ``model`` (opset 18, inferred shapes) for a profile, in place."""
-    if profile not in PROFILES:
-        raise SettingsError(f"the profile is {profile!r}; it must be one of {', '.join(PROFILES)}")
+    """Rewrite ``model`` (opset 18, inferred shapes, its gradient in it) for a profile, in place."""
+    write_out(model)
     if profile == "fast":
         use_winograd(model)
+        keep_blocked(model)

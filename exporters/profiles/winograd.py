@@ -28,6 +28,7 @@ from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.autodiff.rules.conv import TURNED
 from pixelgrad.exporters.opset18.attributes import integer, integers, operand, optional, text
 from pixelgrad.exporters.opset18.shapes import dims, same_dim
+from pixelgrad.exporters.profiles.written_out import take_over
 
 # The harmonic mean of input and output channels below which the transforms cost more than the products save.
 _FEWEST_CHANNELS = 128
@@ -123,7 +124,7 @@ def _rewrite(op: Emitter, node: ir.Node) -> None:
     result = op.Reshape(op.Transpose(combined, perm=[0, 2, 3, 1, 4]), op.Concat(op.value([0, 0, -1]), width, axis=0))
     if not _divisible(dims(y)[2]):
         result = op.Slice(result, [0], op.shape(y, start=2, end=3), [2])
-    _take_over(y, result)
+    take_over(y, result)
 
 
 def _kernels(op: Emitter, weight: ir.Value, outputs: int, inputs: int) -> ir.Value:
@@ -152,15 +153,3 @@ def _divisible(size: int | ir.SymbolicDim) -> bool:
     if isinstance(size, int):
         return size % 4 == 0
     return size.value is not None and same_dim((size // 4) * 4, size)
-
-
-def _take_over(old: ir.Value, new: ir.Value) -> None:
-    """Let ``new`` be what ``old`` was, name and all."""
-    node, name = old.producer(), old.name
-    new.shape, new.type = old.shape, old.type
-    old.replace_all_uses_with(new, replace_graph_outputs=True)
-    assert node is not None
-    assert node.graph is not None
-    node.graph.remove(node, safe=True)
-    old.name = f"{name}/replaced"
-    new.name = name

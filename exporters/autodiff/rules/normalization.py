@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
 from pixelgrad.exporters.opset18.attributes import integer, number, operand
-from pixelgrad.exporters.opset18.shapes import rank
+from pixelgrad.exporters.opset18.shapes import dims, rank
 
 Cotangents = Sequence[ir.Value | None]
+# A band of ones is a matrix of this many channels squared at most: 4 MB.
+_WIDEST_BAND = 1024
 
 
 def _per_channel(op: Emitter, vector: ir.Value, ndim: int) -> ir.Value:
@@ -49,25 +53,51 @@ def local_response_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> ir
     ct D^-beta - 2 alpha beta x mean'(ct y / D), where mean' averages over the mirrored neighbourhood.
     """
     x, y = operand(node), node.outputs[0]
-    size, alpha = integer(node, "size", 1), number(node, "alpha", 1e-4)
-    beta, bias = number(node, "beta", 0.75), number(node, "bias", 1.0)
+    size, alpha, beta = integer(node, "size", 1), number(node, "alpha", 1e-4), number(node, "beta", 0.75)
+    denominator = response_denominator(op, node)
+    scaled = response(op, ct, denominator, beta)
     before, behind = (size - 1) // 2, size // 2
+    across = _neighbours(op, x, op.Div(op.Mul(ct, y), denominator), behind, before)
+    return op.Sub(scaled, op.Mul(op.Mul(x, 2 * alpha * beta / size), across))
 
-    def average(value: ir.Value, pads: tuple[int, int]) -> ir.Value:
-        """Over neighbouring channels, by pooling [N, 1, C, H W] along its third axis."""
-        wide = op.Reshape(value, op.Concat(op.shape(x, end=1), op.value([1]), op.dim(x, 1), op.value([-1]), axis=0))
-        pooled = op.AveragePool(wide, kernel_shape=[size, 1], pads=[pads[0], 0, pads[1], 0], count_include_pad=1)
-        return op.reshape_like(pooled, x)
 
-    denominator = op.Add(op.Mul(average(op.Mul(x, x), (before, behind)), alpha), bias)
+def response_denominator(op: Emitter, node: ir.Node) -> ir.Value:
+    """D of an LRN node, in the shape of its input."""
+    x, size = operand(node), integer(node, "size", 1)
+    # Scaled before it is squared: x^2 may be too much for float16.
+    scaled = op.Mul(x, math.sqrt(number(node, "alpha", 1e-4) / size))
+    squares = _neighbours(op, x, op.Mul(scaled, scaled), (size - 1) // 2, size // 2)
+    denominator = op.Add(squares, number(node, "bias", 1.0))
     denominator.shape = x.shape
+    return denominator
+
+
+def response(op: Emitter, value: ir.Value, denominator: ir.Value, beta: float) -> ir.Value:
+    """``value`` times D^-beta."""
     if beta == 0.75:  # Pow takes several times as long as two square roots
         root = op.Sqrt(denominator)
-        scaled = op.Div(ct, op.Mul(root, op.Sqrt(root)))
-    else:
-        scaled = op.Mul(ct, op.Pow(denominator, -beta))
-    across = average(op.Div(op.Mul(ct, y), denominator), (behind, before))
-    return op.Sub(scaled, op.Mul(op.Mul(x, 2 * alpha * beta), across))
+        return op.Div(value, op.Mul(root, op.Sqrt(root)))
+    return op.Mul(value, op.Pow(denominator, -beta))
+
+
+def _neighbours(op: Emitter, x: ir.Value, value: ir.Value, before: int, behind: int) -> ir.Value:
+    """Each channel's sum over ``before`` channels in front of it, itself, and ``behind`` after it; ``value`` as ``x``.
+
+    As a convolution with a band of ones, which stays in the layout of the convolutions around it, against 35 ms for
+    192 channels at 128 x 128 by pooling [N, 1, C, H W] along its third axis, the way where channels or rank are not
+    known.
+    """
+    channels = dims(x)[1]
+    if rank(x) == 4 and isinstance(channels, int) and channels <= _WIDEST_BAND:
+        to, of = np.indices((channels, channels))
+        band = (of >= to - before) & (of <= to + behind)
+        summed = op.Conv(value, band[:, :, None, None].astype((x.dtype or ir.DataType.FLOAT).numpy()))
+        summed.shape = x.shape
+        return summed
+    wide = op.Reshape(value, op.Concat(op.shape(x, end=1), op.value([1]), op.dim(x, 1), op.value([-1]), axis=0))
+    size = before + 1 + behind
+    pooled = op.AveragePool(wide, kernel_shape=[size, 1], pads=[before, 0, behind, 0], count_include_pad=1)
+    return op.Mul(op.reshape_like(pooled, x), float(size))
 
 
 @rule("InstanceNormalization")
