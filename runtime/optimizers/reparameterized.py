@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,10 +75,13 @@ class Reparameterized:
         self._draw()
 
     def _stir(self, asleep: Array) -> None:
-        """Noise for pictures without any gradient: behind a rectifier, a unit that does not respond says not why."""
+        """Noise for pictures without any gradient, such as none of the units before the one that is wanted responds to.
+
+        What was there fades as the noise comes in, so that however long it takes, there is no more than one noise.
+        """
         noise: Array = np.asarray(self._rng.standard_normal(self._values.shape, dtype=np.float32))
-        noise[~asleep] = 0
-        self._values = self._values + np.float32(_STIR) * noise
+        stirred = np.float32(math.sqrt(1 - _STIR**2)) * self._values + np.float32(_STIR) * noise
+        self._values = np.where(asleep.reshape(-1, *[1] * (noise.ndim - 1)), stirred, self._values)
         self._result = self._parameters.image(self._values)
 
     def _move(self, gradient: Array) -> None:
