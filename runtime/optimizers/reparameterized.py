@@ -35,6 +35,7 @@ class Reparameterized:
         self._moments = np.zeros_like(start), np.zeros_like(start)
         self._sum, self._seen, self._step = np.zeros_like(start), 0, 0
         self._result = parameters.image(start)
+        self._importance = np.zeros_like(self._result[:, 0])
         self.look(Robustness())
 
     @property
@@ -44,6 +45,11 @@ class Reparameterized:
     @property
     def result(self) -> Array:
         return self._result
+
+    @property
+    def importance(self) -> Array:
+        """How much each pixel mattered: the sum of its gradients' magnitudes at this size, [N, H, W]."""
+        return self._importance
 
     def look(self, robustness: Robustness) -> None:
         """Draw the views from ``robustness`` from now on."""
@@ -56,6 +62,7 @@ class Reparameterized:
         if asleep.any():
             self._stir(asleep)
         pixels = self._warp.adjoint(gradient)
+        self._importance = self._importance + np.abs(pixels).sum(1)
         self._sum += self._parameters.gradient(self._values, self._result, pixels)
         self._seen += 1
         if self._seen == self._views:
@@ -72,6 +79,7 @@ class Reparameterized:
         self._moments = first, np.maximum(second, 0)
         self._sum, self._seen = nothing, 0
         self._result = parameters.image(self._values)
+        self._importance = np.zeros_like(self._result[:, 0])
         self._draw()
 
     def _stir(self, asleep: Array) -> None:
