@@ -5,8 +5,9 @@
 A line for each setting, and three classes to each: the class's rank and probability in SqueezeNet, which had no part in
 them (recognisability), the share of the power in waves of 4 to 16 pixels (sharpness) and of less than 4 (noise), and
 the mean difference between the largest and the smallest of a pixel's colours, of [0, 1] (colour). The first line has
-the last three of photographs. Writes ablation.png, with a strip of three pictures for each setting, and ablation.json
-into --out. The seconds of the first two settings, taken in turn, tell what ours costs beside the prototype.
+the last three of photographs. Writes ablation.png, with a strip of three pictures for each setting, the pictures and
+ablation.json into --out; a run that was broken off goes on where it was. The seconds of the first two settings, taken
+in turn, tell what ours costs beside the prototype.
 """
 
 from __future__ import annotations
@@ -39,13 +40,10 @@ PROTOTYPE: dict[str, Any] = {
     "rotate": 0.0,
     "rivals_weight": 0.0,
 }
-FULL: dict[str, dict[str, Any]] = {
-    "prototype": PROTOTYPE,
-    "ours": {},
-    "MACO": {"parameters": "maco"},
-}
+FULL: dict[str, dict[str, Any]] = {"prototype": PROTOTYPE, "ours": {}}
 CHANGES: dict[str, dict[str, Any]] = {
     "ours": {},
+    "MACO": {"parameters": "maco"},
     "no coarse scales": {"coarsest": SIZE},
     "no cut of fine waves": {"cut": 0.0},
     "red, green, blue": {"decorrelate": False},
@@ -59,17 +57,23 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Row:
-    """A setting with its pictures. measured: a dictionary for each class."""
+    """A setting with its pictures. measured: of each, by class."""
 
     name: str
     steps: int
     changes: dict[str, Any]
-    pictures: list[Picture] = field(default_factory=list)
-    measured: list[dict[str, Any]] = field(default_factory=list)
+    pictures: dict[str, Picture] = field(default_factory=dict)
+    measured: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         return f"{self.name}, {self.steps} steps"
+
+    def file(self, out: Path, name: str) -> Path:
+        return out / f"{self.title}-{name}.png".replace(" ", "-").replace(",", "")
+
+    def mean(self, what: str) -> float:
+        return float(np.mean([one[what] for one in self.measured.values()]))
 
 
 def measures(picture: Picture) -> dict[str, float]:
@@ -104,21 +108,20 @@ def make(row: Row, name: str, index: int, model: Path, judge: Judge, arguments: 
     begun = time.perf_counter()
     *_, event = visualize(artifact, [Unit(index, name)], settings)
     seconds = time.perf_counter() - begun
-    picture = event.picture()
-    rank, share = judge(Picture(picture.pixels, None, None), index)  # not what the mask leaves of it
-    row.pictures.append(picture)
-    row.measured.append(
-        {"class": name, "rank": rank, "probability": share, "seconds": seconds, **measures(Picture(picture.pixels))}
-    )
-    print(f"{row.title:34} {name:10} {rank:5d} ({share:.2f})  {seconds:6.1f} s", flush=True)
+    event.picture().save(row.file(Path(arguments.out), name), force=True)
+    picture = read_image(row.file(Path(arguments.out), name))
+    opaque = Picture(picture.pixels)  # the networks know no mask
+    rank, share = judge(opaque, index)
+    row.pictures[name] = picture
+    row.measured[name] = {"rank": rank, "probability": share, "seconds": seconds, **measures(opaque)}
 
 
 def draw(rows: list[Row]) -> Picture:
     """Two settings abreast, each a strip of its pictures."""
     strips = [
         sheet(
-            [row.pictures],
-            captions=[[f"{one['class']}\n{one['rank']} ({one['probability']:.2f})" for one in row.measured]],
+            [list(row.pictures.values())],
+            captions=[[f"{name}\n{one['rank']} ({one['probability']:.2f})" for name, one in row.measured.items()]],
             title=row.title,
             cell=144,
             margin=6,
@@ -137,13 +140,11 @@ def report(rows: list[Row], natural: dict[str, float]) -> str:
         f"| photographs | | {100 * natural['sharp']:.1f}% | {100 * natural['noise']:.1f}% | {natural['colour']:.2f} |",
     ]
     for row in rows:
-        mean = {name: float(np.mean([one[name] for one in row.measured])) for name in natural}
-        ranks = ", ".join(f"{one['rank']} ({one['probability']:.2f})" for one in row.measured)
-        sharp, noise = (f"{100 * mean[name]:.1f}%" for name in ("sharp", "noise"))
-        lines.append(f"| {row.title} | {ranks} | {sharp} | {noise} | {mean['colour']:.2f} |")
-    prototype, ours = (sum(one["seconds"] for one in row.measured) for row in rows[:2])
-    lines.append(f"\nours takes {ours / prototype:.2f} times as long as the prototype")
-    return "\n".join(lines)
+        ranks = ", ".join(f"{one['rank']} ({one['probability']:.2f})" for one in row.measured.values())
+        sharp, noise = (f"{100 * row.mean(what):.1f}%" for what in ("sharp", "noise"))
+        lines.append(f"| {row.title} | {ranks} | {sharp} | {noise} | {row.mean('colour'):.2f} |")
+    ratio = rows[1].mean("seconds") / rows[0].mean("seconds")
+    return "\n".join([*lines, "", f"ours takes {ratio:.2f} times as long as the prototype"])
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -157,13 +158,22 @@ def run(arguments: argparse.Namespace) -> None:
     # The first two in turn, so that both see the same hours of the machine.
     jobs = [(row, *unit) for unit in units for row in rows[:2]]
     jobs += [(row, *unit) for row in rows[2:] for unit in units]
+    numbers = out / "ablation.json"
+    known = json.loads(numbers.read_text()) if numbers.exists() else {}
     for row, name, index in jobs:
-        make(row, name, index, model, judge, arguments)
+        file = row.file(out, name)
+        if file.name in known and file.exists():
+            row.pictures[name], row.measured[name] = read_image(file), known[file.name]
+        else:
+            make(row, name, index, model, judge, arguments)
+            known[file.name] = row.measured[name]
+            numbers.write_text(json.dumps(known, indent=1) + "\n")
+        one = row.measured[name]
+        print(
+            f"{row.title:34} {name:10} {one['rank']:5} ({one['probability']:.2f})  {one['seconds']:6.1f} s", flush=True
+        )
         draw(rows).save(out / "ablation.png", force=True)
-    natural = photographs(data / "images/kodak")
-    facts = [{"name": row.name, "steps": row.steps, "changes": row.changes, "measured": row.measured} for row in rows]
-    (out / "ablation.json").write_text(json.dumps({"photographs": natural, "rows": facts}, indent=1) + "\n")
-    print(report(rows, natural))
+    print(report(rows, photographs(data / "images/kodak")))
 
 
 def main() -> None:
@@ -173,8 +183,8 @@ def main() -> None:
     )
     parser.add_argument("--out", default="ablation", help="folder to write to")
     parser.add_argument("--classes", default=CLASSES, help=f"names, separated by commas; by default {CLASSES}")
-    parser.add_argument("--full-steps", type=int, default=256, help="of the prototype, our default and MACO")
-    parser.add_argument("--steps", type=int, default=96, help="of the changes one at a time")
+    parser.add_argument("--full-steps", type=int, default=256, help="of the prototype and our default")
+    parser.add_argument("--steps", type=int, default=64, help="of the changes one at a time")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     run(parser.parse_args())

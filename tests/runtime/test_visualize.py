@@ -147,6 +147,27 @@ def test_views_are_averaged(make: Any) -> None:
     assert np.abs(pictures[0] - pictures[1]).max() > 0
 
 
+def test_maco_has_defaults_of_its_own_and_a_mask(make: Any) -> None:
+    """One scale, four views a step, and transparent where nothing was asked for; each can be had otherwise."""
+    events = list(visualize(make(unit="class"), units(0), settings(parameters="maco", coarsest=None)))
+    assert {event.scales for event in events} == {1}
+    pictures = [event.picture() for event in events]
+    np.testing.assert_array_equal(pictures[0].pixels, pictures[2].pixels)
+    assert np.abs(pictures[2].pixels - pictures[3].pixels).max() > 0
+    alpha = pictures[-1].alpha
+    assert alpha is not None
+    assert alpha.min() == 0
+    assert alpha.max() == 1
+    assert pictures[-1].recipe["settings"]["learning_rate"] == 0.3  # type: ignore[index]
+    opaque = list(visualize(make(unit="class"), units(0), settings(parameters="maco", coarsest=None, fade=False)))[-1]
+    assert opaque.picture().alpha is None
+    np.testing.assert_array_equal(opaque.picture().pixels, pictures[-1].pixels)
+    assert VisualizeSettings(parameters="maco", steps=2).manner().views == 2
+    assert VisualizeSettings(parameters="maco", views=1, noise=0.0).manner().noise == 0
+    faded = list(visualize(make(unit="class"), units(0), settings(fade=True)))[-1]
+    assert faded.picture().alpha is not None
+
+
 def test_a_network_that_takes_one_size(tmp_path: Path) -> None:
     path = chain(tmp_path / "fixed.onnx", classes=4, size=32, flatten=True)
     network = load_network(path, preprocess="rgb")
