@@ -155,9 +155,8 @@ def run(arguments: argparse.Namespace) -> None:
     units = [(name.strip(), find_class(network, name.strip())) for name in arguments.classes.split(",")]
     rows = [Row(name, arguments.full_steps, changes) for name, changes in FULL.items()]
     rows += [Row(name, arguments.steps, changes) for name, changes in CHANGES.items()]
-    # The first two in turn, so that both see the same hours of the machine.
-    jobs = [(row, *unit) for unit in units for row in rows[:2]]
-    jobs += [(row, *unit) for row in rows[2:] for unit in units]
+    # Class by class: so the first two rows take turns, and see the same hours of the machine.
+    jobs = [(row, *unit) for unit in units for row in rows]
     numbers = out / "ablation.json"
     known = json.loads(numbers.read_text()) if numbers.exists() else {}
     for row, name, index in jobs:
