@@ -85,7 +85,7 @@ def visualize_command(
     ] = None,
     views: Annotated[
         int | None,
-        typer.Option("--views", metavar="N", help="Gradients that are averaged for a step of Adam: 1, or 4 for maco."),
+        typer.Option("--views", metavar="N", help="Gradients that are averaged for a step of Adam: 1; maco up to 4."),
     ] = None,
     rivals_weight: Annotated[
         float | None, typer.Option("--rivals-weight", help="How much of the other classes is held against a class.")

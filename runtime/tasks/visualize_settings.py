@@ -27,7 +27,7 @@ class VisualizeSettings:
     decay: of the spectrum, 1 / f^decay: more is smoother. cut: cycles per pixel above which it falls off steeply, 0 for
         never. decorrelate: colours along the axes in which nature's vary, rather than R, G and B.
     learning_rate: of Adam, on the parameters: 0.1, of MACO 0.3. views: gradients, each at a view of its own, that are
-        averaged for a step of Adam: 1, of MACO 4.
+        averaged for a step of Adam: 1, of MACO as many as leave 64 steps, up to 4.
     jitter: pixels, scale: least and most magnification, rotate: degrees, up to which a view differs from the picture.
     noise: standard deviation of what is added to each of its pixels, of [0, 1]: 0, of MACO 0.05.
     fade: leave transparent where the unit asked for nothing; by default MACO's pictures are.
@@ -80,7 +80,9 @@ class VisualizeSettings:
         given = {field.name: getattr(self, field.name) for field in fields(Manner)}
         suits = _SUITS[self.parameters]
         manner = replace(suits, **{name: value for name, value in given.items() if value is not None})
-        return replace(manner, views=min(manner.views, self.steps))
+        if self.views is None:  # but so many steps of Adam are worth more than any second view
+            manner = replace(manner, views=max(1, min(manner.views, self.steps // _LEAST_MOVES)))
+        return manner
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Manner:
     fade: bool = False
 
 
+_LEAST_MOVES = 64
 _SUITS = {
     "fourier": Manner(),
     # Fel et al. 2023 average more crops for a step; four give much of it in a fraction of the time. Coarse scales are
