@@ -44,8 +44,10 @@ class WakingUnit(Activation):
             spatial = list(range(2, rank(counted)))
             most = op.ReduceMax(counted, op.value(spatial), keepdims=0) if spatial else counted
             most.shape = ir.Shape(dims(features)[:2])
-            asleep = op.And(op.LessOrEqual(most, 0.0), op.Greater(target, 0.0))
-            means = op.Add(means, op.Mul(self._mean(op, self._counted(op, before)), op.mask(asleep, target)))
+            # Greater and Cast alone: And and LessOrEqual are not on every device.
+            awake, wanted = (op.mask(op.Greater(value, 0.0), target) for value in (most, target))
+            asleep = op.Mul(op.Sub(1.0, awake), wanted)
+            means = op.Add(means, op.Mul(self._mean(op, self._counted(op, before)), asleep))
         return scalar(op, op.Neg(op.ReduceSum(op.Mul(means, target), keepdims=1)))
 
     def _counted(self, op: Emitter, features: ir.Value) -> ir.Value:
