@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from pixelgrad.cli import options
 from pixelgrad.cli.console import note, print_json, reports_errors
+from pixelgrad.cli.progress import COMPARISONS, shown
 from pixelgrad.cli.running import check_streams, save
 from pixelgrad.runtime import CompareEvent, CompareSettings, choose_device, compare
 from pixelgrad.runtime.images import check_output
 from pixelgrad.tasks import Comparison, comparison_pictures, comparison_subject
-from pixelgrad.tasks.compare import layers_of_each
+from pixelgrad.tasks.compare import comparison_recipe, layers_of_each
 
 _DEFAULTS = CompareSettings()
 
@@ -60,23 +60,21 @@ def compare_command(
     of_each = layers_of_each(len(networks), layer or ())
     chosen = choose_device(device)
     check_output(output, force=force)
-    shown = comparison_pictures(images, lambda message: note(f"skipped: {message}", quiet=quiet))
+    pictures_shown = comparison_pictures(images, lambda message: note(f"skipped: {message}", quiet=quiet))
     subjects = [
         comparison_subject(model, settings, layer=name, device=chosen, preprocess=preprocess)
         for model, name in zip(networks, of_each, strict=True)
     ]
-    note(f"{', '.join(s.name for s in subjects)} on {chosen.name}, {len(shown)} pictures", quiet=quiet)
+    note(f"{', '.join(s.name for s in subjects)} on {chosen.name}, {len(pictures_shown)} pictures", quiet=quiet)
     event: CompareEvent | None = None
-    said = ""
-    for event in compare(subjects, shown, settings):
-        what = f"{event.network}: {event.doing.partition(' ')[0]}"
-        if not quiet and what != said:
-            print(f"{event.progress:4.0%}  {what}", file=sys.stderr, flush=True)
-        said = what
+    for event in shown(compare(subjects, pictures_shown, settings), quiet=quiet, style=COMPARISONS):  # noqa: B007
+        pass
     assert event is not None
-    comparison = Comparison(event.found)
+    comparison = Comparison(event.found, comparison_recipe(subjects, pictures_shown, settings))
     save(comparison.sheet, output, force=force)
     if json:
-        print_json({"output": output, "device": chosen.name, "pictures": len(shown), "networks": comparison.facts()})
+        print_json(
+            {"output": output, "device": chosen.name, "pictures": len(pictures_shown), "networks": comparison.facts()}
+        )
     elif output != "-":
         note(f"wrote {output} in {event.seconds:.1f} s", quiet=quiet)

@@ -50,6 +50,7 @@ def mistakes_command(
     index: options.Index = None,
     preprocess: options.Preprocess = None,
     prototxt: options.Prototxt = None,
+    seed: options.Seed = 0,
     device: options.Device = "auto",
     force: options.Force = False,
     quiet: options.Quiet = False,
@@ -69,7 +70,9 @@ def mistakes_command(
     folder = projection_artifact(model, layer=layer, rule=rule, preprocess=preprocess, prototxt=prototxt)
     projector = open_projector(folder, chosen, quiet=quiet)
     place = index or scan_index(projector, settings)
-    makes = class_pictures(model, device=chosen, preprocess=preprocess, prototxt=prototxt) if believe else None
+    makes = (
+        class_pictures(model, device=chosen, preprocess=preprocess, prototxt=prototxt, seed=seed) if believe else None
+    )
     events = mistakes(projector, given, place, settings, names=lambda one: class_name(network, one), believe=makes)
     result: MistakesResult | None = None
     for event in shown(events, quiet=quiet, style=SCANS):

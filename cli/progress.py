@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from pixelgrad.runtime import EvolveEvent, FrameEvent, MistakesEvent, ProjectEvent, ScanEvent, StepEvent
+from pixelgrad.runtime import CompareEvent, EvolveEvent, FrameEvent, MistakesEvent, ProjectEvent, ScanEvent, StepEvent
 
 E = TypeVar("E", bound=Any)
 
@@ -88,6 +88,11 @@ def _evolve_facts(event: EvolveEvent) -> str:
     return f"{of}{what} {event.done}/{event.total}{estimate}"
 
 
+def _compare_facts(event: CompareEvent) -> str:
+    left = event.seconds * (1 - event.progress) / max(event.progress, 1e-9)
+    return f"{event.network}: {event.doing}" + (f"  ETA {_clock(left)}" if event.progress < 1 - 1e-9 else "")
+
+
 def _bar(events: Iterable[E], style: Style) -> Iterator[E]:
     columns = (BarColumn(bar_width=24), TextColumn("{task.description}", markup=False))
     with ExitStack() as stack:
@@ -112,4 +117,5 @@ def _lines(events: Iterable[E], style: Style) -> Iterator[E]:
 STEPS = Style(_facts, lambda event: event.scale)
 FRAMES = Style(_frame_facts, lambda _: None)
 SCANS = Style(_scan_facts, lambda event: getattr(event, "stage", type(event)))
+COMPARISONS = Style(_compare_facts, lambda event: (event.network, event.doing.partition(" ")[0]))
 EVOLUTIONS = Style(_evolve_facts, lambda event: (event.stage, event.snapshot))

@@ -42,8 +42,11 @@ def visualize_command(
         int | None, typer.Option("--size", metavar="PIXELS", help="Edge of each picture: 224, or 128 for channels.")
     ] = None,
     coarsest: Annotated[
-        int, typer.Option("--coarsest", metavar="PIXELS", help="Edge of the first scale; it grows by sqrt(2).")
-    ] = _DEFAULTS.coarsest,
+        int | None,
+        typer.Option(
+            "--coarsest", metavar="PIXELS", help="Edge of the first scale, which grows by sqrt(2): 112; maco has one."
+        ),
+    ] = None,
     steps: Annotated[
         int, typer.Option("--steps", metavar="N", help="Gradient steps for each picture.")
     ] = _DEFAULTS.steps,
@@ -77,11 +80,13 @@ def visualize_command(
         float, typer.Option("--rotate", metavar="DEGREES", help="How far a view is turned, at most.")
     ] = _DEFAULTS.rotate,
     noise: Annotated[
-        float, typer.Option("--noise", help="Standard deviation of the noise on a view, of [0, 1].")
-    ] = _DEFAULTS.noise,
+        float | None,
+        typer.Option("--noise", help="Standard deviation of the noise on a view, of [0, 1]: 0, or 0.05 for maco."),
+    ] = None,
     views: Annotated[
-        int, typer.Option("--views", metavar="N", help="Gradients that are averaged for a step of Adam.")
-    ] = _DEFAULTS.views,
+        int | None,
+        typer.Option("--views", metavar="N", help="Gradients that are averaged for a step of Adam: 1; maco up to 4."),
+    ] = None,
     rivals_weight: Annotated[
         float | None, typer.Option("--rivals-weight", help="How much of the other classes is held against a class.")
     ] = None,
@@ -95,8 +100,13 @@ def visualize_command(
         float | None, typer.Option("--diversity-weight", help="How much the pictures of a unit must differ.")
     ] = None,
     learning_rate: Annotated[
-        float, typer.Option("--learning-rate", help="Step of Adam, on the parameters.")
-    ] = _DEFAULTS.learning_rate,
+        float | None,
+        typer.Option("--learning-rate", help="Step of Adam, on the parameters: 0.1, or 0.3 for maco."),
+    ] = None,
+    fade: Annotated[
+        bool | None,
+        typer.Option("--fade/--opaque", help="Transparent where the unit asked for nothing; maco's pictures are."),
+    ] = None,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
     seed: options.Seed = _DEFAULTS.seed,
@@ -125,6 +135,7 @@ def visualize_command(
         scale=_range(scale),
         rotate=rotate,
         noise=noise,
+        fade=fade,
         rivals_weight=rivals_weight,
         tv_weight=tv_weight,
         norm_weight=norm_weight,

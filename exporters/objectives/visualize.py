@@ -7,23 +7,12 @@ import onnx_ir as ir
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Network, class_scores, last_map
-from pixelgrad.exporters.objectives.activations import Activation
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term, TotalVariation, gram_matrix
+from pixelgrad.exporters.objectives.waking import CentreUnit, WakingUnit
 from pixelgrad.exporters.opset18.shapes import dims, rank
 
 UNITS = ("channel", "neuron", "class")
-
-
-class CentreActivation(Activation):
-    """Minus direction . features at the centre position: one neuron for each channel (Erhan et al. 2009)."""
-
-    def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
-        starts = op.Div(op.Shape(features, start=2), 2)
-        starts.shape = ir.Shape([2])
-        centre = op.Slice(features, starts, op.Add(starts, 1), list(range(2, rank(features))))
-        centre.shape = ir.Shape([*dims(features)[:2], 1, 1])
-        return super().loss(op, centre, target)
 
 
 class Rivals(Term):
@@ -97,7 +86,7 @@ def visualize_objective(
     tensor = str(value.name)
     if unit == "neuron" and rank(value) != 4:
         raise SettingsError(f"layer {layer!r} has no positions, so a neuron of it is a channel; ask for the channel")
-    activation = CentreActivation if unit == "neuron" else Activation
+    activation = CentreUnit if unit == "neuron" else WakingUnit
     terms: list[Term] = [activation(f"{unit}.{tensor}", tensor, 1.0)]
     if unit == "class" and rivals_weight:
         terms.append(Rivals(f"rivals.{tensor}", tensor, rivals_weight))

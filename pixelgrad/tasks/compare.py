@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from pixelgrad.runtime import Artifact, Choice, Compared, CompareEvent, CompareS
 from pixelgrad.runtime import compare as run_compare
 from pixelgrad.runtime.comparing import comparison_sheet, open_features
 from pixelgrad.runtime.images import ImageSource
+from pixelgrad.runtime.recipe import picture_hash
 from pixelgrad.runtime.samples import SAMPLES
 from pixelgrad.tasks.common import exporters, settings_of, task_artifact
 from pixelgrad.tasks.visualize import visualize_artifact
+from pixelgrad.version import __version__
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -167,7 +170,26 @@ def compare(
         if on_event is not None:
             on_event(event)
     assert event is not None
-    return Comparison(event.found)
+    return Comparison(event.found, comparison_recipe(subjects, pictures, chosen))
+
+
+def comparison_recipe(
+    subjects: Sequence[Subject], pictures: Sequence[Picture], settings: CompareSettings
+) -> dict[str, Any]:
+    """All that it takes to make the sheet again: settings and hashes, never paths."""
+    networks = []
+    for subject in subjects:
+        network = subject.features.artifact.manifest["network"]
+        facts = {key: network[key] for key in ("name", "sha256", "preprocessing")}
+        networks.append({**facts, "layer": subject.layer})
+    return {
+        "task": "compare",
+        "pixelgrad": __version__,
+        "settings": asdict(settings),
+        "networks": networks,
+        "pictures": [picture_hash(picture) for picture in pictures],
+        "device": subjects[0].features.artifact.choice.name,
+    }
 
 
 def layers_of_each(networks: int, layers: Sequence[str]) -> list[str | None]:

@@ -36,5 +36,5 @@ class Responses:
         return float(np.mean(self._largest[layer] <= 0))
 
     def strongest(self, layer: str, count: int) -> list[int]:
-        """The channels with the largest mean response, best first, each relative to its spread over the layer."""
+        """The channels with the largest mean response, best first."""
         return [int(i) for i in np.argsort(-self._sum[layer], kind="stable")[:count]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ class Reparameterized:
         self._moments = np.zeros_like(start), np.zeros_like(start)
         self._sum, self._seen, self._step = np.zeros_like(start), 0, 0
         self._result = parameters.image(start)
+        self._importance = np.zeros_like(self._result[:, 0])
         self.look(Robustness())
 
     @property
@@ -43,6 +45,11 @@ class Reparameterized:
     @property
     def result(self) -> Array:
         return self._result
+
+    @property
+    def importance(self) -> Array:
+        """How much each pixel mattered: the sum of its gradients' magnitudes at this size, [N, H, W]."""
+        return self._importance
 
     def look(self, robustness: Robustness) -> None:
         """Draw the views from ``robustness`` from now on."""
@@ -55,6 +62,7 @@ class Reparameterized:
         if asleep.any():
             self._stir(asleep)
         pixels = self._warp.adjoint(gradient)
+        self._importance = self._importance + np.abs(pixels).sum(1)
         self._sum += self._parameters.gradient(self._values, self._result, pixels)
         self._seen += 1
         if self._seen == self._views:
@@ -71,13 +79,17 @@ class Reparameterized:
         self._moments = first, np.maximum(second, 0)
         self._sum, self._seen = nothing, 0
         self._result = parameters.image(self._values)
+        self._importance = np.zeros_like(self._result[:, 0])
         self._draw()
 
     def _stir(self, asleep: Array) -> None:
-        """Noise for pictures without any gradient: behind a rectifier, a unit that does not respond says not why."""
+        """Noise for pictures without any gradient, such as none of the units before the one that is wanted responds to.
+
+        What was there fades as the noise comes in, so that however long it takes, there is no more than one noise.
+        """
         noise: Array = np.asarray(self._rng.standard_normal(self._values.shape, dtype=np.float32))
-        noise[~asleep] = 0
-        self._values = self._values + np.float32(_STIR) * noise
+        stirred = np.float32(math.sqrt(1 - _STIR**2)) * self._values + np.float32(_STIR) * noise
+        self._values = np.where(asleep.reshape(-1, *[1] * (noise.ndim - 1)), stirred, self._values)
         self._result = self._parameters.image(self._values)
 
     def _move(self, gradient: Array) -> None:

@@ -63,7 +63,7 @@ class CompareSettings:
 
     size: int = 224
     pictures: int = 5
-    channels: int = 4
+    channels: int = 6
     steps: int = 128
     edge: int = 128
     seed: int = 0
@@ -82,7 +82,8 @@ class Compared:
 
     dead: by layer, from shallow to deep, the share of channels that answered to nothing. aliased_filters,
     aliased_responses: the share of the power of the first layer's filters, and of what they answer to the images, that
-    its stride folds back. filters, responses: those powers by frequency. power: the filters' own, [64, 64].
+    its stride folds back. filters, responses: those powers by frequency. power, answered: the same over both axes of
+    frequency, the filters' [64, 64] and the responses' as large as the images.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Compared:
     stride: int
     filter_pixels: Array
     power: Array
+    answered: Array
     filters: Spectrum
     responses: Spectrum
     aliased_filters: float
@@ -199,6 +201,7 @@ def _compared(
         stride=subject.stride,
         filter_pixels=subject.filters,
         power=power,
+        answered=answered,
         filters=Spectrum.of(power),
         responses=Spectrum.of(answered),
         aliased_filters=aliased_share(power, subject.stride),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelgrad.runtime.images import Picture, sheet
+from pixelgrad.runtime.images import Picture, fit_size, resize, sheet
 from pixelgrad.runtime.projector import Box
 
 __all__ = ["ChannelHits", "DeconvResult", "Hit", "relief"]
@@ -67,7 +67,7 @@ class ChannelHits:
         if not self.hits:
             return None
         blocks = (
-            [relief(hit.projection) for hit in self.hits],
+            [relief(hit.projection, pixels) for hit in self.hits],
             [Picture(np.clip(hit.crop, 0, 1)) for hit in self.hits],
         )
         along = min(_ALONG, len(self.hits)) if len(self.hits) <= _ALONG**2 else int(np.ceil(np.sqrt(len(self.hits))))
@@ -126,8 +126,14 @@ class DeconvResult:
 _RULES = {"deconvnet": "deconvnet", "gradient": "gradients", "guided": "guided backprop"}
 
 
-def relief(projection: Array) -> Picture:
-    """A projection [h, w, 3] to look at: zero is grey, and the patch's own largest values are black and white."""
+def relief(projection: Array, pixels: int | None = None) -> Picture:
+    """A projection [h, w, 3] to look at: zero is grey, and the patch's own largest values are black and white.
+
+    pixels: its longer edge at most. It is shrunk before it gets its contrast, because thin lines fade.
+    """
+    height, width = projection.shape[:2]
+    if pixels is not None and max(height, width) > pixels:
+        projection = resize(projection.astype(np.float32), fit_size(width, height, pixels))
     within = float(np.percentile(np.abs(projection), _WITHIN))
     contrast = within or float(np.abs(projection).max()) or 1.0
     return Picture(np.clip(0.5 + 0.5 * projection / contrast, 0, 1).astype(np.float32))

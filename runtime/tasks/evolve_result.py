@@ -100,7 +100,7 @@ class EvolveResult:
 
 
 def _cell(hit: Hit, pixels: int) -> Picture:
-    patches = (relief(hit.projection), Picture(np.clip(hit.crop, 0, 1)))
+    patches = (relief(hit.projection, pixels), Picture(np.clip(hit.crop, 0, 1)))
     width, height = patches[0].size
     longest = max(width, height)
     size = max(1, round(width * pixels / longest)), max(1, round(height * pixels / longest))

@@ -100,7 +100,7 @@ class MistakesResult:
     def _row(self, error: WrongImage, pixels: int) -> tuple[list[Picture | None], list[str | None]]:
         """The pictures of an error, and what to write under them."""
         predicted, truth = self.names[error.predicted], self.names[error.truth]
-        cells: list[Picture | None] = [Picture(np.clip(error.image, 0, 1)), relief(error.projection)]
+        cells: list[Picture | None] = [Picture(np.clip(error.image, 0, 1)), relief(error.projection, pixels)]
         texts: list[str | None] = [
             f"{Path(error.path).name}: {truth}",
             f"{predicted} {error.confidence:.2f}, not {truth} {error.truth_probability:.2f}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,11 @@ from pixelgrad.runtime.engine import Plan, descend
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, sheet
 from pixelgrad.runtime.optimizers.reparameterized import Reparameterized
-from pixelgrad.runtime.parameters import PARAMETERS, make_parameters
+from pixelgrad.runtime.parameters import make_parameters
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import scale_sizes, share_steps
-from pixelgrad.runtime.settings import SMALLEST, check_choice, check_number, check_whole
+from pixelgrad.runtime.tasks.fading import fade
+from pixelgrad.runtime.tasks.visualize_settings import WEIGHTS, Manner, VisualizeSettings
 from pixelgrad.runtime.transforms import Robustness
 
 __all__ = ["Seen", "Unit", "VisualizeEvent", "VisualizeSettings", "contact_sheet", "visualize"]
@@ -53,66 +54,6 @@ class VisualizeEvent(StepEvent):
     """seen: makes the pictures so far, unit by unit; ``scale`` is that of the one at work."""
 
     seen: Callable[[], list[Seen]]
-
-
-@dataclass(frozen=True)
-class VisualizeSettings:
-    """How to visualise.
-
-    size: edge of the pictures, in pixels; ``None`` takes 224, or 128 for channels and neurons.
-    coarsest: edge of the first scale; ``size`` or more does it all in one. Where the network takes one size only, that
-        is all there is.
-    steps: gradient evaluations for each picture, shared among the scales.
-    seed: of the noise that it starts from, and of the views.
-    parameters: ``fourier``, ``maco`` (phase alone, under a natural magnitude) or ``pixels``.
-    decay: of the spectrum, 1 / f^decay: more is smoother. cut: cycles per pixel above which it falls off steeply, 0 for
-        never. decorrelate: colours along the axes in which nature's vary, rather than R, G and B.
-    learning_rate: of Adam, on the parameters. views: gradients, each at a view of its own, that are averaged for a step
-        of Adam.
-    jitter: pixels, scale: least and most magnification, rotate: degrees, up to which a view differs from the picture.
-    noise: standard deviation of what is added to each of its pixels, of [0, 1].
-    rivals_weight, tv_weight, norm_weight, diversity_weight: of the artifact's terms; ``None`` leaves its own.
-    """
-
-    size: int | None = None
-    coarsest: int = 112
-    steps: int = 256
-    seed: int = 0
-    parameters: str = "fourier"
-    decay: float = 1.0
-    cut: float = 0.25
-    decorrelate: bool = True
-    learning_rate: float = 0.1
-    views: int = 1
-    jitter: int = 16
-    scale: tuple[float, float] = (0.95, 1.25)
-    rotate: float = 5.0
-    noise: float = 0.0
-    rivals_weight: float | None = None
-    tv_weight: float | None = None
-    norm_weight: float | None = None
-    diversity_weight: float | None = None
-
-    def check(self) -> None:
-        """Raise :class:`SettingsError` for a value that cannot be."""
-        check_whole(self, 1, "steps", "views", "coarsest")
-        check_whole(self, 0, "seed", "jitter")
-        if self.size is not None:
-            check_whole(self, SMALLEST, "size")
-        check_choice("parameters", self.parameters, PARAMETERS)
-        check_number(self, "decay", "cut", "rotate", "noise")
-        check_number(self, "learning_rate", positive=True)
-        check_number(self, *_WEIGHTS, optional=True)
-        low, high = self.scale
-        if not 0.1 <= low <= high <= 10:
-            raise SettingsError(
-                f"scale is {low} to {high}; it must be the least and the most magnification, from 0.1 to 10"
-            )
-        if self.views > self.steps:
-            raise SettingsError(f"views is {self.views} and there are {self.steps} steps; a step takes that many views")
-
-
-_WEIGHTS = ("rivals_weight", "tv_weight", "norm_weight", "diversity_weight")
 
 
 def visualize(
@@ -165,12 +106,14 @@ def _sizes(artifact: Artifact, settings: VisualizeSettings) -> list[tuple[int, i
         return [artifact.fixed_size[::-1]]
     default = 224 if artifact.manifest["objective"]["settings"]["unit"] == "class" else 128
     size = settings.size or max(default, artifact.minimum_size)
-    return scale_sizes(1, 1, size, coarsest=settings.coarsest, minimum=artifact.minimum_size)[-settings.steps :]
+    return scale_sizes(1, 1, size, coarsest=settings.manner().coarsest, minimum=artifact.minimum_size)[
+        -settings.steps :
+    ]
 
 
 def _term_weights(artifact: Artifact, settings: VisualizeSettings) -> dict[str, float]:
     weights: dict[str, float] = {}
-    for setting in _WEIGHTS:
+    for setting in WEIGHTS:
         wanted, kind = getattr(settings, setting), setting.removesuffix("_weight")
         if wanted is None:
             continue
@@ -210,12 +153,13 @@ def _run(
     sizes: Sequence[tuple[int, int]],
     weights: dict[str, float],
 ) -> Iterator[VisualizeEvent]:
-    rates = _rates(settings)
+    manner = settings.manner()
+    rates = _rates(settings.steps, manner)
     batches = _jobs(artifact, units)
     shares = share_steps(settings.steps, len(sizes))
     scales = [(*size, share) for size, share in zip(sizes, shares, strict=True)]
     plan = Plan(scales * len(batches))
-    recipe = make_recipe("visualize", artifact, settings, sizes[-1], {})
+    recipe = make_recipe("visualize", artifact, replace(settings, **vars(manner)), sizes[-1], {})
     recipe["units"] = [{"index": unit.index, "name": unit.name} for unit in units]
     done: list[Seen] = []
     for number, jobs in enumerate(batches):
@@ -236,26 +180,25 @@ def _run(
             )
             start = np.concatenate([parameters.start(1, rng) for rng in noise])
             if optimizer is None:
-                optimizer = Reparameterized(parameters, start, _rng(settings.seed, 0), rates, settings.views)
+                optimizer = Reparameterized(parameters, start, _rng(settings.seed, 0), rates, manner.views)
             else:
                 optimizer.grow(parameters, start)
-            optimizer.look(_robustness(settings, width / sizes[-1][0]))
+            optimizer.look(_robustness(settings, manner, width / sizes[-1][0]))
             at = number * len(sizes) + scale
             steps = descend(artifact, optimizer, plan, at, finish, {target: direction}, weights, advice=_ADVICE)
             try:
                 for event in steps:
-                    image = optimizer.result
-                    facts = {**vars(event), "scale": scale, "scales": len(sizes)}
-                    yield VisualizeEvent(**facts, seen=lambda image=image, finish=finish: finish.seen(image))  # type: ignore[misc]
+                    now = _Now(finish, optimizer.result, optimizer.importance if manner.fade else None)
+                    facts = {**vars(event), "scale": scale, "scales": len(sizes), "picture": now.picture}
+                    yield VisualizeEvent(**facts, seen=now.seen)
             except DivergedError as error:
                 raise DivergedError(str(error), None if error.image is None else error.image[:1]) from error
-        assert optimizer is not None
-        done = finish.seen(optimizer.result)
+        done = now.seen()
 
 
-def _robustness(settings: VisualizeSettings, share: float) -> Robustness:
+def _robustness(settings: VisualizeSettings, manner: Manner, share: float) -> Robustness:
     """For a picture that is ``share`` of its final size."""
-    return Robustness(round(settings.jitter * share), settings.scale, settings.rotate, settings.noise)
+    return Robustness(round(settings.jitter * share), settings.scale, settings.rotate, manner.noise)
 
 
 @dataclass(frozen=True)
@@ -266,10 +209,11 @@ class _Finish:
     jobs: tuple[_Job, ...]
     recipe: dict[str, Any]
 
-    def seen(self, image: Array) -> list[Seen]:
+    def seen(self, image: Array, importance: Array | None = None) -> list[Seen]:
+        alphas = [None] * len(image) if importance is None else [fade(one) for one in importance]
         now = [
-            Seen(job.unit, job.number, Picture.from_nchw(pixels[None], None, self._recipe_of(job)))
-            for job, pixels in zip(self.jobs, image, strict=True)
+            Seen(job.unit, job.number, Picture.from_nchw(pixels[None], alpha, self._recipe_of(job)))
+            for job, pixels, alpha in zip(self.jobs, image, alphas, strict=True)
             if job.unit is not None
         ]
         return [*self.done, *now]
@@ -283,13 +227,28 @@ class _Finish:
         return contact_sheet(self.seen(image), self.recipe)
 
 
+@dataclass(frozen=True)
+class _Now:
+    """The pictures of one step. importance: of their pixels, where what has none is to fade."""
+
+    finish: _Finish
+    image: Array
+    importance: Array | None
+
+    def seen(self) -> list[Seen]:
+        return self.finish.seen(self.image, self.importance)
+
+    def picture(self) -> Picture:
+        return contact_sheet(self.seen(), self.finish.recipe)
+
+
 def _rng(seed: int, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64([seed, stream]))
 
 
-def _rates(settings: VisualizeSettings) -> list[float]:
+def _rates(steps: int, manner: Manner) -> list[float]:
     """Constant, then down to zero along half a cosine."""
-    moves = max(1, settings.steps // settings.views)
+    moves = max(1, steps // manner.views)
     begins = moves * (1 - _SETTLING)
     ahead = [max(0.0, (move + 0.5 - begins) / (moves - begins)) for move in range(moves)]
-    return [settings.learning_rate * 0.5 * (1 + math.cos(math.pi * share)) for share in ahead]
+    return [manner.learning_rate * 0.5 * (1 + math.cos(math.pi * share)) for share in ahead]

@@ -1,7 +1,6 @@
 """Pictures of 20 classes by GoogLeNet, judged by it and by SqueezeNet, which had no part in them.
 
     python tests/benchmarks/classes.py --out classes
-    python tests/benchmarks/classes.py --ablation --out ablation
 
 Prints a line for each picture: the class's rank and probability in both networks, the share of the picture's power in
 waves of less than four pixels, and the seconds that it took; then the totals. Writes a contact sheet, a PNG for each
@@ -23,6 +22,7 @@ import numpy as np
 import onnxruntime
 
 from pixelgrad.models import find_class
+from pixelgrad.networks import load_network
 from pixelgrad.runtime import Artifact, Unit, VisualizeSettings, visualize
 from pixelgrad.runtime.images import Picture, read_image, sheet
 from pixelgrad.tasks import visualize_artifact
@@ -31,31 +31,7 @@ CLASSES = (
     "banana, dumbbell, goldfish, tabby, sports car, volcano, peacock, monarch, jellyfish, flamingo, zebra, ladybug, "
     "strawberry, pineapple, daisy, school bus, violin, castle, balloon, pizza"
 )
-ABLATION_CLASSES = "tabby, sports car, volcano"
 DEFAULTS = VisualizeSettings()
-# What differs from the defaults in each row; the prototype's single scale and lower rate are its own.
-ABLATION: dict[str, dict[str, Any]] = {
-    "all of it": {},
-    "no coarse scales": {"coarsest": 224},
-    "no cut": {"cut": 0.0},
-    "red, green, blue": {"decorrelate": False},
-    "flat spectrum": {"decay": 0.0, "cut": 0.0, "learning_rate": 1.0},
-    "pixels": {"parameters": "pixels"},
-    "jitter alone": {"scale": (1.0, 1.0), "rotate": 0.0},
-    "no transforms": {"jitter": 0, "scale": (1.0, 1.0), "rotate": 0.0},
-    "score alone": {"rivals_weight": 0.0},
-    "with TV": {"tv_weight": 50.0},
-    "with alpha norm": {"norm_weight": 50.0},
-    "MACO": {"parameters": "maco", "learning_rate": 0.3},
-    "prototype": {
-        "coarsest": 224,
-        "cut": 0.0,
-        "learning_rate": 0.05,
-        "scale": (1.0, 1.0),
-        "rotate": 0.0,
-        "rivals_weight": 0.0,
-    },
-}
 
 
 class Judge:
@@ -87,80 +63,68 @@ def run(arguments: argparse.Namespace) -> None:
     own, other = Judge(model), Judge(data / "squeezenet1_1.onnx")
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
-    names = [
-        name.strip() for name in (arguments.classes or (ABLATION_CLASSES if arguments.ablation else CLASSES)).split(",")
-    ]
-    variants = ABLATION if arguments.ablation else {"all of it": {}}
-    base = replace(DEFAULTS, steps=arguments.steps, seed=arguments.seed)
+    network = load_network(model)
+    given = {"steps": arguments.steps, "seed": arguments.seed, "rivals_weight": arguments.rivals_weight}
+    settings = replace(DEFAULTS, **{name: value for name, value in given.items() if value is not None})
+    artifact = Artifact(visualize_artifact(model, unit="class", settings=settings), device=arguments.device)
+    artifact.training  # noqa: B018  (opened before the clock starts)
     rows: list[dict[str, Any]] = []
-    pictures: dict[str, list[Picture]] = {}
-    print(f"{'variant':18} {'class':14} {'GoogLeNet':>12} {'SqueezeNet':>12} {'fine':>6} {'seconds':>8}", flush=True)
-    for variant, changes in variants.items():
-        settings = replace(base, **changes)
-        artifact = Artifact(visualize_artifact(model, unit="class", settings=settings), device=arguments.device)
-        artifact.training  # noqa: B018  (opened before the clock starts)
-        for name in names:
-            index = find_class("imagenet", name)
-            begun = time.perf_counter()
-            *_, event = visualize(artifact, [Unit(index, name)], settings)
-            seconds = time.perf_counter() - begun
-            file = out / f"{variant}-{name}.png".replace(" ", "-").replace(",", "")
-            event.picture().save(file, force=True)
-            picture = read_image(file)
-            pictures.setdefault(variant, []).append(picture)
-            (rank, share), (judged, certain) = own(picture, index), other(picture, index)
-            row = {"variant": variant, "class": name, "googlenet": [rank, share], "squeezenet": [judged, certain]}
-            rows.append({**row, "fine": fine_share(picture), "seconds": seconds})
-            print(
-                f"{variant:18} {name:14} {rank:4d} {share:7.3f} {judged:4d} {certain:7.3f} "
-                f"{100 * rows[-1]['fine']:5.2f}% {seconds:8.1f}",
-                flush=True,
-            )
-            draw(rows, pictures, names, ablation=arguments.ablation).save(out / "sheet.png", force=True)
-            facts = {"settings": asdict(base), "variants": variants, "rows": rows}
-            (out / "classes.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    pictures: list[Picture] = []
+    print(f"{'class':14} {'GoogLeNet':>12} {'SqueezeNet':>12} {'fine':>6} {'seconds':>8}", flush=True)
+    for name in (name.strip() for name in arguments.classes.split(",")):
+        index = find_class(network, name)
+        begun = time.perf_counter()
+        *_, event = visualize(artifact, [Unit(index, name)], settings)
+        seconds = time.perf_counter() - begun
+        file = out / f"{name.replace(' ', '-')}.png"
+        event.picture().save(file, force=True)
+        picture = read_image(file)
+        pictures.append(picture)
+        (rank, share), (judged, certain) = own(picture, index), other(picture, index)
+        row = {"class": name, "googlenet": [rank, share], "squeezenet": [judged, certain]}
+        fine = fine_share(picture)
+        rows.append({**row, "fine": fine, "seconds": seconds})
+        print(
+            f"{name:14} {rank:4d} {share:7.3f} {judged:4d} {certain:7.3f} {100 * fine:5.2f}% {seconds:8.1f}",
+            flush=True,
+        )
+        draw(rows, pictures).save(out / "sheet.png", force=True)
+        facts = {"settings": asdict(settings), "rows": rows}
+        (out / "classes.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     summary(rows)
 
 
-def draw(
-    rows: list[dict[str, Any]], pictures: dict[str, list[Picture]], names: list[str], *, ablation: bool
-) -> Picture:
-    """The contact sheet: five across, or a row for each variant."""
-    shown = [picture for several in pictures.values() for picture in several]
+def draw(rows: list[dict[str, Any]], pictures: list[Picture]) -> Picture:
+    """The contact sheet, five across."""
     captions = [
         f"{row['class']}\nG {row['googlenet'][0]} ({row['googlenet'][1]:.2f}), "
         f"S {row['squeezenet'][0]} ({row['squeezenet'][1]:.2f})"
         for row in rows
     ]
-    across = len(names) if ablation else 5
-    cells = [shown[start : start + across] for start in range(0, len(shown), across)]
-    texts = [captions[start : start + across] for start in range(0, len(shown), across)]
-    cell = 160 if ablation else None
-    return sheet(cells, captions=texts, row_names=list(pictures) if ablation else None, cell=cell, text_size=13)
+    starts = range(0, len(pictures), 5)
+    cells, texts = ([several[start : start + 5] for start in starts] for several in (pictures, captions))
+    return sheet(cells, captions=texts, text_size=13)
 
 
 def summary(rows: list[dict[str, Any]]) -> None:
-    for variant in dict.fromkeys(row["variant"] for row in rows):
-        of = [row for row in rows if row["variant"] == variant]
-        own = sum(row["googlenet"][0] == 1 for row in of)
-        first, five = (sum(row["squeezenet"][0] <= most for row in of) for most in (1, 5))
-        print(
-            f"{variant:18} GoogLeNet top-1 {own}/{len(of)}; "
-            f"SqueezeNet top-1 {first}/{len(of)}, top-5 {five}/{len(of)}; "
-            f"{100 * np.mean([row['fine'] for row in of]):.2f}% in fine waves; "
-            f"{np.mean([row['seconds'] for row in of]):.1f} s each"
-        )
+    own = sum(row["googlenet"][0] == 1 for row in rows)
+    first, five = (sum(row["squeezenet"][0] <= most for row in rows) for most in (1, 5))
+    print(
+        f"GoogLeNet top-1 {own}/{len(rows)}; SqueezeNet top-1 {first}/{len(rows)}, top-5 {five}/{len(rows)}; "
+        f"{100 * np.mean([row['fine'] for row in rows]):.2f}% in fine waves; "
+        f"{np.mean([row['seconds'] for row in rows]):.1f} s each"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=os.environ.get("PIXELGRAD_TEST_DATA", "../shared"), help="holds weights/")
     parser.add_argument("--out", default="classes", help="folder to write to")
-    parser.add_argument("--classes", help=f"names, separated by commas; by default {CLASSES}")
+    parser.add_argument("--classes", default=CLASSES, help=f"names, separated by commas; by default {CLASSES}")
     parser.add_argument("--steps", type=int, default=DEFAULTS.steps)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--ablation", action="store_true", help="one change at a time, on few classes")
+    parser.add_argument("--rivals-weight", type=float, help="of the other classes; the artifact's own by default")
     run(parser.parse_args())
 
 

@@ -55,6 +55,12 @@ def test_a_sheet_and_numbers(base: list[Any], tmp_path: Path) -> None:
     assert len(first["top_channels"]) == 1
     assert read_image(tmp_path / "out.png").size[0] > 800
     assert "invariance" in result.stderr
+    recipe = read_image(tmp_path / "out.png").recipe
+    assert recipe is not None
+    assert recipe["task"] == "compare"
+    assert [network["name"] for network in recipe["networks"]] == ["plain", "average"]
+    assert len(recipe["pictures"]) == 3
+    assert str(tmp_path) not in json.dumps(recipe)
 
 
 def test_the_samples_do_without_a_folder(networks: list[Path], tmp_path: Path) -> None:

@@ -60,10 +60,16 @@ def direction(count: int, channels: int, *which: int) -> Array:
 
 
 def test_a_neuron_is_the_channel_at_the_centre(net: Path) -> None:
+    """What it is before the rectifier, where that is shut."""
     image = images(1, 40, 32)
-    found = graph(net, "r2", unit="neuron")({"image": image, "target.neuron.r2": direction(1, 12, 3)})
-    features = seen(net, image, "r2")
-    assert found["loss"] == pytest.approx(-features[0, 3, features.shape[2] // 2, features.shape[3] // 2], rel=1e-5)
+    run = graph(net, "r2", unit="neuron")
+    features = seen(net, image, "c2")
+    centre = features[0, :, features.shape[2] // 2, features.shape[3] // 2]
+    assert (centre < 0).any()
+    assert (centre > 0).any()
+    for channel in range(12):
+        found = run({"image": image, "target.neuron.r2": direction(1, 12, channel)})
+        assert found["loss"] == pytest.approx(-centre[channel], rel=1e-4)
 
 
 def test_a_class_is_its_score_against_its_rivals(net: Path) -> None:
@@ -124,6 +130,88 @@ def test_the_gradient_is_that_of_finite_differences(net: Path, layer: str | None
     )
     gradient = run({"image": image, **targets})["gradient"]
     assert np.linalg.norm(gradient - expected) / np.linalg.norm(expected) < 3e-2
+
+
+def shut(path: Path, *, six: bool = False, rectified_scores: bool = False) -> Path:
+    """``net`` with channel 3 of r2 shut for every picture, and class 1 too where the scores are rectified."""
+    model = onnx.load(chain(path, classes=CLASSES))
+    for tensor in model.graph.initializer:
+        if tensor.name in ("b2", "fcb"):
+            bias = numpy_helper.to_array(tensor).copy()
+            bias[3 if tensor.name == "b2" else 1] = -50.0
+            tensor.CopyFrom(numpy_helper.from_array(bias, tensor.name))
+    if six:
+        model.graph.initializer.extend(
+            numpy_helper.from_array(np.float32(value), name) for name, value in (("low", 0), ("high", 6))
+        )
+        node = next(node for node in model.graph.node if node.output[0] == "r2")
+        node.op_type = "Clip"
+        node.input.extend(["low", "high"])
+    if rectified_scores:
+        model.graph.node.append(helper.make_node("Relu", ["logits"], ["scores"]))
+        model.graph.output[0].name = "scores"
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("layer", "before", "unit", "six"),
+    [("r2", "c2", "channel", False), ("r2", "c2", "channel", True), ("r2", "c2", "neuron", False)],
+)
+def test_a_unit_that_is_shut_is_told_what_would_open_it(
+    tmp_path: Path, layer: str, before: str, unit: str, six: bool
+) -> None:
+    """By the activation before the rectifier; a unit that responds has its own gradient."""
+    path = shut(tmp_path / "net.onnx", six=six)
+    image = images(1)
+
+    def gradient(name: str, channel: int) -> Array:
+        return graph(path, name, unit=unit)({"image": image, f"target.{unit}.{name}": direction(1, 12, channel)})[
+            "gradient"
+        ]
+
+    assert seen(path, image, layer)[0, 3].max() == 0
+    np.testing.assert_allclose(gradient(layer, 3), gradient(before, 3), rtol=1e-5, atol=1e-9)
+    assert np.abs(gradient(layer, 3)).max() > 0
+    open_channel = int(seen(path, image, layer)[0].mean((1, 2)).argmax())
+    assert unit == "neuron" or not np.allclose(gradient(layer, open_channel), gradient(before, open_channel), rtol=1e-2)
+
+
+def test_pictures_of_a_batch_wake_each_for_itself(tmp_path: Path) -> None:
+    """And through a pooling; what asks for less of a shut unit gets nothing."""
+    path = shut(tmp_path / "net.onnx")
+    image = images(2)
+    run = graph(path, "p2", batch=2)
+    towards = direction(2, 12, 3, int(seen(path, image[1:], "p2")[0].mean((1, 2)).argmax()))
+    both = run({"image": image, "target.channel.p2": towards})["gradient"]
+    assert np.abs(both[0]).max() > 0
+    alone = graph(path, "p2")({"image": image[1:], "target.channel.p2": towards[1:]})["gradient"]
+    np.testing.assert_allclose(both[1], alone[0], rtol=1e-4, atol=1e-8)
+    away = run({"image": image, "target.channel.p2": -towards})["gradient"]
+    assert np.abs(away[0]).max() == 0
+    np.testing.assert_allclose(away[1], -both[1], rtol=1e-5)
+
+
+def test_a_class_whose_score_is_rectified_is_woken_too(tmp_path: Path) -> None:
+    """As in SqueezeNet, whose scores are rectified; the rivals' gradient does not stand in for it."""
+    path = shut(tmp_path / "net.onnx", rectified_scores=True)
+    image = images(1)
+
+    def gradient(precision: str = "fp32", **values: Any) -> Array:
+        network = load_network(path, preprocess="rgb")
+        graphs = build_loss_graphs(network, visualize_objective(network, unit="class", **values), precision=precision)
+        feeds = {"image": image, "target.class.scores": direction(1, CLASSES, 1)}
+        scale = {"loss_scale": np.array(1024, np.float32)} if precision == "fp16" else {}
+        return runtime(graphs.training)({**feeds, **scale})["gradient"]
+
+    pre = graph(path, "logits", unit="class", rivals_weight=0.0)(
+        {"image": image, "target.class.logits": direction(1, CLASSES, 1)}
+    )["gradient"]
+    np.testing.assert_allclose(gradient(rivals_weight=0.0), pre, rtol=1e-5, atol=1e-9)
+    half = gradient("fp16", rivals_weight=0.0)
+    assert np.linalg.norm(half - pre) < 0.02 * np.linalg.norm(pre)
+    mixed = gradient(rivals_weight=0.9)
+    assert float((mixed * pre).sum()) > 0.5 * float((pre * pre).sum())
 
 
 def reshaping(path: Path, kind: str) -> Path:

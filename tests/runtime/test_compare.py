@@ -178,7 +178,7 @@ def test_filters_as_tiles() -> None:
 
 def test_the_square_in_the_spectrum() -> None:
     power = np.ones((64, 64))
-    coloured = [np.ptp(spectrum_picture(power, stride).pixels, axis=-1).astype(bool) for stride in (1, 2, 4)]
+    coloured = [np.ptp(spectrum_picture(power, stride, 20).pixels, axis=-1).astype(bool) for stride in (1, 2, 4)]
     edges = [np.flatnonzero(picture.any(1)) for picture in coloured]
     assert edges[0].size == 0
     assert edges[1][-1] - edges[1][0] == pytest.approx(128, abs=2)

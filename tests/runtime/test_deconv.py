@@ -131,7 +131,7 @@ def test_the_sheet(projector: Projector, folder: Path, tmp_path: Path) -> None:
     edge = 3 * 30 + 2 * 2
     assert pair.size == (2 * edge + 8, edge)
     best = result.channels[0].hits[0]
-    np.testing.assert_array_equal(pair.pixels[:30, :30], relief(best.projection).resized(30, 30).pixels)
+    np.testing.assert_array_equal(pair.pixels[:30, :30], relief(best.projection, 30).resized(30, 30).pixels)
     np.testing.assert_array_equal(pair.pixels[:30, edge + 8 : edge + 38], Picture(best.crop).resized(30, 30).pixels)
     facts = result.facts()
     assert facts["channels"][0]["hits"][0]["path"] == best.path
@@ -167,6 +167,16 @@ def test_relief_is_grey_at_zero_and_fills_the_contrast() -> None:
     np.testing.assert_allclose(pixels[3, 3], 1)
     np.testing.assert_allclose(pixels[7, 7], (0.5, 0, 0.5))
     np.testing.assert_allclose(relief(projection * 1e6).pixels, pixels, rtol=1e-5)
+
+
+def test_relief_has_its_contrast_at_the_size_that_is_shown() -> None:
+    """Stripes of one pixel fade where they are shrunk, and are no paler for that."""
+    projection = np.zeros((64, 64, 3), np.float32)
+    projection[::2, 16:48], projection[1::2, 16:48] = 2.0, -1.0
+    small = relief(projection, 16)
+    assert small.size == (16, 16)
+    assert small.pixels[8, 8].min() > 0.85
+    assert relief(projection).resized(16, 16).pixels[8, 8].max() < 0.7
 
 
 def test_crops() -> None:

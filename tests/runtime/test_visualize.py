@@ -147,6 +147,37 @@ def test_views_are_averaged(make: Any) -> None:
     assert np.abs(pictures[0] - pictures[1]).max() > 0
 
 
+def test_maco_has_defaults_of_its_own_and_a_mask(make: Any) -> None:
+    """One scale, and transparent where nothing was asked for; each can be had otherwise."""
+    how = {"parameters": "maco", "coarsest": None}
+    events = list(visualize(make(unit="class"), units(0), settings(**how)))
+    assert {event.scales for event in events} == {1}
+    last = events[-1].picture()
+    assert last.alpha is not None
+    assert last.alpha.min() == 0
+    assert last.alpha.max() == 1
+    assert last.recipe is not None
+    assert last.recipe["settings"]["learning_rate"] == 0.3
+    opaque = list(visualize(make(unit="class"), units(0), settings(**how, fade=False)))[-1].picture()
+    assert opaque.alpha is None
+    np.testing.assert_array_equal(opaque.pixels, last.pixels)
+    faded = list(visualize(make(unit="class"), units(0), settings(fade=True)))[-1].picture()
+    assert faded.alpha is not None
+
+
+def test_the_views_of_maco_leave_enough_steps() -> None:
+    assert [VisualizeSettings(parameters="maco", steps=n).manner().views for n in (1, 64, 128, 256, 999)] == [
+        1,
+        1,
+        2,
+        4,
+        4,
+    ]
+    given = VisualizeSettings(parameters="maco", steps=64, views=3, noise=0.0).manner()
+    assert (given.views, given.noise) == (3, 0)
+    assert VisualizeSettings(steps=999).manner().views == 1
+
+
 def test_a_network_that_takes_one_size(tmp_path: Path) -> None:
     path = chain(tmp_path / "fixed.onnx", classes=4, size=32, flatten=True)
     network = load_network(path, preprocess="rgb")

@@ -1,0 +1,104 @@
+"""A unit that does not respond is told how to begin: behind a rectifier that is shut, a gradient is zero."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from pixelgrad.exporters.autodiff import Emitter
+from pixelgrad.exporters.objectives.activations import Activation
+from pixelgrad.exporters.objectives.terms import scalar
+from pixelgrad.exporters.opset18.shapes import constant, dims, rank
+
+__all__ = ["CentreUnit", "WakingUnit"]
+
+# What has no weights and makes zeros of zeros: a unit behind it is shut where the rectifiers before it are.
+_PASSIVE = {
+    "AveragePool",
+    "Cast",
+    "Concat",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "Identity",
+    "MaxPool",
+    "Reshape",
+    "Squeeze",
+}
+
+
+class WakingUnit(Activation):
+    """Minus direction . features, in the mean over positions; where that is shut, minus what goes into the rectifier.
+
+    A unit whose direction is positive and that is above zero nowhere that counts is raised by its activation before the
+    rectifier, until it responds. To the same end lucid redirects the gradient of a ReLU (Olah, Mordvintsev & Schubert
+    2017); there in every layer, and where a picture has no gradient at all.
+    """
+
+    def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
+        assert target is not None
+        counted = self._counted(op, features)
+        means = self._mean(op, counted)
+        before = _before_rectifiers(op, features)
+        if before is not None:
+            spatial = list(range(2, rank(counted)))
+            most = op.ReduceMax(counted, op.value(spatial), keepdims=0) if spatial else counted
+            most.shape = ir.Shape(dims(features)[:2])
+            # Greater and Cast alone: And and LessOrEqual are not on every device.
+            awake, wanted = (op.mask(op.Greater(value, 0.0), target) for value in (most, target))
+            asleep = op.Mul(op.Sub(1.0, awake), wanted)
+            means = op.Add(means, op.Mul(self._mean(op, self._counted(op, before)), asleep))
+        return scalar(op, op.Neg(op.ReduceSum(op.Mul(means, target), keepdims=1)))
+
+    def _counted(self, op: Emitter, features: ir.Value) -> ir.Value:
+        """The positions that count."""
+        return features
+
+    def _mean(self, op: Emitter, features: ir.Value) -> ir.Value:
+        spatial = list(range(2, rank(features)))
+        if not spatial:
+            return features
+        means = op.ReduceMean(features, op.value(spatial), keepdims=0)
+        means.shape = ir.Shape(dims(features)[:2])
+        return means
+
+
+class CentreUnit(WakingUnit):
+    """The same at the centre position alone: one neuron for each channel (Erhan et al. 2009)."""
+
+    def _counted(self, op: Emitter, features: ir.Value) -> ir.Value:
+        starts = op.Div(op.Shape(features, start=2), 2)
+        starts.shape = ir.Shape([2])
+        centre = op.Slice(features, starts, op.Add(starts, 1), list(range(2, rank(features))))
+        centre.shape = ir.Shape([*dims(features)[:2], 1, 1])
+        return centre
+
+
+def _before_rectifiers(op: Emitter, features: ir.Value) -> ir.Value | None:
+    """``features`` as they would be without the last rectifiers; ``None`` where something else comes last."""
+    node = features.producer()
+    if node is None:
+        return None
+    if _is_rectifier(node):
+        return node.inputs[0]
+    if node.op_type not in _PASSIVE:
+        return None
+    # Concat joins maps; of all the others the first input is the map.
+    maps = list(node.inputs) if node.op_type == "Concat" else [node.inputs[0]]
+    found = [None if value is None else _before_rectifiers(op, value) for value in maps]
+    if all(value is None for value in found):
+        return None
+    # What no rectifier stands before is never shut, and stays what it is.
+    replaced = [new if new is not None else old for new, old in zip(found, maps, strict=True)]
+    attributes = {name: attribute.value for name, attribute in node.attributes.items()}
+    (result,) = op.emit(node.op_type, [*replaced, *node.inputs[len(maps) :]], attributes)
+    result.shape, result.type = features.shape, features.type
+    return result
+
+
+def _is_rectifier(node: ir.Node) -> bool:
+    """ReLU, or Clip from 0 up (ReLU6)."""
+    if node.op_type != "Clip":
+        return node.op_type == "Relu"
+    low = constant(node.inputs[1]) if len(node.inputs) > 1 else None
+    return low is not None and float(low) == 0.0

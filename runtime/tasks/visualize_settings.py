@@ -1,0 +1,106 @@
+"""How to visualise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from pixelgrad.errors import SettingsError
+from pixelgrad.runtime.parameters import PARAMETERS
+from pixelgrad.runtime.settings import SMALLEST, check_choice, check_number, check_whole
+
+__all__ = ["WEIGHTS", "Manner", "VisualizeSettings"]
+
+#: The settings that weigh terms of an artifact.
+WEIGHTS = ("rivals_weight", "tv_weight", "norm_weight", "diversity_weight")
+
+
+@dataclass(frozen=True)
+class VisualizeSettings:
+    """How to visualise.
+
+    size: edge of the pictures, in pixels; ``None`` takes 224, or 128 for channels and neurons.
+    coarsest: edge of the first scale; ``size`` or more does it all in one, as MACO does. Where the network takes one
+        size only, that is all there is.
+    steps: gradient evaluations for each picture, shared among the scales.
+    seed: of the noise that it starts from, and of the views.
+    parameters: ``fourier``, ``maco`` (phase alone, under a natural magnitude) or ``pixels``.
+    decay: of the spectrum, 1 / f^decay: more is smoother. cut: cycles per pixel above which it falls off steeply, 0 for
+        never. decorrelate: colours along the axes in which nature's vary, rather than R, G and B.
+    learning_rate: of Adam, on the parameters: 0.1, of MACO 0.3. views: gradients, each at a view of its own, that are
+        averaged for a step of Adam: 1, of MACO as many as leave 64 steps, up to 4.
+    jitter: pixels, scale: least and most magnification, rotate: degrees, up to which a view differs from the picture.
+    noise: standard deviation of what is added to each of its pixels, of [0, 1]: 0, of MACO 0.05.
+    fade: leave transparent where the unit asked for nothing; by default MACO's pictures are.
+    rivals_weight, tv_weight, norm_weight, diversity_weight: of the artifact's terms; ``None`` leaves its own.
+
+    ``None`` in what depends on the parameters is what suits them, as :meth:`manner` fills it in.
+    """
+
+    size: int | None = None
+    coarsest: int | None = None
+    steps: int = 256
+    seed: int = 0
+    parameters: str = "fourier"
+    decay: float = 1.0
+    cut: float = 0.25
+    decorrelate: bool = True
+    learning_rate: float | None = None
+    views: int | None = None
+    jitter: int = 16
+    scale: tuple[float, float] = (0.95, 1.25)
+    rotate: float = 5.0
+    noise: float | None = None
+    fade: bool | None = None
+    rivals_weight: float | None = None
+    tv_weight: float | None = None
+    norm_weight: float | None = None
+    diversity_weight: float | None = None
+
+    def check(self) -> None:
+        """Raise :class:`SettingsError` for a value that cannot be."""
+        check_whole(self, 1, "steps")
+        check_whole(self, 1, "views", "coarsest", optional=True)
+        check_whole(self, 0, "seed", "jitter")
+        if self.size is not None:
+            check_whole(self, SMALLEST, "size")
+        check_choice("parameters", self.parameters, PARAMETERS)
+        check_number(self, "decay", "cut", "rotate")
+        check_number(self, "learning_rate", positive=True, optional=True)
+        check_number(self, "noise", *WEIGHTS, optional=True)
+        low, high = self.scale
+        if not 0.1 <= low <= high <= 10:
+            raise SettingsError(
+                f"scale is {low} to {high}; it must be the least and the most magnification, from 0.1 to 10"
+            )
+        if self.views is not None and self.views > self.steps:
+            raise SettingsError(f"views is {self.views} and there are {self.steps} steps; a step takes that many views")
+
+    def manner(self) -> Manner:
+        """What depends on the parameters, where it is not given as what suits them."""
+        given = {field.name: getattr(self, field.name) for field in fields(Manner)}
+        suits = _SUITS[self.parameters]
+        manner = replace(suits, **{name: value for name, value in given.items() if value is not None})
+        if self.views is None:  # but so many steps of Adam are worth more than any second view
+            manner = replace(manner, views=max(1, min(manner.views, self.steps // _LEAST_MOVES)))
+        return manner
+
+
+@dataclass(frozen=True)
+class Manner:
+    """The settings of :class:`VisualizeSettings` whose defaults depend on the parameters."""
+
+    coarsest: int = 112
+    learning_rate: float = 0.1
+    views: int = 1
+    noise: float = 0.0
+    fade: bool = False
+
+
+_LEAST_MOVES = 64
+_SUITS = {
+    "fourier": Manner(),
+    # Fel et al. 2023 average more crops for a step; four give much of it in a fraction of the time. Coarse scales are
+    # of no use, because low frequencies are as strong as ever from the start.
+    "maco": Manner(coarsest=1 << 30, learning_rate=0.3, views=4, noise=0.05, fade=True),
+    "pixels": Manner(),
+}
