@@ -99,6 +99,8 @@ def visualize_command(
     ] = _DEFAULTS.learning_rate,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
+    precision: options.Precision = "fp32",
     seed: options.Seed = _DEFAULTS.seed,
     device: options.Device = "auto",
     force: options.Force = False,
@@ -143,6 +145,7 @@ def visualize_command(
         channels=_numbers(channels, "--channel"),
         neurons=_numbers(neurons, "--neuron"),
         classes=classes,
+        prototxt=prototxt,
     )
     folder = visualize_artifact(
         model,
@@ -153,6 +156,8 @@ def visualize_command(
         batch=batch_for(chosen, len(units)),
         pool=pool,
         preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
     )
     artifact = open_artifact(folder, chosen, quiet=quiet)
     run_to_file(visualize(artifact, units, settings), output, chosen.name, force=force, quiet=quiet, json=json)

@@ -87,7 +87,7 @@ class Artifact:
         self.terms = tuple(
             Term(**{key: row[key] for key in Term.__dataclass_fields__}) for row in self.manifest["terms"]
         )
-        self._scale = LossScale() if self.manifest["precision"] == "fp16" else None
+        self._scale = LossScale() if self.precision == "fp16" else None
         self._on_device: dict[str, tuple[Any, DeviceArray]] = {}
         norm = [] if self._ort_training else ["gradient_norm"]
         self._scalars = ["loss", *(f"loss.{term.name}" for term in self.terms), *norm]
@@ -101,6 +101,11 @@ class Artifact:
     def batch(self) -> int:
         """How many images are evaluated at once."""
         return int(self.manifest["image"]["batch"])
+
+    @property
+    def precision(self) -> str:
+        """``fp32``, or ``fp16``: the network in float16 under losses in float32."""
+        return str(self.manifest["precision"])
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
