@@ -131,6 +131,16 @@ class Artifact:
         name = "pixel_optimizer.onnx" if self._ort_training else "optimizer_model.onnx"
         return open_session(self.path / name, self.choice)
 
+    @cached_property
+    def lbfgs(self) -> tuple[Any, Any] | None:
+        """The sessions of L-BFGS, of an accepted trial and of the next; ``None`` where the device's memory is the
+        host's, which needs none.
+        """
+        paths = [self.path / f"lbfgs_{step}_model.onnx" for step in ("accept", "propose")]
+        if memory_of(self.training) is None or not all(path.is_file() for path in paths):
+            return None
+        return open_session(paths[0], self.choice), open_session(paths[1], self.choice)
+
     @property
     def _ort_training(self) -> bool:
         """Whether onnxruntime-training built the gradient, whose own files then have the usual names."""
@@ -142,7 +152,7 @@ class Artifact:
 
     def open(self) -> None:
         """Open every session now rather than when it is first needed."""
-        _ = self.training, self.optimizer
+        _ = self.training, self.optimizer, self.lbfgs
         if self._target_model in self.manifest["files"]:
             _ = self.evaluation
 
