@@ -45,7 +45,7 @@ class Vectors(Protocol):
 class HostVectors:
     """The two-loop recursion (Nocedal & Wright 2006, algorithm 7.4) over the pixels that are free to move.
 
-    On a CPU the graphs of :class:`DeviceVectors` take 1.7 times as long (512 x 512, tests/benchmarks/lbfgs.py) and
+    On a CPU the graphs of :class:`DeviceVectors` take about twice as long (tests/benchmarks/lbfgs.py) and
     twice the memory, because they write the history anew at every step; so this is done there.
     """
 
