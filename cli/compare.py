@@ -44,6 +44,7 @@ def compare_command(
         int, typer.Option("--steps", metavar="N", help="Gradient steps for each channel's picture.")
     ] = _DEFAULTS.steps,
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
     seed: options.Seed = _DEFAULTS.seed,
     device: options.Device = "auto",
     force: options.Force = False,
@@ -62,7 +63,7 @@ def compare_command(
     check_output(output, force=force)
     pictures_shown = comparison_pictures(images, lambda message: note(f"skipped: {message}", quiet=quiet))
     subjects = [
-        comparison_subject(model, settings, layer=name, device=chosen, preprocess=preprocess)
+        comparison_subject(model, settings, layer=name, device=chosen, preprocess=preprocess, prototxt=prototxt)
         for model, name in zip(networks, of_each, strict=True)
     ]
     note(f"{', '.join(s.name for s in subjects)} on {chosen.name}, {len(pictures_shown)} pictures", quiet=quiet)

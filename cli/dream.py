@@ -40,6 +40,8 @@ def dream_command(
     tile: options.Tile = _DEFAULTS.tile,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
+    precision: options.Precision = "fp32",
     seed: options.Seed = _DEFAULTS.seed,
     device: options.Device = "auto",
     force: options.Force = False,
@@ -82,6 +84,8 @@ def dream_command(
         guided=guide is not None,
         pool=pool,
         preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
     )
     artifact = open_artifact(folder, chosen, quiet=quiet)
     events = dream(

@@ -92,6 +92,8 @@ def export_texture(
     prototxt: options.Prototxt = None,
     gradient: options.GradientBuilder = "standard",
     size: options.ImageSize = "256x256",
+    profile: options.Profile = "portable",
+    precision: options.Precision = "fp32",
     force: options.Force = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -102,7 +104,18 @@ def export_texture(
     """
     network = open_network(model, output, pool=pool, preprocess=preprocess, prototxt=prototxt, force=force, quiet=quiet)
     objective = texture_objective(network, layers=options.parse_layers(layers, "--layers"))
-    write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
+    write(
+        network,
+        objective,
+        output,
+        gradient=gradient,
+        size=size,
+        profile=profile,
+        precision=precision,
+        force=force,
+        quiet=quiet,
+        json=json,
+    )
 
 
 @export_app.command("invert")
@@ -118,6 +131,8 @@ def export_invert(
     prototxt: options.Prototxt = None,
     gradient: options.GradientBuilder = "standard",
     size: options.ImageSize = "256x256",
+    profile: options.Profile = "portable",
+    precision: options.Precision = "fp32",
     force: options.Force = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -128,7 +143,18 @@ def export_invert(
     """
     network = open_network(model, output, pool=pool, preprocess=preprocess, prototxt=prototxt, force=force, quiet=quiet)
     objective = inversion_objective(network, layer, alpha=alpha, beta=beta)
-    write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
+    write(
+        network,
+        objective,
+        output,
+        gradient=gradient,
+        size=size,
+        profile=profile,
+        precision=precision,
+        force=force,
+        quiet=quiet,
+        json=json,
+    )
 
 
 @export_app.command("dream")
@@ -142,8 +168,11 @@ def export_dream(
     layers: options.DreamLayers = None,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
     gradient: options.GradientBuilder = "standard",
     size: options.ImageSize = "256x256",
+    profile: options.Profile = "portable",
+    precision: options.Precision = "fp32",
     force: options.Force = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -152,9 +181,20 @@ def export_dream(
 
     Example: pixelgrad export dream --model googlenet.onnx --enhance class -o dream.pixelgrad
     """
-    network = open_network(model, output, pool=pool, preprocess=preprocess, force=force, quiet=quiet)
+    network = open_network(model, output, pool=pool, preprocess=preprocess, prototxt=prototxt, force=force, quiet=quiet)
     objective = dream_objective(network, enhance=enhance, layers=options.parse_layers(layers, "--layers"))
-    write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
+    write(
+        network,
+        objective,
+        output,
+        gradient=gradient,
+        size=size,
+        profile=profile,
+        precision=precision,
+        force=force,
+        quiet=quiet,
+        json=json,
+    )
 
 
 @export_app.command("visualize")
@@ -179,8 +219,11 @@ def export_visualize(
     ] = 0.0,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
     gradient: options.GradientBuilder = "standard",
     size: options.ImageSize = "256x256",
+    profile: options.Profile = "portable",
+    precision: options.Precision = "fp32",
     force: options.Force = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -189,7 +232,7 @@ def export_visualize(
 
     Example: pixelgrad export visualize --model googlenet.onnx --unit class -o classes.pixelgrad
     """
-    network = open_network(model, output, pool=pool, preprocess=preprocess, force=force, quiet=quiet)
+    network = open_network(model, output, pool=pool, preprocess=preprocess, prototxt=prototxt, force=force, quiet=quiet)
     objective = visualize_objective(
         network,
         layer,
@@ -200,7 +243,18 @@ def export_visualize(
         norm_weight=norm_weight,
         diversity_weight=diversity_weight,
     )
-    write(network, objective, output, gradient=gradient, size=size, force=force, quiet=quiet, json=json)
+    write(
+        network,
+        objective,
+        output,
+        gradient=gradient,
+        size=size,
+        profile=profile,
+        precision=precision,
+        force=force,
+        quiet=quiet,
+        json=json,
+    )
 
 
 @export_app.command("deconv")
@@ -232,9 +286,9 @@ def open_network(
     *,
     pool: str,
     preprocess: str | None,
+    prototxt: Path | None,
     force: bool,
     quiet: bool,
-    prototxt: Path | None = None,
 ) -> Network:
     """The network to export, once it is sure that the artifact can be written."""
     check_directory(output, force=force)
@@ -251,8 +305,8 @@ def write(
     *,
     gradient: str,
     size: str,
-    profile: str = "portable",
-    precision: str = "fp32",
+    profile: str,
+    precision: str,
     force: bool,
     quiet: bool,
     json: bool,

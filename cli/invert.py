@@ -42,6 +42,7 @@ def invert_command(
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
     prototxt: options.Prototxt = None,
+    precision: options.Precision = "fp32",
     optimizer: options.Optimizer = _DEFAULTS.optimizer,
     learning_rate: options.LearningRate = _DEFAULTS.learning_rate,
     seed: options.Seed = _DEFAULTS.seed,
@@ -72,12 +73,26 @@ def invert_command(
     layers = None if layer == "all" else options.parse_names(layer, "--layer")
     if layers is not None and len(layers) == 1:
         folder = inversion_artifact(
-            layers[0], model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt
+            layers[0],
+            model,
+            alpha=alpha,
+            beta=beta,
+            pool=pool,
+            preprocess=preprocess,
+            prototxt=prototxt,
+            precision=precision,
         )
         events = invert(open_artifact(folder, chosen, quiet=quiet), original, settings)
     else:
         folders = inversion_artifacts(
-            layers, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt
+            layers,
+            model,
+            alpha=alpha,
+            beta=beta,
+            pool=pool,
+            preprocess=preprocess,
+            prototxt=prototxt,
+            precision=precision,
         )
         artifacts = {
             name: open_artifact(folder, chosen, quiet=quiet or number > 0)

@@ -45,6 +45,7 @@ def texture_command(
     pool: options.Pool = "avg",
     preprocess: options.Preprocess = None,
     prototxt: options.Prototxt = None,
+    precision: options.Precision = "fp32",
     optimizer: options.Optimizer = _DEFAULTS.optimizer,
     learning_rate: options.LearningRate = _DEFAULTS.learning_rate,
     seed: options.Seed = _DEFAULTS.seed,
@@ -76,12 +77,25 @@ def texture_command(
     named = options.parse_layers(layers, "--layers")
     if upto is None:
         folder = texture_artifact(
-            model, layers=named, tv_weight=tv_weight, pool=pool, preprocess=preprocess, prototxt=prototxt
+            model,
+            layers=named,
+            tv_weight=tv_weight,
+            pool=pool,
+            preprocess=preprocess,
+            prototxt=prototxt,
+            precision=precision,
         )
         events = texture(open_artifact(folder, chosen, quiet=quiet), picture, settings)
     else:
         folders = texture_artifacts(
-            upto, model, layers=named, tv_weight=tv_weight, pool=pool, preprocess=preprocess, prototxt=prototxt
+            upto,
+            model,
+            layers=named,
+            tv_weight=tv_weight,
+            pool=pool,
+            preprocess=preprocess,
+            prototxt=prototxt,
+            precision=precision,
         )
         artifacts = {
             caption: open_artifact(folder, chosen, quiet=quiet or number > 0)

@@ -109,6 +109,8 @@ def visualize_command(
     ] = None,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
+    precision: options.Precision = "fp32",
     seed: options.Seed = _DEFAULTS.seed,
     device: options.Device = "auto",
     force: options.Force = False,
@@ -154,6 +156,7 @@ def visualize_command(
         channels=_numbers(channels, "--channel"),
         neurons=_numbers(neurons, "--neuron"),
         classes=classes,
+        prototxt=prototxt,
     )
     folder = visualize_artifact(
         model,
@@ -164,6 +167,8 @@ def visualize_command(
         batch=batch_for(chosen, len(units)),
         pool=pool,
         preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
     )
     artifact = open_artifact(folder, chosen, quiet=quiet)
     run_to_file(visualize(artifact, units, settings), output, chosen.name, force=force, quiet=quiet, json=json)

@@ -57,6 +57,8 @@ def zoom_command(
     tile: options.Tile = _DREAM.tile,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
+    precision: options.Precision = "fp32",
     seed: options.Seed = _DREAM.seed,
     device: options.Device = "auto",
     force: options.Force = False,
@@ -107,6 +109,8 @@ def zoom_command(
         guided=guide is not None,
         pool=pool,
         preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
     )
     run = ZoomRun(
         open_artifact(folder, chosen, quiet=quiet),

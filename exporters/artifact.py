@@ -20,6 +20,7 @@ import onnx
 from onnx.external_data_helper import set_external_data
 
 from pixelgrad.errors import OutputError
+from pixelgrad.exporters.lbfgs import lbfgs_models
 from pixelgrad.exporters.networks import Geometry, Network
 from pixelgrad.exporters.objectives import LossGraphs, Objective, build_loss_graphs
 from pixelgrad.exporters.optimizer import adam_model
@@ -55,7 +56,7 @@ def write_artifact(
     directory = Path(directory)
     check_directory(directory, force=force)
     graphs = build_loss_graphs(network, objective, profile, precision)
-    models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model()}
+    models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model(), **lbfgs_models()}
     if graphs.evaluation is not None:
         models["eval_model.onnx"] = graphs.evaluation
     # A device is held to exact arithmetic in the plainest form, whatever its own are.

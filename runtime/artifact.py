@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pixelgrad.errors import ArtifactError, ImageError
+from pixelgrad.runtime.captured import CapturedStep
 from pixelgrad.runtime.choosing import choose_device
 from pixelgrad.runtime.devices import Choice
 from pixelgrad.runtime.loss_scale import LossScale
@@ -48,9 +49,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [N, 3, H, W]."""
-
-    """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [1, 3, H, W]; on a GPU it
+    """loss: the weighted sum. losses: each term's, unweighted. gradient: d loss / d image, [N, 3, H, W]; on a GPU it
     stays there until somebody looks at it. norm: its L2 norm, where that is known.
     """
 
@@ -87,7 +86,8 @@ class Artifact:
         self.terms = tuple(
             Term(**{key: row[key] for key in Term.__dataclass_fields__}) for row in self.manifest["terms"]
         )
-        self._scale = LossScale() if self.manifest["precision"] == "fp16" else None
+        self._scale = LossScale() if self.precision == "fp16" else None
+        self._capture: CapturedStep | None = None
         self._on_device: dict[str, tuple[Any, DeviceArray]] = {}
         norm = [] if self._ort_training else ["gradient_norm"]
         self._scalars = ["loss", *(f"loss.{term.name}" for term in self.terms), *norm]
@@ -101,6 +101,11 @@ class Artifact:
     def batch(self) -> int:
         """How many images are evaluated at once."""
         return int(self.manifest["image"]["batch"])
+
+    @property
+    def precision(self) -> str:
+        """``fp32``, or ``fp16``: the network in float16 under losses in float32."""
+        return str(self.manifest["precision"])
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
@@ -126,6 +131,16 @@ class Artifact:
         name = "pixel_optimizer.onnx" if self._ort_training else "optimizer_model.onnx"
         return open_session(self.path / name, self.choice)
 
+    @cached_property
+    def lbfgs(self) -> tuple[Any, Any] | None:
+        """The sessions of L-BFGS, of an accepted trial and of the next; ``None`` where the device's memory is the
+        host's, which needs none.
+        """
+        paths = [self.path / f"lbfgs_{step}_model.onnx" for step in ("accept", "propose")]
+        if memory_of(self.optimizer) is None or not all(path.is_file() for path in paths):
+            return None
+        return open_session(paths[0], self.choice), open_session(paths[1], self.choice)
+
     @property
     def _ort_training(self) -> bool:
         """Whether onnxruntime-training built the gradient, whose own files then have the usual names."""
@@ -137,7 +152,9 @@ class Artifact:
 
     def open(self) -> None:
         """Open every session now rather than when it is first needed."""
-        _ = self.training, self.optimizer
+        _ = self.optimizer, self.lbfgs
+        if not self.choice.captures:  # else one is opened for each size
+            _ = self.training
         if self._target_model in self.manifest["files"]:
             _ = self.evaluation
 
@@ -163,15 +180,15 @@ class Artifact:
     ) -> Evaluation:
         """Loss and gradient at ``image``.
 
-        targets: every ``target.*`` input, and ``mask.*`` where not every place counts.
-        targets: every ``target.*`` input; on a GPU they are copied there once, so do not change them in place.
+        targets: every ``target.*`` input, and ``mask.*`` where not every place counts; on a GPU they are copied there
+            once, so do not change them in place.
         weights: by term name, where they differ from the artifact's own.
         """
         everywhere = {term.mask: np.ones((1, 1, 1, 1), np.float32) for term in self.terms if term.mask is not None}
         feeds: dict[str, Any] = {"image": image, **everywhere, **targets}
         for name, weight in (weights or {}).items():
             feeds[f"weight.{name}"] = np.asarray(weight, np.float32)
-        memory = memory_of(self.training)
+        memory = None if self.choice.captures else memory_of(self.training)
         if memory is not None:
             feeds |= {name: self._placed(memory, name, target) for name, target in targets.items()}
         if self._scale is None:
@@ -184,13 +201,22 @@ class Artifact:
 
     def _step(self, memory: Memory | None, feeds: Mapping[str, Any]) -> Evaluation:
         outputs = ["gradient", *self._scalars]
-        if memory is None:
+        if self.choice.captures:
+            gradient, loss, *rest = self._captured(feeds, outputs).run(feeds, self._scalars)
+        elif memory is None:
             gradient, loss, *rest = self.training.run(outputs, feeds)
         else:
             gradient, loss, *rest = memory.run(self.training, outputs, feeds, host=self._scalars)
         by_term = {term.name: float(value) for term, value in zip(self.terms, rest, strict=False)}
         norm = None if self._ort_training else float(rest[-1])
         return Evaluation(float(loss), by_term, gradient, norm)
+
+    def _captured(self, feeds: Mapping[str, Any], outputs: Sequence[str]) -> CapturedStep:
+        """The step at this size as a CUDA graph; that of the size before is given up."""
+        if self._capture is None or not self._capture.fits(feeds):
+            self._capture = None  # first, so that there is memory for the next
+            self._capture = CapturedStep(self.path / "training_model.onnx", self.choice, feeds, outputs)
+        return self._capture
 
     def _placed(self, memory: Memory, name: str, target: Any) -> DeviceArray:
         """A target on the device; the same array is copied there once."""

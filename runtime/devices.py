@@ -14,6 +14,10 @@ from pixelgrad.runtime.plugins import endpoints, plugins
 __all__ = ["DEVICES", "Choice", "Device", "parse_device"]
 
 
+#: The option of CUDA that has a graph of kernels launched as one.
+CAPTURE = "enable_cuda_graph"
+
+
 @dataclass(frozen=True)
 class Device:
     """One execution provider of ONNX Runtime under the name that people use.
@@ -78,8 +82,7 @@ _PLATFORMS = {"win32": "Windows", "darwin": "macOS"}
 # - arena_extend_strategy: the default doubles the arena whenever it grows, which a run from coarse to fine makes it do.
 # - use_tf32: tensor cores for float32 on Ampere and later, 10 bits of mantissa; ONNX Runtime's default, named here so
 #   that it can be seen and switched off (cuda,use_tf32=0).
-# enable_cuda_graph may not be set: a captured graph writes where its first run wrote, and every step here has memory
-# of its own.
+# - enable_cuda_graph: off, because each image size is then captured anew, with a session and its weights to itself.
 _ROWS = (
     Device(
         "cuda",
@@ -97,6 +100,7 @@ _ROWS = (
             "arena_extend_strategy",
             "cudnn_conv_algo_search",
             "cudnn_conv_use_max_workspace",
+            CAPTURE,
             "gpu_mem_limit",
             "prefer_nhwc",
             "use_tf32",
@@ -153,6 +157,11 @@ class Choice:
     strict: bool = False
 
     @property
+    def captures(self) -> bool:
+        """Whether gradient steps are to be captured as CUDA graphs."""
+        return self.options.get(CAPTURE) == "1"
+
+    @property
     def name(self) -> str:
         index = self.options.get("device_id")
         return self.device.name if index is None else f"{self.device.name}:{index}"
@@ -179,6 +188,8 @@ def parse_device(wanted: str) -> tuple[Device, dict[str, str]]:
         if not separator or not value or key not in device.allowed:
             known = ", ".join(f"{name}=..." for name in device.allowed) or "none"
             raise SettingsError(f"device {device.name!r} has no option {pair!r}; it has {known}")
+        if key == CAPTURE and value not in ("0", "1"):
+            raise SettingsError(f"{CAPTURE} is {value!r}; it must be 0 or 1")
         options[key] = _bytes(value) if key == "gpu_mem_limit" else value
     return device, options
 

@@ -83,6 +83,10 @@ class Finish:
 class Evaluator(Protocol):
     """What a gradient is asked of: an :class:`Artifact`, or something that looks at the picture through one."""
 
+    @property
+    def precision(self) -> str:
+        """``fp32`` or ``fp16``, what the network runs in."""
+
     def evaluate(
         self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None
     ) -> Evaluation: ...
@@ -109,6 +113,8 @@ def descend(
         before = optimizer.result
         evaluation = evaluator.evaluate(optimizer.image, targets, weights)
         if not evaluation.finite:
+            if evaluator.precision == "fp16":
+                advice += ", or --precision fp32: float16 ends at 65504"
             raise DivergedError(
                 f"the loss stopped being a number at step {plan.step + 1} of {plan.steps} ({width}x{height}); {advice}",
                 before,

@@ -24,6 +24,7 @@ class Enlarged:
 
     def __init__(self, evaluator: Evaluator, width: int, height: int) -> None:
         self._evaluator = evaluator
+        self.precision = evaluator.precision
         self._size = (height, width)
 
     def evaluate(

@@ -70,8 +70,9 @@ class Memory:
         """A copy of an array on the device; what is there already stays."""
         if isinstance(array, DeviceArray):
             return array
-        value = onnxruntime().OrtValue
-        return DeviceArray(value.ortvalue_from_numpy(np.ascontiguousarray(array), self.kind, self.index))
+        # Not ascontiguousarray, which makes a scalar an array of one dimension.
+        value = onnxruntime().OrtValue.ortvalue_from_numpy(np.asarray(array, order="C"), self.kind, self.index)
+        return DeviceArray(value)
 
     def run(
         self,

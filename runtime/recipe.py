@@ -39,6 +39,7 @@ def make_recipe(
         "settings": asdict(replace(settings, **dict.fromkeys(inside, "picture"))),
         "network": {key: network[key] for key in ("name", "sha256", "pool", "preprocessing")},
         "objective": artifact.manifest["objective"],
+        "precision": artifact.precision,
         "device": artifact.choice.name,
     }
 

@@ -6,11 +6,13 @@ import contextlib
 import functools
 import logging
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pixelgrad.errors import ArtifactError, DeviceError
-from pixelgrad.runtime.devices import Choice
+from pixelgrad.runtime.devices import CAPTURE, Choice
 from pixelgrad.runtime.heap import tidy_heap
 from pixelgrad.runtime.onnx_runtime import onnxruntime
 from pixelgrad.runtime.placement import placement
@@ -57,8 +59,11 @@ def _cuda_libraries() -> None:
             preload()
 
 
-def open_session(model: Path | bytes, choice: Choice) -> Any:
+def open_session(model: Path | bytes, choice: Choice, *, sizes: Mapping[str, int] | None = None) -> Any:
     """An ``onnxruntime.InferenceSession`` on the chosen device. model: a file, or its content.
+
+    sizes: values of the graph's symbolic dimensions, for a session that takes no others. Only such a one may be
+        captured as a CUDA graph, if the CPU does nothing in it; for all others that option is left out.
 
     Raises :class:`DeviceError` where ONNX Runtime put another provider in its place, or where the choice is strict
     and some node was left to the CPU; :class:`ArtifactError` where the graph cannot be loaded. What was left to the
@@ -70,6 +75,11 @@ def open_session(model: Path | bytes, choice: Choice) -> Any:
     # VGG-19 step at 512 x 512, at no gain in time.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
+    for dimension, size in (sizes or {}).items():
+        options.add_free_dimension_override_by_name(dimension, size)
+    captures = sizes is not None and choice.captures
+    if not captures:
+        choice = replace(choice, options={k: v for k, v in choice.options.items() if k != CAPTURE})
     on_cpu = choice.device.name == "cpu"
     if on_cpu and _shared_arena():
         options.add_session_config_entry("session.use_env_allocators", "1")
@@ -89,7 +99,8 @@ def open_session(model: Path | bytes, choice: Choice) -> Any:
         reason = next((line for line in reversed(str(error).strip().splitlines()) if line.strip()), repr(error))
         if on_cpu:
             raise ArtifactError(f"ONNX Runtime cannot load {name!r}: {reason}") from error
-        raise DeviceError(f"device {choice.name!r} failed to start: {reason}; try --device cpu") from error
+        what = f"leave {CAPTURE} out" if captures else "try --device cpu"
+        raise DeviceError(f"device {choice.name!r} failed to start: {reason}; {what}") from error
     placed = session.get_providers()
     if not placed or placed[0] != choice.device.provider:
         raise DeviceError(
@@ -117,6 +128,9 @@ def _provider(ort: Any, options: Any, choice: Choice) -> dict[str, Any]:
 
 def _check_placement(session: Any, choice: Choice, name: str) -> None:
     found = placement(session, choice.device.provider)
+    if choice.captures and found is not None and (found.left or found.sizes):
+        nodes = found.summary or f"{found.sizes} that compute sizes run on the CPU"
+        raise DeviceError(f"{CAPTURE}=1 needs every node of {name!r} on the device: {nodes}; leave the option out")
     if found is None:
         if choice.strict:
             raise DeviceError(

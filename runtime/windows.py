@@ -30,6 +30,7 @@ class Windows:
 
     def __init__(self, artifact: Artifact, rng: np.random.Generator, *, jitter: int, tile: int) -> None:
         self._artifact = artifact
+        self.precision = artifact.precision
         self._rng = rng
         self._jitter = jitter
         self._tile = tile

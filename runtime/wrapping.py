@@ -25,6 +25,7 @@ class Wrapped:
 
     def __init__(self, artifact: Artifact) -> None:
         self._artifact = artifact
+        self.precision = artifact.precision
         fields = [row["receptive_field"] for row in artifact.manifest["layers"].values()]
         reach = max((field for field in fields if field is not None), default=1) / 2
         self._step = int(artifact.manifest["image"]["alignment"])

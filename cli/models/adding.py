@@ -18,6 +18,7 @@ def add_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A network file.")],
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call it.")] = None,
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
     labels: Annotated[
         str | None,
         typer.Option(
@@ -37,7 +38,16 @@ def add_command(
     Example: pixelgrad models add birds.onnx --labels birds.txt --preprocess imagenet
     """
     chosen = name or re.sub(r"[^A-Za-z0-9._+-]+", "-", file.stem).strip("-.") or "network"
-    record, network = add(file, chosen, preprocess=preprocess, labels=labels, licence=licence, link=link, force=force)
+    record, network = add(
+        file,
+        chosen,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        labels=labels,
+        licence=licence,
+        link=link,
+        force=force,
+    )
     if json:
         print_json({"name": record.name, "path": str(record.path), "size": record.size, "classes": network.classes})
         return

@@ -25,6 +25,7 @@ def show_command(
         int | None, typer.Option("--size", metavar="PIXELS", help="Edge of the image that the shapes are for.")
     ] = None,
     preprocess: options.Preprocess = None,
+    prototxt: options.Prototxt = None,
     json: options.Json = False,
 ) -> None:
     """Show a network: where it is, its licence, how it wants its input, and its layers.
@@ -39,7 +40,7 @@ def show_command(
     if row is not None:
         _print(_of_row(row), [], None, json=json)
         return
-    network = load_network(model, preprocess=preprocess)
+    network = load_network(model, preprocess=preprocess, prototxt=prototxt)
     edge = size or (network.entry.input_size if network.entry is not None else None) or _SIZE
     layers = summary(network, (edge, edge))
     located = locate(model)

@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient, finish
+from pixelgrad.exporters.autodiff.lowering import sizes_from_inputs
 from pixelgrad.exporters.networks import (
     IMAGE,
     Geometry,
@@ -91,6 +92,7 @@ def build_loss_graphs(
     network = network.clone()
     layers = {term.layer: network.layer(term.layer) for term in objective.terms if term.layer is not None}
     geometry = network.geometries()
+    found = {str(value.name): geometry[value] for value in layers.values()}
     fixed = settle_size(network, list(layers.values())) or size
     if objective.batch > 1:
         set_batch(network, list(layers.values()), objective.batch)
@@ -104,7 +106,7 @@ def build_loss_graphs(
     return LossGraphs(
         training=training,
         evaluation=evaluation,
-        layers={str(value.name): geometry[value] for value in layers.values()},
+        layers=found,
         minimum_size=1 if fixed else _unaligned(least, alignment),
         fixed_size=fixed,
         alignment=alignment,
@@ -204,6 +206,7 @@ def _training(
     infer_shapes(model)
     image = _align(model, alignment)
     differentiate(model, total, image)
+    sizes_from_inputs(graph)
     apply_profile(model, profile)
     graph.name = f"pixelgrad {objective.kind} training"
     name_size_nodes(model)
@@ -284,10 +287,7 @@ def _evaluation(network: Network, objective: Objective, alignment: int, precisio
 
 
 def _output(op: Emitter, value: ir.Value, name: str) -> ir.Value:
-    """``value`` under a name of its own, whatever else uses it.
-
-    One of our own is renamed, because OpenVINO leaves the Identity of a scalar to the CPU.
-    """
+    """``value`` under a name of its own, whatever else uses it."""
     output = value if op.wrote(value) and value not in op.graph.outputs else op.Identity(value)
     output.name, output.shape, output.dtype = name, value.shape, ir.DataType.FLOAT
     return output

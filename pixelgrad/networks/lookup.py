@@ -107,6 +107,7 @@ def add(
     name: str,
     *,
     preprocess: str | None = None,
+    prototxt: Path | None = None,
     labels: str | None = None,
     licence: str | None = None,
     link: bool = False,
@@ -114,7 +115,8 @@ def add(
 ) -> tuple[Record, Network]:
     """Register a network file of one's own under ``name``, once it is sure that it can be used; the loaded network too.
 
-    preprocess: how it wants its input, where its file does not tell. labels: ``imagenet``, or a file with the name of
+    preprocess: how it wants its input, where its file does not tell. prototxt: the description of a Caffe network, in
+        place of those beside it, which are kept with it otherwise. labels: ``imagenet``, or a file with the name of
         a class per line. link: leave the file where it is. force: replace what was added under that name.
 
     Raises :class:`NetworkError` for a file that cannot be used, :class:`SettingsError` for a name that is taken or
@@ -122,7 +124,15 @@ def add(
     """
     check_name(name, force=force)
     export = exporters()
-    network = export.load_network(file, preprocess=preprocess, cache=conversions())
+    files = [file, *export.companions(file)]
+    if prototxt is not None:
+        if link and prototxt.resolve().parent != file.resolve().parent:
+            raise SettingsError(
+                f"{file.name} is to stay where it is (--link), so its description {prototxt.name} must lie beside it; "
+                "leave --link out to have both copied"
+            )
+        files = [*(path for path in files if path.suffix != ".prototxt"), prototxt]
+    network = export.load_network(file, preprocess=preprocess, prototxt=prototxt, cache=conversions())
     text = _labels_text(labels)
     if text is not None:
         named = label_set(text) if text in LABEL_SETS else parse_labels(text, str(labels))
@@ -130,7 +140,7 @@ def add(
             raise SettingsError(f"{labels} names {len(named)} classes, and {file.name} has {network.classes}")
     record = register(
         name,
-        [file, *export.companions(file)],
+        files,
         link=link,
         force=force,
         preprocess=preprocess,

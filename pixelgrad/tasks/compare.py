@@ -58,6 +58,7 @@ def comparison_subject(
     layer: str | None = None,
     device: str | Choice = "auto",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
 ) -> Subject:
     """All that a comparison needs of a network, exported if it is not in the cache yet.
 
@@ -65,7 +66,7 @@ def comparison_subject(
     Raises :class:`UnknownLayerError`, and :class:`NetworkError` for a network that does not begin with a convolution.
     """
     export = exporters()
-    network = load_network(model, preprocess=preprocess)
+    network = load_network(model, preprocess=preprocess, prototxt=prototxt)
     first = export.first_layer(network)
     last = str(export.last_map(network).name)
     try:
@@ -81,10 +82,11 @@ def comparison_subject(
         objective: Objective = exporters().features_objective(network, wanted)
         return objective
 
-    folder = task_artifact("features", model, build, {"layers": wanted}, preprocess=preprocess)
+    folder = task_artifact("features", model, build, {"layers": wanted}, preprocess=preprocess, prototxt=prototxt)
     visual = None
     if settings.channels:
-        visual = Artifact(visualize_artifact(model, layer=shown, preprocess=preprocess), device=device)
+        place = visualize_artifact(model, layer=shown, preprocess=preprocess, prototxt=prototxt)
+        visual = Artifact(place, device=device)
     return Subject(
         name=network.name,
         features=open_features(Artifact(folder, device=device), settings.size),
@@ -138,6 +140,7 @@ def compare(
     layers: Sequence[str] | str | None = None,
     device: str = "auto",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
     on_event: Callable[[CompareEvent], object] | None = None,
     **settings: Any,
 ) -> Comparison:
@@ -147,7 +150,7 @@ def compare(
     >>> pixelgrad.compare(["googlenet.onnx", "squeezenet1_1.onnx"]).save("comparison.png")
 
     images: a folder, or pictures; the built-in samples by default. layers: whose strongest channels are shown, one for
-        all or one for each network. device, preprocess: as of :func:`pixelgrad.stylize`.
+        all or one for each network. device, preprocess, prototxt: as of :func:`pixelgrad.stylize`.
     on_event: called with a :class:`CompareEvent` after every piece of work.
     settings: fields of :class:`CompareSettings`: ``size``, ``pictures``, ``channels``, ``steps``, ``edge``, ``seed``.
 
@@ -162,7 +165,7 @@ def compare(
         comparison_pictures(images) if folder else [read_image(image) for image in images]  # type: ignore[arg-type, union-attr]
     )
     subjects = [
-        comparison_subject(model, chosen, layer=layer, device=device, preprocess=preprocess)
+        comparison_subject(model, chosen, layer=layer, device=device, preprocess=preprocess, prototxt=prototxt)
         for model, layer in zip(models, of_each, strict=True)
     ]
     event: CompareEvent | None = None

@@ -35,6 +35,8 @@ def dream_artifact(
     layers: Layers | None = None,
     pool: str = "max",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+    precision: str = "fp32",
 ) -> Path:
     """The folder of an artifact for dreams, exported if it is not in the cache yet.
 
@@ -47,7 +49,9 @@ def dream_artifact(
         return objective
 
     key = {"enhance": enhance, "layers": plain_layers(layers)}
-    return task_artifact("dream", model, build, key, pool=pool, preprocess=preprocess)
+    return task_artifact(
+        "dream", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+    )
 
 
 def dream_subject(
@@ -59,6 +63,8 @@ def dream_subject(
     guided: bool = False,
     pool: str = "max",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+    precision: str = "fp32",
 ) -> tuple[Path, list[int] | None]:
     """The folder of the artifact for a dream of layers, channels, classes or a guide, and the channels to choose in it.
 
@@ -70,9 +76,11 @@ def dream_subject(
     if len(given) > 1:
         raise SettingsError(f"a dream is of one thing, not of {' and '.join(given)}; give one of them")
     enhance = given[0] if given else "layers"
-    folder = dream_artifact(model, enhance=enhance, layers=layers, pool=pool, preprocess=preprocess)
+    folder = dream_artifact(
+        model, enhance=enhance, layers=layers, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+    )
     if wanted:
-        network = load_network(model, preprocess=preprocess)
+        network = load_network(model, preprocess=preprocess, prototxt=prototxt)
         return folder, [find_class(network, text) for text in wanted]
     return folder, None if channels is None else list(channels)
 
@@ -89,6 +97,8 @@ def dream(
     guide: ImageSource | None = None,
     pool: str = "max",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -105,6 +115,8 @@ def dream(
     guide: a picture to look for. At most one of these three.
     pool: ``avg`` to replace max pooling by average pooling.
     preprocess: how the network wants its input, where that is not known (``pixelgrad.models.PREPROCESSINGS``).
+    prototxt: the description of a Caffe network, where it is not the one beside it.
+    precision: ``fp16`` for the network in half precision, on a GPU.
     on_step: called with a :class:`StepEvent` after every step.
     settings: fields of :class:`DreamSettings`: ``size``, ``steps``, ``octaves``, ``octave_scale``, ``strength``,
         ``jitter``, ``smoothing``, ``seed``, ...
@@ -124,6 +136,8 @@ def dream(
         guided=guide is not None,
         pool=pool,
         preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
     )
     events = run_dream(Artifact(folder, device=device), source, chosen, channels=chosen_channels, guide=towards)
     return last_picture(events, on_step)

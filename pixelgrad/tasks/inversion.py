@@ -28,6 +28,7 @@ def inversion_artifact(
     pool: str = "max",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    precision: str = "fp32",
 ) -> Path:
     """The folder of an artifact for reconstruction from ``layer``, exported if it is not in the cache yet.
 
@@ -40,7 +41,9 @@ def inversion_artifact(
         return objective
 
     key = {"layer": layer, "alpha": alpha, "beta": beta}
-    return task_artifact("inversion", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt)
+    return task_artifact(
+        "inversion", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+    )
 
 
 def inversion_artifacts(
@@ -52,14 +55,22 @@ def inversion_artifacts(
     pool: str = "max",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    precision: str = "fp32",
 ) -> dict[str, Path]:
     """By layer, the folders of artifacts for reconstruction; by default for layers over the depth of the network."""
     if layers is None:
-        network = load_network(model, preprocess=preprocess, pool=pool)
+        network = load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt)
         layers = exporters().depth_layers(network)
     return {
         layer: inversion_artifact(
-            layer, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt
+            layer,
+            model,
+            alpha=alpha,
+            beta=beta,
+            pool=pool,
+            preprocess=preprocess,
+            prototxt=prototxt,
+            precision=precision,
         )
         for layer in layers
     }
@@ -77,6 +88,7 @@ def invert(
     pool: str = "max",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -86,7 +98,7 @@ def invert(
     >>> picture.recipe["error"]
 
     picture: a path, file object, bytes, Pillow image, NumPy array or picture. layer: its name.
-    model, device, pool, preprocess, prototxt, on_step: as of :func:`pixelgrad.stylize`.
+    model, device, pool, preprocess, prototxt, precision, on_step: as of :func:`pixelgrad.stylize`.
     alpha, beta: exponents of the alpha-norm and of total variation; 1 for ``beta`` gives sharper edges.
     settings: fields of :class:`InversionSettings`: ``size``, ``steps``, ``seed``, ``jitter``, ``alpha_weight``,
         ``tv_weight``, ``optimizer``, ...
@@ -97,7 +109,7 @@ def invert(
     chosen.check()
     original = read_image(picture)
     folder = inversion_artifact(
-        layer, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt
+        layer, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
     )
     return last_picture(run_invert(Artifact(folder, device=device), original, chosen), on_step)
 
@@ -114,6 +126,7 @@ def invert_depth(
     pool: str = "max",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -126,7 +139,7 @@ def invert_depth(
     chosen.check()
     original = read_image(picture)
     folders = inversion_artifacts(
-        layers, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt
+        layers, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
     )
     choice = choose_device(device)
     artifacts = {layer: Artifact(folder, device=choice) for layer, folder in folders.items()}

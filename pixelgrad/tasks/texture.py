@@ -37,6 +37,7 @@ def texture_artifact(
     pool: str = _POOL,
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    precision: str = "fp32",
 ) -> Path:
     """The folder of an artifact for texture synthesis, exported if it is not in the cache yet.
 
@@ -49,7 +50,9 @@ def texture_artifact(
         return objective
 
     key = {"layers": plain_layers(layers), "tv_weight": tv_weight}
-    return task_artifact("texture", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt)
+    return task_artifact(
+        "texture", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+    )
 
 
 def texture_artifacts(
@@ -61,12 +64,13 @@ def texture_artifacts(
     pool: str = _POOL,
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    precision: str = "fp32",
 ) -> dict[str, Path]:
     """By caption, the folders of artifacts with one layer more in each: the first, the first two, ... up to ``upto``.
 
     Raises :class:`UnknownLayerError` where ``upto`` is not among the layers.
     """
-    network = load_network(model, preprocess=preprocess, pool=pool)
+    network = load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt)
     names = list(layers if layers is not None else exporters().texture_layers(network))
     tensors = [network.layer(name).name for name in names]
     wanted = network.layer(upto).name
@@ -79,7 +83,13 @@ def texture_artifacts(
         some = {name: layers[name] for name in chosen} if isinstance(layers, dict) else chosen
         caption = names[0] if not last else f"+ {names[last]}"
         found[caption] = texture_artifact(
-            model, layers=some, tv_weight=tv_weight, pool=pool, preprocess=preprocess, prototxt=prototxt
+            model,
+            layers=some,
+            tv_weight=tv_weight,
+            pool=pool,
+            preprocess=preprocess,
+            prototxt=prototxt,
+            precision=precision,
         )
     return found
 
@@ -95,6 +105,7 @@ def texture(
     pool: str = _POOL,
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -103,7 +114,7 @@ def texture(
     >>> pixelgrad.texture("gravel.png", size=(640, 480), tileable=True).save("out.png")
 
     source: a path, file object, bytes, Pillow image, NumPy array or picture.
-    model, device, preprocess, prototxt, on_step: as of :func:`pixelgrad.stylize`.
+    model, device, preprocess, prototxt, precision, on_step: as of :func:`pixelgrad.stylize`.
     layers: layer names, shallow to deep, or names with relative weights; conv1_1 and pool1 to pool4 by default.
     tv_weight: weight of the smoothness. pool: ``avg``, as in the paper, or ``max``.
     settings: fields of :class:`TextureSettings`: ``size`` (width, height), ``source_size``, ``steps``, ``seed``,
@@ -115,7 +126,13 @@ def texture(
     chosen.check()
     picture = read_image(source)
     folder = texture_artifact(
-        model, layers=layers, tv_weight=tv_weight, pool=pool, preprocess=preprocess, prototxt=prototxt
+        model,
+        layers=layers,
+        tv_weight=tv_weight,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
     )
     return last_picture(run_texture(Artifact(folder, device=device), picture, chosen), on_step)
 
@@ -132,6 +149,7 @@ def texture_row(
     pool: str = _POOL,
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -143,7 +161,14 @@ def texture_row(
     chosen.check()
     picture = read_image(source)
     folders = texture_artifacts(
-        upto, model, layers=layers, tv_weight=tv_weight, pool=pool, preprocess=preprocess, prototxt=prototxt
+        upto,
+        model,
+        layers=layers,
+        tv_weight=tv_weight,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
     )
     choice = choose_device(device)
     artifacts = {caption: Artifact(folder, device=choice) for caption, folder in folders.items()}

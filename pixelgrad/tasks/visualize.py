@@ -59,6 +59,7 @@ def visualize_artifact(
     pool: str = "max",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
+    precision: str = "fp32",
 ) -> Path:
     """The folder of an artifact for feature visualisation, exported if it is not in the cache yet.
 
@@ -79,7 +80,9 @@ def visualize_artifact(
         objective: Objective = exporters().visualize_objective(network, **key)
         return objective
 
-    return task_artifact("visualize", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt)
+    return task_artifact(
+        "visualize", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+    )
 
 
 def visualization_units(
@@ -89,6 +92,7 @@ def visualization_units(
     channels: Sequence[int] = (),
     neurons: Sequence[int] = (),
     classes: Sequence[str | int] = (),
+    prototxt: str | Path | None = None,
 ) -> list[Unit]:
     """The units of a request; exactly one of ``channels``, ``neurons`` and ``classes`` must hold any.
 
@@ -96,7 +100,7 @@ def visualization_units(
     """
     kind = unit_kind(channels, neurons, classes)
     if kind == "class":
-        network = load_network(model)
+        network = load_network(model, prototxt=prototxt)
         indices = [find_class(network, text) for text in classes]
         return [Unit(index, class_name(network, index)) for index in indices]
     if layer is None:
@@ -124,6 +128,8 @@ def visualize(
     device: str = "auto",
     pool: str = "max",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Visualization:
@@ -135,7 +141,7 @@ def visualize(
     channels, neurons, classes: one or several, of one kind; a neuron is that of a channel at the centre; a class is a
         name, a synset id or an index.
     diversity: pictures of each unit, made to differ.
-    model, device, pool, preprocess, on_step: as of :func:`pixelgrad.stylize`.
+    model, device, pool, preprocess, prototxt, precision, on_step: as of :func:`pixelgrad.stylize`.
     settings: fields of :class:`VisualizeSettings`: ``size``, ``steps``, ``seed``, ``parameters``, ``jitter``,
         ``scale``, ``rotate``, ``tv_weight``, ``norm_weight``, ...
 
@@ -146,7 +152,7 @@ def visualize(
     chosen.check()
     wanted = {"channels": _several(channels), "neurons": _several(neurons), "classes": _several(classes)}
     kind = unit_kind(*wanted.values())
-    units = visualization_units(model, layer=layer, **wanted)
+    units = visualization_units(model, layer=layer, prototxt=prototxt, **wanted)
     device_chosen = choose_device(device)
     folder = visualize_artifact(
         model,
@@ -157,6 +163,8 @@ def visualize(
         batch=batch_for(device_chosen, len(units)),
         pool=pool,
         preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
     )
     event: VisualizeEvent | None = None
     for event in run_visualize(Artifact(folder, device=device_chosen), units, chosen):

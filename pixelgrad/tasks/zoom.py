@@ -105,6 +105,8 @@ def zoom(
     force: bool = False,
     pool: str = "max",
     preprocess: str | None = None,
+    prototxt: str | Path | None = None,
+    precision: str = "fp32",
     on_frame: OnFrame | None = None,
     **settings: Any,
 ) -> Path:
@@ -139,6 +141,8 @@ def zoom(
         guided=guide is not None,
         pool=pool,
         preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
     )
     run = ZoomRun(
         Artifact(folder, device=device),

@@ -38,13 +38,25 @@ class Optimizer(Stepper, Protocol):
         """An optimiser that goes on from :attr:`result` at another size, with what state carries over."""
 
 
-def make_optimizer(name: str, image: Array, session: Any, learning_rate: float) -> Optimizer:
-    """The optimiser of that name, starting from ``image``. ``session`` is the artifact's optimiser session."""
+class Sessions(Protocol):
+    """What an :class:`Artifact` has for optimisers."""
+
+    @property
+    def optimizer(self) -> Any:
+        """The session of Adam."""
+
+    @property
+    def lbfgs(self) -> tuple[Any, Any] | None:
+        """Those of L-BFGS, where the device has memory of its own."""
+
+
+def make_optimizer(name: str, image: Array, sessions: Sessions, learning_rate: float) -> Optimizer:
+    """The optimiser of that name, starting from ``image``. sessions: the artifact."""
     from pixelgrad.runtime.optimizers.adam import Adam
     from pixelgrad.runtime.optimizers.lbfgs import LBFGS
 
     if name == "adam":
-        return Adam(image, session, learning_rate)
+        return Adam(image, sessions.optimizer, learning_rate)
     if name == "lbfgs":
-        return LBFGS(image)
+        return LBFGS(image, sessions.lbfgs)
     raise SettingsError(f"the optimizer is {name!r}; it must be one of {', '.join(OPTIMIZERS)}")

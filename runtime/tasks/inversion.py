@@ -135,7 +135,7 @@ class _Run:
             small = (max(1, round(width / divisor)), max(1, round(height / divisor)))
             if optimizer is None:
                 image = _start(small, rng)
-                optimizer = make_optimizer(settings.optimizer, image, artifact.optimizer, settings.learning_rate)
+                optimizer = make_optimizer(settings.optimizer, image, artifact, settings.learning_rate)
             else:
                 optimizer = optimizer.resized(*small)
             eyes = evaluator if divisor == 1 else Enlarged(evaluator, width, height)

@@ -188,7 +188,7 @@ def _run(
             targets[f"mask.{number}"] = resize(place, (width, height), "bilinear", clip=True)[None, None]
         if optimizer is None:
             start = _start(reference, settings, width, height)
-            optimizer = make_optimizer(settings.optimizer, start, artifact.optimizer, settings.learning_rate)
+            optimizer = make_optimizer(settings.optimizer, start, artifact, settings.learning_rate)
         else:
             optimizer = optimizer.resized(width, height)
         yield from descend(artifact, optimizer, plan, scale, finish, targets, weights)

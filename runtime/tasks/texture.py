@@ -147,7 +147,7 @@ class _Run:
             reference = self.source_at(scale)
             if optimizer is None:
                 start = _noise(reference, width, height, settings.seed)
-                optimizer = make_optimizer(settings.optimizer, start, artifact.optimizer, settings.learning_rate)
+                optimizer = make_optimizer(settings.optimizer, start, artifact, settings.learning_rate)
             else:
                 optimizer = optimizer.resized(width, height)
             targets = artifact.targets(reference.to_nchw())

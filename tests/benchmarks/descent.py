@@ -87,7 +87,7 @@ class Problem:
 
 def ours(problem: Problem, name: str, evaluations: int) -> tuple[Array, float]:
     began = time.perf_counter()
-    optimizer = make_optimizer(name, problem.start, problem.artifact.optimizer, 0.02)
+    optimizer = make_optimizer(name, problem.start, problem.artifact, 0.02)
     for _ in range(evaluations):
         found = problem.artifact.evaluate(optimizer.image, problem.targets)
         optimizer.update(found.loss, found.gradient)

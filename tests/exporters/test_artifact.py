@@ -100,10 +100,9 @@ def test_verify_sees_a_wrong_gradient(artifact: Path, tmp_path: Path) -> None:
     for path in artifact.iterdir():
         (broken / path.name).write_bytes(path.read_bytes())
     model = onnx.load(broken / "training_model.onnx", load_external_data=False)
-    for node in model.graph.node:
-        if node.output[0] == "gradient":
-            node.op_type = "Add"
-            node.input.append(node.input[0])
+    (last,) = (node for node in model.graph.node if node.output[0] == "gradient")
+    last.output[0] = "half"
+    model.graph.node.append(onnx.helper.make_node("Add", ["half", "half"], ["gradient"]))
     content = model.SerializeToString()
     (broken / "training_model.onnx").write_bytes(content)
     failed = [c.name for c in verify(Artifact(broken, device="cpu")) if not c.passed]

@@ -2,46 +2,53 @@
 
     python device_run.py DEVICE SIZE ARTIFACT...
 
-Prints one JSON object per artifact: relative error of the loss and the gradient, of the image after five steps of
-Adam, what was left to the CPU, and whether tensors stay on the device.
+Prints one JSON object per artifact: relative error of the loss and the gradient, of the images of five steps of
+each optimiser, which nodes were left to the CPU, and whether tensors stay on the device.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from pixelgrad.runtime import Adam, Artifact
+from pixelgrad.runtime import Artifact
 from pixelgrad.runtime.memory import DeviceArray
+from pixelgrad.runtime.optimizers import OPTIMIZERS, make_optimizer
 from pixelgrad.runtime.placement import placement
 from pixelgrad.runtime.verify import pattern
 
 
 def main() -> None:
     device, size, *folders = sys.argv[1:]
-    shape = (1, 3, int(size), int(size) + 4)
     for folder in folders:
         found = {}
         for name in (device, "cpu"):
             artifact = Artifact(folder, device=name)
             artifact.open()
-            targets = artifact.targets(pattern(shape, 2))
+            shape = (artifact.batch, 3, int(size), int(size) + 4)
+            targets = artifact.targets(pattern((1, *shape[1:]), 2))
             targets |= {key: pattern(given, 3) for key, given in artifact.given.items()}
+            masks = {term.mask for term in artifact.terms if term.mask}
+            targets |= {mask: pattern((1, 1, 9, 7), 4) for mask in masks}
             first = artifact.evaluate(pattern(shape, 1), targets)
-            optimizer = Adam(pattern(shape, 1), artifact.optimizer)
-            pictures = []
-            for _ in range(5):
-                step = artifact.evaluate(optimizer.image, targets)
-                optimizer.update(step.loss, step.gradient)
-                pictures.append(optimizer.result)
-            found[name] = (artifact, first, [np.asarray(picture) for picture in pictures], optimizer)
-        artifact, ours, pictures, optimizer = found[device]
+            pictures, resident = [], True
+            for kind in OPTIMIZERS:
+                optimizer = make_optimizer(kind, pattern(shape, 1), artifact, 0.02)
+                for _ in range(5):
+                    step = artifact.evaluate(optimizer.image, targets)
+                    optimizer.update(step.loss, step.gradient)
+                    pictures.append(optimizer.result)
+                resident &= isinstance(optimizer.image, DeviceArray)
+            found[name] = (artifact, first, [np.asarray(picture) for picture in pictures], resident)
+        artifact, ours, pictures, resident = found[device]
         _, exact, expected, _ = found["cpu"]
-        where = None if device == "cpu" else placement(artifact.training, artifact.choice.device.provider)
+        provider = artifact.choice.device.provider
+        sessions = [] if device == "cpu" else [artifact.training, artifact.optimizer, *(artifact.lbfgs or ())]
+        sessions += [artifact.evaluation] if sessions and (artifact.path / "eval_model.onnx").exists() else []
+        where = [placement(session, provider) for session in sessions]
         gradient = np.asarray(ours.gradient)
         report = {
             "artifact": Path(folder).name,
@@ -49,8 +56,8 @@ def main() -> None:
             "norm": abs((ours.norm or 0) / np.linalg.norm(gradient) - 1),
             "gradient": float(np.linalg.norm(gradient - exact.gradient) / np.linalg.norm(exact.gradient)),
             "pictures": max(float(np.abs(a - b).max()) for a, b in zip(pictures, expected, strict=True)),
-            "left": dict(Counter(operator for operator, _ in where.left)) if where else None,
-            "resident": isinstance(optimizer.image, DeviceArray),
+            "nodes": [f"{operator} {name}" for found in where if found for operator, name in found.left],
+            "resident": resident,
         }
         sys.stdout.write(
             json.dumps({key: float(v) if isinstance(v, np.floating) else v for key, v in report.items()}) + "\n"

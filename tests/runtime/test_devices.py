@@ -70,9 +70,11 @@ def test_provider_options(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (chosen["device_id"], chosen["use_tf32"], chosen["prefer_nhwc"]) == ("2", "0", "1")
     assert chosen["gpu_mem_limit"] == str(6 * 2**30)
     assert choose_device("cuda,gpu_mem_limit=512M").options["gpu_mem_limit"] == str(2**29)
-    for wrong in ("cuda,tf32=0", "cuda,use_tf32", "cpu,use_tf32=0", "cuda,enable_cuda_graph=1"):
+    for wrong in ("cuda,tf32=0", "cuda,use_tf32", "cpu,use_tf32=0", "directml,enable_cuda_graph=1"):
         with pytest.raises(SettingsError, match=r"has no option '\w+(=\d)?'; it has"):
             choose_device(wrong)
+    with pytest.raises(SettingsError, match="enable_cuda_graph is 'yes'; it must be 0 or 1"):
+        choose_device("cuda,enable_cuda_graph=yes")
     with pytest.raises(SettingsError, match="gpu_mem_limit is 'lots'; it must be a size such as 6GB"):
         choose_device("cuda,gpu_mem_limit=lots")
 
@@ -106,12 +108,17 @@ def test_a_plugin_that_finds_no_hardware_is_not_told_to_be_installed(monkeypatch
         choose_device("webgpu")
 
 
+_ASKED: list[tuple[str, dict[str, str]]] = []
+_SIZES: dict[str, int] = {}
+
+
 def _session_module(placed: list[str] | Exception, nodes: Sequence[tuple[str, str, str]] = ()) -> SimpleNamespace:
     """An ONNX Runtime whose sessions have these providers, and these nodes: (provider, operator, name)."""
 
     class Session:
-        def __init__(self, *_: Any, enable_fallback: int, **__: Any) -> None:
+        def __init__(self, *_: Any, enable_fallback: int, providers: list[tuple[str, dict[str, str]]]) -> None:
             assert not enable_fallback
+            _ASKED[:] = providers
             if isinstance(placed, Exception):
                 raise placed
 
@@ -130,6 +137,9 @@ def _session_module(placed: list[str] | Exception, nodes: Sequence[tuple[str, st
     class Options(SimpleNamespace):
         def add_session_config_entry(self, *_: str) -> None:
             """ONNX Runtime keeps it; nobody here asks."""
+
+        def add_free_dimension_override_by_name(self, name: str, size: int) -> None:
+            _SIZES[name] = size
 
     return SimpleNamespace(
         SessionOptions=Options,
@@ -182,6 +192,43 @@ def test_strict_mode_refuses_nodes_on_the_cpu(monkeypatch: pytest.MonkeyPatch, s
     # What only computes sizes belongs on the CPU.
     providers, nodes = _PARTLY
     _ = Artifact(style_artifact, device=cuda(monkeypatch, providers, [nodes[0], nodes[2]])).training
+
+
+def test_options_reach_the_session(monkeypatch: pytest.MonkeyPatch, style_artifact: Path) -> None:
+    cuda(monkeypatch, ["CUDAExecutionProvider"])
+    chosen = choose_device("cuda:1,use_tf32=0,gpu_mem_limit=2GB,arena_extend_strategy=kNextPowerOfTwo")
+    _ = Artifact(style_artifact, device=chosen).training
+    assert _ASKED == [
+        (
+            "CUDAExecutionProvider",
+            {
+                "device_id": "1",
+                "cudnn_conv_algo_search": "HEURISTIC",
+                "arena_extend_strategy": "kNextPowerOfTwo",
+                "use_tf32": "0",
+                "gpu_mem_limit": str(2 * 2**30),
+            },
+        )
+    ]
+
+
+def test_only_sessions_of_one_size_are_captured(monkeypatch: pytest.MonkeyPatch, style_artifact: Path) -> None:
+    providers, nodes = _PARTLY
+    cuda(monkeypatch, providers, nodes[:1])
+    choice = choose_device("cuda,enable_cuda_graph=1")
+    model = style_artifact / "training_model.onnx"
+    session.open_session(model, choice)
+    assert "enable_cuda_graph" not in _ASKED[0][1]
+    session.open_session(model, choice, sizes={"H": 64, "W": 48})
+    assert (_ASKED[0][1]["enable_cuda_graph"], _SIZES) == ("1", {"H": 64, "W": 48})
+    # ONNX Runtime captures nothing of which a part runs on the CPU, not even what computes sizes.
+    for left, said in ((nodes, "1 of 2 nodes run on the CPU: 1 Sign"), (nodes[::2], "1 that compute sizes")):
+        cuda(monkeypatch, providers, left)
+        with pytest.raises(DeviceError, match=rf"enable_cuda_graph=1 needs every node .*{said}.*leave the option out"):
+            session.open_session(model, choice, sizes={"H": 64, "W": 48})
+    cuda(monkeypatch, RuntimeError("cannot use the graph capture feature"))
+    with pytest.raises(DeviceError, match="failed to start: cannot use the graph .*; leave enable_cuda_graph out"):
+        session.open_session(model, choice, sizes={"H": 64, "W": 48})
 
 
 def test_the_least_graph_is_sound() -> None:

@@ -139,6 +139,11 @@ def test_targets_are_put_there_once(style_artifact: Path, resident: Memory, monk
     assert len(put) == 2 * len(targets)
 
 
+def test_a_scalar_is_put_there_as_a_scalar() -> None:
+    assert Memory("cpu").put(np.float32(0.25)).shape == ()
+    assert Memory("cpu").put(np.zeros((4, 6), np.float32)[:, ::2]).shape == (4, 3)
+
+
 def test_a_picture_is_made_of_a_device_array() -> None:
     array, fetched = device_array(pattern(SHAPE, 1))
     picture = Finish({}, None)(array)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,36 @@ import onnxruntime as ort
 import pytest
 
 from pixelgrad.errors import SettingsError
+from pixelgrad.exporters.lbfgs import lbfgs_models
 from pixelgrad.exporters.optimizer import adam_model
-from pixelgrad.runtime.optimizers import LBFGS, Adam, Optimizer, make_optimizer
+from pixelgrad.runtime.memory import DeviceArray, Memory
+from pixelgrad.runtime.optimizers import LBFGS, Adam, Optimizer, lbfgs_vectors, make_optimizer
 
 Array = np.ndarray[Any, Any]
 Function = Callable[[Array], tuple[float, Array]]
 
 
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    path = tmp_path_factory.mktemp("adam") / "optimizer_model.onnx"
-    onnx.save(adam_model(), path)
+def opened(model: onnx.ModelProto) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def session() -> Any:
+    return opened(adam_model())
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """The sessions of L-BFGS, the CPU's memory taken for a device's."""
+    monkeypatch.setattr(lbfgs_vectors, "memory_of", lambda _: Memory("cpu"))
+    accept, propose = (opened(model) for model in lbfgs_models().values())
+    return accept, propose
+
+
+def made(name: str, x: Array, session: Any) -> Optimizer:
+    return make_optimizer(name, x, SimpleNamespace(optimizer=session, lbfgs=None), 0.02)
 
 
 def image(seed: int = 0, height: int = 6, width: int = 5) -> Array:
@@ -46,6 +63,12 @@ def outside(x: Array) -> tuple[float, Array]:
     d = d + 0.2 * np.roll(d, 1, axis=3)
     gradient = 2 * (d + 0.2 * np.roll(d, -1, axis=3))
     return float((d**2).sum()), gradient.astype(np.float32)
+
+
+def cliff(x: Array) -> tuple[float, Array]:
+    """No number where the bowl's edge is passed: every step that far must be taken back."""
+    loss, gradient = bowl(x)
+    return (np.nan, gradient * np.float32(np.nan)) if x.max() > 0.97 else (loss, gradient)
 
 
 def run(optimizer: Optimizer, function: Function, steps: int) -> list[float]:
@@ -77,7 +100,7 @@ def test_adam_is_adam(session: Any) -> None:
 @pytest.mark.parametrize("name", ["adam", "lbfgs"])
 @pytest.mark.parametrize("function", [bowl, outside])
 def test_optimisers_go_downhill_and_stay_in_the_box(session: Any, name: str, function: Function) -> None:
-    optimizer = make_optimizer(name, image(), session, learning_rate=0.02)
+    optimizer = made(name, image(), session)
     start = function(optimizer.image)[0]
     losses = run(optimizer, function, 150)
     assert losses[-1] < 0.35 * start
@@ -109,18 +132,64 @@ def test_lbfgs_never_shows_a_worse_image() -> None:
 def test_lbfgs_survives_a_trial_that_is_not_a_number() -> None:
     """A step that leaves the function's domain is taken back and shortened."""
 
-    def cliff(x: Array) -> tuple[float, Array]:
-        loss, gradient = bowl(x)
-        return (np.nan, gradient * np.float32(np.nan)) if x.max() > 0.999 else (loss, gradient)
-
     losses = run(LBFGS(np.full((1, 3, 4, 4), 0.9, np.float32)), cliff, 60)
     assert np.isfinite(losses).all()
     assert losses[-1] < 0.01 * losses[0]
 
 
+@pytest.mark.parametrize("function", [bowl, outside, cliff])
+@pytest.mark.parametrize("shape", [(1, 3, 6, 5), (2, 3, 4, 9)])
+def test_lbfgs_on_a_device_is_lbfgs(
+    graphs: tuple[Any, Any], function: Function, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The graphs follow the two-loop recursion, trials that are taken back and a history that is full included; the
+    bowl, of condition 300, grows the rounding of float32 in both."""
+    start = np.random.default_rng(3).uniform(0, 0.96, shape).astype(np.float32)
+    expected, found = LBFGS(start), LBFGS(start, graphs)
+    for _ in range(30):
+        losses = []
+        for optimizer in (expected, found):
+            loss, gradient = function(np.asarray(optimizer.image))
+            optimizer.update(loss, gradient)
+            losses.append(function(np.asarray(optimizer.result))[0])
+        assert losses[1] == pytest.approx(losses[0], rel=2e-3)
+    np.testing.assert_allclose(np.asarray(found.image), expected.image, atol=2e-3)
+    assert len(expected._vectors._pairs) == lbfgs_vectors.PAIRS or function is not bowl  # type: ignore[attr-defined]
+
+
+def test_lbfgs_starts_again_on_a_device_too(graphs: tuple[Any, Any]) -> None:
+    """Where nothing helps, it takes twelve trials back and then goes down the gradient, scaled as the first step."""
+    start = np.full((1, 3, 4, 4), 0.5, np.float32)
+    expected, found = LBFGS(start), LBFGS(start, graphs)
+    rng = np.random.default_rng(0)
+    for step in range(34):
+        loss, gradient = float(step > 3), rng.normal(size=start.shape).astype(np.float32)
+        for optimizer in (expected, found):
+            optimizer.update(loss - (0.01 * step if step <= 3 else 0), gradient)
+        np.testing.assert_allclose(np.asarray(found.image), expected.image, atol=1e-5)
+
+
+def test_only_numbers_cross_between_previews(graphs: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[tuple[int, ...]] = []
+    original = DeviceArray.numpy
+    monkeypatch.setattr(DeviceArray, "numpy", lambda self: (fetched.append(self.shape), original(self))[1])
+    memory, start = Memory("cpu"), image(0, 8, 8)
+    optimizer = LBFGS(start, graphs)
+    places = set()
+    for step in range(15):
+        optimizer.update(-float(step), memory.put(image(step, 8, 8)))
+        places.add(optimizer._vectors._history.value.data_ptr())  # type: ignore[attr-defined]
+    assert set(fetched) == {(2 * lbfgs_vectors.PAIRS + 1, 3), ()}
+    assert len(places) == 2
+    assert isinstance(optimizer.image, DeviceArray)
+    grown = optimizer.resized(12, 10)
+    assert isinstance(grown.image, DeviceArray)
+    assert grown.image.shape == (1, 3, 10, 12)
+
+
 @pytest.mark.parametrize("name", ["adam", "lbfgs"])
 def test_resizing_goes_on_from_the_result(session: Any, name: str) -> None:
-    optimizer = make_optimizer(name, image(0, 8, 8), session, learning_rate=0.02)
+    optimizer = made(name, image(0, 8, 8), session)
     run(optimizer, bowl, 5)
     grown = optimizer.resized(12, 16)
     assert grown.image.shape == grown.result.shape == (1, 3, 16, 12)
@@ -141,4 +210,4 @@ def test_adam_carries_its_moments(session: Any) -> None:
 
 def test_an_unknown_optimizer_is_named(session: Any) -> None:
     with pytest.raises(SettingsError, match="the optimizer is 'sgd'; it must be one of adam, lbfgs"):
-        make_optimizer("sgd", image(), session, 0.1)
+        made("sgd", image(), session)

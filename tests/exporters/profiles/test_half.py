@@ -14,11 +14,16 @@ from helpers.networks import chain
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
-from pixelgrad.errors import NetworkError, SettingsError
+from pixelgrad.errors import DivergedError, NetworkError, SettingsError
 from pixelgrad.exporters import load_network, style_objective, write_artifact
 from pixelgrad.exporters.objectives import build_loss_graphs
-from pixelgrad.runtime import Artifact, verify
+from pixelgrad.runtime import Artifact, Evaluation, verify
+from pixelgrad.runtime.engine import Evaluator, Finish, Plan, descend
+from pixelgrad.runtime.enlarging import Enlarged
+from pixelgrad.runtime.optimizers import LBFGS
 from pixelgrad.runtime.verify import pattern
+from pixelgrad.runtime.windows import Windows
+from pixelgrad.runtime.wrapping import Wrapped
 
 
 class Reference:
@@ -150,3 +155,19 @@ def test_errors(tmp_path: Path) -> None:
     network = load_network(tmp_path / "large.onnx", preprocess="imagenet")
     with pytest.raises(NetworkError, match=r"weight 'w2' goes up to .* and float16 to 65504; use --precision fp32"):
         build_loss_graphs(network, style_objective(network), precision="fp16")
+
+
+@pytest.mark.parametrize(("precision", "says"), [("fp16", True), ("fp32", False)])
+def test_a_run_that_diverges_in_float16_says_what_to_try(tmp_path: Path, precision: str, says: bool) -> None:
+    network = load_network(chain(tmp_path / "net.onnx"), preprocess="imagenet")
+    path = write_artifact(network, style_objective(network), tmp_path / "artifact", precision=precision)
+    artifact = Artifact(path, device="cpu")
+    artifact.evaluate = lambda image, *_: Evaluation(float("nan"), {}, np.zeros_like(image))  # type: ignore[method-assign]
+    evaluators: list[Evaluator] = [artifact, Windows(artifact, np.random.default_rng(0), jitter=0, tile=64)]
+    evaluators += [Enlarged(artifact, 16, 16), Wrapped(artifact)]
+    for evaluator in evaluators:
+        optimizer = LBFGS(np.zeros((1, 3, 16, 16), np.float32))
+        steps = descend(evaluator, optimizer, Plan([(16, 16, 2)]), 1, Finish({}), {})
+        with pytest.raises(DivergedError, match=r"--learning-rate, other layers") as raised:
+            next(steps)
+        assert ("or --precision fp32: float16 ends at 65504" in str(raised.value)) == says

@@ -13,6 +13,7 @@ from helpers.networks import chain
 from onnx import TensorProto, defs, helper, numpy_helper
 
 from pixelgrad.exporters import load_network
+from pixelgrad.exporters.lbfgs import lbfgs_models
 from pixelgrad.exporters.objectives import build_loss_graphs
 from pixelgrad.exporters.optimizer import adam_model
 from pixelgrad.exporters.profiles.providers import Gap, providers, unsupported
@@ -41,6 +42,12 @@ def test_portable_artifacts_stay_on_the_device(kind: str, pool: str, provider: s
 @pytest.mark.parametrize("provider", list(providers()))
 def test_the_optimizer_stays_on_the_device(provider: str) -> None:
     assert unsupported(adam_model(), provider) == []
+
+
+@pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "DmlExecutionProvider", "WebGpuExecutionProvider"])
+def test_lbfgs_stays_on_devices_with_memory_of_their_own(provider: str) -> None:
+    for name, model in lbfgs_models().items():
+        assert unsupported(model, provider) == [], name
 
 
 def test_gaps_are_no_longer_than_needed(tmp_path: Path) -> None:
