@@ -54,7 +54,7 @@ def demo_command(
     pictures = {name: Picture(draw(width, height, seed)) for name, draw in SAMPLES.items()}
     for name in SAMPLES.keys() & places.keys():
         save(pictures[name], str(places[name]), force=force)
-    artifact = open_artifact(style_artifact(model), chosen, quiet=quiet)
+    artifact = open_artifact(style_artifact(model, device=chosen), chosen, quiet=quiet)
     interrupted = False
     for name, result in _STYLIZED.items():
         note(f"{_CONTENT} in the style of {name}", quiet=quiet)

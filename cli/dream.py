@@ -86,6 +86,7 @@ def dream_command(
         preprocess=preprocess,
         prototxt=prototxt,
         precision=precision,
+        device=chosen,
     )
     artifact = open_artifact(folder, chosen, quiet=quiet)
     events = dream(

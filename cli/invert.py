@@ -81,6 +81,7 @@ def invert_command(
             preprocess=preprocess,
             prototxt=prototxt,
             precision=precision,
+            device=chosen,
         )
         events = invert(open_artifact(folder, chosen, quiet=quiet), original, settings)
     else:
@@ -93,6 +94,7 @@ def invert_command(
             preprocess=preprocess,
             prototxt=prototxt,
             precision=precision,
+            device=chosen,
         )
         artifacts = {
             name: open_artifact(folder, chosen, quiet=quiet or number > 0)

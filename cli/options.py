@@ -39,7 +39,7 @@ Profile = Annotated[
     typer.Option(
         "--profile",
         metavar="portable|fast",
-        help="portable runs on every device; fast is for a CPU only.",
+        help="portable runs on every device; fast on a CPU only.",
     ),
 ]
 Preprocess = Annotated[

@@ -103,6 +103,7 @@ def style_command(
         preprocess=preprocess,
         prototxt=prototxt,
         precision=precision,
+        device=chosen,
     )
     artifact = open_artifact(folder, chosen, quiet=quiet)
     events = style(artifact, pictures[0], pictures[1:], settings, masks=places)

@@ -84,6 +84,7 @@ def texture_command(
             preprocess=preprocess,
             prototxt=prototxt,
             precision=precision,
+            device=chosen,
         )
         events = texture(open_artifact(folder, chosen, quiet=quiet), picture, settings)
     else:
@@ -96,6 +97,7 @@ def texture_command(
             preprocess=preprocess,
             prototxt=prototxt,
             precision=precision,
+            device=chosen,
         )
         artifacts = {
             caption: open_artifact(folder, chosen, quiet=quiet or number > 0)

@@ -169,6 +169,7 @@ def visualize_command(
         preprocess=preprocess,
         prototxt=prototxt,
         precision=precision,
+        device=chosen,
     )
     artifact = open_artifact(folder, chosen, quiet=quiet)
     run_to_file(visualize(artifact, units, settings), output, chosen.name, force=force, quiet=quiet, json=json)

@@ -111,6 +111,7 @@ def zoom_command(
         preprocess=preprocess,
         prototxt=prototxt,
         precision=precision,
+        device=chosen,
     )
     run = ZoomRun(
         open_artifact(folder, chosen, quiet=quiet),

@@ -12,7 +12,7 @@ from typing import Literal
 import onnx_ir as ir
 
 from pixelgrad.errors import SettingsError
-from pixelgrad.exporters.autodiff import RuleFunction
+from pixelgrad.exporters.autodiff.registry import RuleFunction
 from pixelgrad.exporters.autodiff.rules.pooling import max_pool_by_scattering
 from pixelgrad.exporters.profiles.blocked import keep_blocked
 from pixelgrad.exporters.profiles.winograd import use_winograd

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pixelgrad.cache import cached_artifact
 from pixelgrad.networks import facts, find_network, load_network, locate
 from pixelgrad.networks.lookup import exporters
-from pixelgrad.runtime import Picture, StepEvent
+from pixelgrad.runtime import Choice, Picture, StepEvent
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -41,15 +41,17 @@ def task_artifact(
     pool: str = "max",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
-    profile: str = "portable",
     precision: str = "fp32",
+    device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact, exported if it is not in the cache yet.
 
     kind: the objective's. build: makes it over the network. settings: JSON-able, all that ``build`` depends on.
     model, pool, preprocess, prototxt: as of :func:`pixelgrad.networks.load_network`.
-    profile, precision: as of :func:`pixelgrad.exporters.write_artifact`.
+    precision: as of :func:`pixelgrad.exporters.write_artifact`. device: which it is for; any by default.
     """
+    # The form for a CPU runs there only; see docs/devices.md.
+    profile = "fast" if device is not None and device.device.name == "cpu" and precision == "fp32" else "portable"
 
     def write(network: Network, folder: Path) -> None:
         exporters().write_artifact(network, build(network), folder, profile=profile, precision=precision)

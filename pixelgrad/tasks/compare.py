@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from pixelgrad.errors import ImageError, NetworkError, SettingsError
 from pixelgrad.networks import load_network
-from pixelgrad.runtime import Artifact, Choice, Compared, CompareEvent, CompareSettings, Picture, Subject, read_image
+from pixelgrad.runtime import (
+    Artifact,
+    Choice,
+    Compared,
+    CompareEvent,
+    CompareSettings,
+    Picture,
+    Subject,
+    choose_device,
+    read_image,
+)
 from pixelgrad.runtime import compare as run_compare
 from pixelgrad.runtime.comparing import comparison_sheet, open_features
 from pixelgrad.runtime.images import ImageSource
@@ -82,14 +92,15 @@ def comparison_subject(
         objective: Objective = exporters().features_objective(network, wanted)
         return objective
 
+    choice = device if isinstance(device, Choice) else choose_device(device)
     folder = task_artifact("features", model, build, {"layers": wanted}, preprocess=preprocess, prototxt=prototxt)
     visual = None
     if settings.channels:
-        place = visualize_artifact(model, layer=shown, preprocess=preprocess, prototxt=prototxt)
-        visual = Artifact(place, device=device)
+        place = visualize_artifact(model, layer=shown, preprocess=preprocess, prototxt=prototxt, device=choice)
+        visual = Artifact(place, device=choice)
     return Subject(
         name=network.name,
-        features=open_features(Artifact(folder, device=device), settings.size),
+        features=open_features(Artifact(folder, device=choice), settings.size),
         first=first.name,
         filters=first.filters,
         stride=first.stride,

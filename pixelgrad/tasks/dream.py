@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pixelgrad.errors import SettingsError
 from pixelgrad.models import find_class
 from pixelgrad.networks import load_network
-from pixelgrad.runtime import Artifact, DreamSettings, Picture, read_image
+from pixelgrad.runtime import Artifact, Choice, DreamSettings, Picture, choose_device, read_image
 from pixelgrad.runtime import dream as run_dream
 from pixelgrad.runtime.images import ImageSource
 from pixelgrad.tasks.common import (
@@ -37,6 +37,7 @@ def dream_artifact(
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
     precision: str = "fp32",
+    device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for dreams, exported if it is not in the cache yet.
 
@@ -50,7 +51,15 @@ def dream_artifact(
 
     key = {"enhance": enhance, "layers": plain_layers(layers)}
     return task_artifact(
-        "dream", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+        "dream",
+        model,
+        build,
+        key,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
+        device=device,
     )
 
 
@@ -65,6 +74,7 @@ def dream_subject(
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
     precision: str = "fp32",
+    device: Choice | None = None,
 ) -> tuple[Path, list[int] | None]:
     """The folder of the artifact for a dream of layers, channels, classes or a guide, and the channels to choose in it.
 
@@ -77,7 +87,14 @@ def dream_subject(
         raise SettingsError(f"a dream is of one thing, not of {' and '.join(given)}; give one of them")
     enhance = given[0] if given else "layers"
     folder = dream_artifact(
-        model, enhance=enhance, layers=layers, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+        model,
+        enhance=enhance,
+        layers=layers,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
+        device=device,
     )
     if wanted:
         network = load_network(model, preprocess=preprocess, prototxt=prototxt)
@@ -128,6 +145,7 @@ def dream(
     chosen.check()
     source = None if picture is None else read_image(picture)
     towards = None if guide is None else read_image(guide)
+    choice = choose_device(device)
     folder, chosen_channels = dream_subject(
         model,
         layers=layers,
@@ -138,6 +156,7 @@ def dream(
         preprocess=preprocess,
         prototxt=prototxt,
         precision=precision,
+        device=choice,
     )
-    events = run_dream(Artifact(folder, device=device), source, chosen, channels=chosen_channels, guide=towards)
+    events = run_dream(Artifact(folder, device=choice), source, chosen, channels=chosen_channels, guide=towards)
     return last_picture(events, on_step)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelgrad.networks import load_network
-from pixelgrad.runtime import Artifact, InversionSettings, Picture, choose_device, read_image
+from pixelgrad.runtime import Artifact, Choice, InversionSettings, Picture, choose_device, read_image
 from pixelgrad.runtime import invert as run_invert
 from pixelgrad.runtime import invert_depth as run_invert_depth
 from pixelgrad.runtime.images import ImageSource
@@ -29,6 +29,7 @@ def inversion_artifact(
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
     precision: str = "fp32",
+    device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for reconstruction from ``layer``, exported if it is not in the cache yet.
 
@@ -42,7 +43,15 @@ def inversion_artifact(
 
     key = {"layer": layer, "alpha": alpha, "beta": beta}
     return task_artifact(
-        "inversion", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+        "inversion",
+        model,
+        build,
+        key,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
+        device=device,
     )
 
 
@@ -56,6 +65,7 @@ def inversion_artifacts(
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
     precision: str = "fp32",
+    device: Choice | None = None,
 ) -> dict[str, Path]:
     """By layer, the folders of artifacts for reconstruction; by default for layers over the depth of the network."""
     if layers is None:
@@ -71,6 +81,7 @@ def inversion_artifacts(
             preprocess=preprocess,
             prototxt=prototxt,
             precision=precision,
+            device=device,
         )
         for layer in layers
     }
@@ -108,10 +119,19 @@ def invert(
     chosen = settings_of(InversionSettings, "invert", settings)
     chosen.check()
     original = read_image(picture)
+    choice = choose_device(device)
     folder = inversion_artifact(
-        layer, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+        layer,
+        model,
+        alpha=alpha,
+        beta=beta,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
+        device=choice,
     )
-    return last_picture(run_invert(Artifact(folder, device=device), original, chosen), on_step)
+    return last_picture(run_invert(Artifact(folder, device=choice), original, chosen), on_step)
 
 
 def invert_depth(
@@ -138,9 +158,17 @@ def invert_depth(
     chosen = settings_of(InversionSettings, "invert_depth", settings)
     chosen.check()
     original = read_image(picture)
-    folders = inversion_artifacts(
-        layers, model, alpha=alpha, beta=beta, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
-    )
     choice = choose_device(device)
+    folders = inversion_artifacts(
+        layers,
+        model,
+        alpha=alpha,
+        beta=beta,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
+        device=choice,
+    )
     artifacts = {layer: Artifact(folder, device=choice) for layer, folder in folders.items()}
     return last_picture(run_invert_depth(artifacts, original, chosen), on_step)

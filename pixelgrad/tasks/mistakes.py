@@ -24,6 +24,7 @@ from pixelgrad.runtime import (
     ScanEvent,
     Unit,
     VisualizeSettings,
+    choose_device,
     read_image,
     write_image,
 )
@@ -78,8 +79,11 @@ def class_pictures(
     settings: as of :func:`pixelgrad.visualize`.
     """
     chosen = settings_of(VisualizeSettings, "class_pictures", settings)
-    folder = visualize_artifact(model, unit="class", settings=chosen, preprocess=preprocess, prototxt=prototxt)
-    artifact = Artifact(folder, device=device)
+    choice = device if isinstance(device, Choice) else choose_device(device)
+    folder = visualize_artifact(
+        model, unit="class", settings=chosen, preprocess=preprocess, prototxt=prototxt, device=choice
+    )
+    artifact = Artifact(folder, device=choice)
     key = json.dumps(
         {"network": artifact.manifest["network"], "settings": asdict(chosen), "version": __version__}, sort_keys=True
     )

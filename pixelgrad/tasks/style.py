@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelgrad.runtime import Artifact, Picture, StyleSettings, read_image, style
+from pixelgrad.runtime import Artifact, Choice, Picture, StyleSettings, choose_device, read_image, style
 from pixelgrad.runtime.images import ImageSource
 from pixelgrad.tasks.common import (
     Layers,
@@ -34,8 +34,8 @@ def style_artifact(
     pool: str = "avg",
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
-    profile: str = "portable",
     precision: str = "fp32",
+    device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for style transfer, exported if it is not in the cache yet.
 
@@ -63,8 +63,8 @@ def style_artifact(
         pool=pool,
         preprocess=preprocess,
         prototxt=prototxt,
-        profile=profile,
         precision=precision,
+        device=device,
     )
 
 
@@ -115,6 +115,7 @@ def stylize(
     picture = read_image(content)
     pictures = [read_image(source) for source in sources]
     places = None if masks is None else [read_image(source) for source in masks]
+    choice = choose_device(device)
     folder = style_artifact(
         model,
         loss=loss,
@@ -125,6 +126,7 @@ def stylize(
         preprocess=preprocess,
         prototxt=prototxt,
         precision=precision,
+        device=choice,
     )
-    events = style(Artifact(folder, device=device), picture, pictures, chosen, masks=places)
+    events = style(Artifact(folder, device=choice), picture, pictures, chosen, masks=places)
     return last_picture(events, on_step)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixelgrad.errors import UnknownLayerError
 from pixelgrad.networks import load_network
-from pixelgrad.runtime import Artifact, Picture, TextureSettings, choose_device, read_image
+from pixelgrad.runtime import Artifact, Choice, Picture, TextureSettings, choose_device, read_image
 from pixelgrad.runtime import texture as run_texture
 from pixelgrad.runtime import texture_row as run_texture_row
 from pixelgrad.runtime.images import ImageSource
@@ -38,6 +38,7 @@ def texture_artifact(
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
     precision: str = "fp32",
+    device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for texture synthesis, exported if it is not in the cache yet.
 
@@ -51,7 +52,15 @@ def texture_artifact(
 
     key = {"layers": plain_layers(layers), "tv_weight": tv_weight}
     return task_artifact(
-        "texture", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+        "texture",
+        model,
+        build,
+        key,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
+        device=device,
     )
 
 
@@ -65,6 +74,7 @@ def texture_artifacts(
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
     precision: str = "fp32",
+    device: Choice | None = None,
 ) -> dict[str, Path]:
     """By caption, the folders of artifacts with one layer more in each: the first, the first two, ... up to ``upto``.
 
@@ -90,6 +100,7 @@ def texture_artifacts(
             preprocess=preprocess,
             prototxt=prototxt,
             precision=precision,
+            device=device,
         )
     return found
 
@@ -125,6 +136,7 @@ def texture(
     chosen = settings_of(TextureSettings, "texture", settings)
     chosen.check()
     picture = read_image(source)
+    choice = choose_device(device)
     folder = texture_artifact(
         model,
         layers=layers,
@@ -133,8 +145,9 @@ def texture(
         preprocess=preprocess,
         prototxt=prototxt,
         precision=precision,
+        device=choice,
     )
-    return last_picture(run_texture(Artifact(folder, device=device), picture, chosen), on_step)
+    return last_picture(run_texture(Artifact(folder, device=choice), picture, chosen), on_step)
 
 
 def texture_row(
@@ -160,6 +173,7 @@ def texture_row(
     chosen = settings_of(TextureSettings, "texture_row", settings)
     chosen.check()
     picture = read_image(source)
+    choice = choose_device(device)
     folders = texture_artifacts(
         upto,
         model,
@@ -169,7 +183,7 @@ def texture_row(
         preprocess=preprocess,
         prototxt=prototxt,
         precision=precision,
+        device=choice,
     )
-    choice = choose_device(device)
     artifacts = {caption: Artifact(folder, device=choice) for caption, folder in folders.items()}
     return last_picture(run_texture_row(artifacts, picture, chosen), on_step)

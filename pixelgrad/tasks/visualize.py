@@ -60,6 +60,7 @@ def visualize_artifact(
     preprocess: str | None = None,
     prototxt: str | Path | None = None,
     precision: str = "fp32",
+    device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for feature visualisation, exported if it is not in the cache yet.
 
@@ -81,7 +82,15 @@ def visualize_artifact(
         return objective
 
     return task_artifact(
-        "visualize", model, build, key, pool=pool, preprocess=preprocess, prototxt=prototxt, precision=precision
+        "visualize",
+        model,
+        build,
+        key,
+        pool=pool,
+        preprocess=preprocess,
+        prototxt=prototxt,
+        precision=precision,
+        device=device,
     )
 
 
@@ -154,6 +163,7 @@ def visualize(
     kind = unit_kind(*wanted.values())
     units = visualization_units(model, layer=layer, prototxt=prototxt, **wanted)
     device_chosen = choose_device(device)
+    choice = choose_device(device)
     folder = visualize_artifact(
         model,
         layer=layer,
@@ -165,6 +175,7 @@ def visualize(
         preprocess=preprocess,
         prototxt=prototxt,
         precision=precision,
+        device=choice,
     )
     event: VisualizeEvent | None = None
     for event in run_visualize(Artifact(folder, device=device_chosen), units, chosen):

@@ -14,6 +14,7 @@ from pixelgrad.runtime import (
     FrameFolder,
     Picture,
     ZoomSettings,
+    choose_device,
     read_image,
     zoom_recipe,
 )
@@ -133,6 +134,7 @@ def zoom(
     check_zoom_output(output, fps=fps, force=force)
     source = None if picture is None else read_image(picture)
     towards = None if guide is None else read_image(guide)
+    choice = choose_device(device)
     folder, chosen_channels = dream_subject(
         model,
         layers=layers,
@@ -143,9 +145,10 @@ def zoom(
         preprocess=preprocess,
         prototxt=prototxt,
         precision=precision,
+        device=choice,
     )
     run = ZoomRun(
-        Artifact(folder, device=device),
+        Artifact(folder, device=choice),
         source,
         output,
         chosen,

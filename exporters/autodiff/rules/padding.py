@@ -25,12 +25,9 @@ def pad(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     if pads is None and given is None and mode == "constant":
         return op.Pad(ct, op.Neg(operand(node, 1)))
     if pads is None and given is None and mode == "edge":
-        known = _known(operand(node, 1)) or [None] * 2 * ndim
+        known: list[int | None] = _known(operand(node, 1)) or [None] * 2 * ndim
         for axis in range(ndim):
-            before, behind = (
-                op.Slice(operand(node, 1), [at], [at + 1]) if known[at] is None else known[at]
-                for at in (axis, axis + ndim)
-            )
+            before, behind = (_element(op, operand(node, 1), known, at) for at in (axis, axis + ndim))
             ct = _fold_edge(op, ct, axis, before, behind)
         return ct
     if pads is None or axes is None:
@@ -49,6 +46,11 @@ def pad(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
             raise NetworkError(f"Pad at {node.outputs[0].name!r}: negative {mode} padding has no gradient rule")
         ct = fold(op, ct, axis, begin, end)
     return ct
+
+
+def _element(op: Emitter, pads: ir.Value, known: list[int | None], at: int) -> Size:
+    size = known[at]
+    return op.Slice(pads, [at], [at + 1]) if size is None else size
 
 
 def _known(value: ir.Value) -> list[int | None] | None:

@@ -170,7 +170,8 @@ def max_pool_by_scattering(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value
     x = operand(node)
     w = window(op, node, integers(node, "kernel_shape") or [])
     if (w.tiles and len(w.kernel) == 2) or x.dtype != ir.DataType.FLOAT:
-        return max_pool(op, node, ct)
+        shared: ir.Value = max_pool(op, node, ct)
+        return shared
     _, positions = op.emit("MaxPool", [x], dict(node.attributes), count=2)
     positions.dtype = ir.DataType.INT64
     nothing = op.Reshape(op.Expand(np.zeros((), np.float32), op.shape(x)), [-1])
