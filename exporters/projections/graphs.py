@@ -16,6 +16,7 @@ from pixelgrad.exporters.autodiff.registry import overlay
 from pixelgrad.exporters.networks import Geometry, Network, minimum_size, settle_size, upstream
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.shapes import dims, rank
+from pixelgrad.exporters.profiles.written_out import write_out
 from pixelgrad.exporters.projections.rules import PROJECTION_RULES
 
 __all__ = ["Projection", "ProjectionGraphs", "build_projection_graphs"]
@@ -139,6 +140,7 @@ def _evaluation(network: Network, layer: str, watched: list[str]) -> onnx.ModelP
             graph.outputs.append(_output(op, network.layer(name), f"features.{name}", ir.DataType.FLOAT))
     for output in graph.outputs[:2]:
         output.shape = ir.Shape(dims(features)[:2])
+    write_out(network.model)
     graph.name = "pixelgrad projection scan"
     return finish(network.model)
 
@@ -157,6 +159,7 @@ def _training(network: Network, projection: Projection, layer: str) -> onnx.Mode
     output = _output(Emitter(graph), result, "projection", ir.DataType.FLOAT)
     output.shape = network.image.shape
     graph.outputs.append(output)
+    write_out(network.model)
     graph.name = f"pixelgrad {projection.rule} projection"
     return finish(network.model)
 
