@@ -6,7 +6,7 @@ VGG-19 up to conv5_1 with random weights, content and five Gram layers as in ste
 update of the image. Ours: with TF32, without it, in float16, as a CUDA graph, and with L-BFGS in place of Adam.
 PyTorch's: eager and compiled, channels last with TF32, and compiled under float16 autocast. Each measurement is a
 process of its own, all in turn, so that they meet the same machine; the figures are medians over rounds of the median
-step. Needs the ``peers`` extra, with a PyTorch for the device. With --device cpu it runs anywhere, for trying it out: use
+step. Needs the ``peers`` extra, with a PyTorch for the device. With --device cpu it runs anywhere, to try it out: use
 --size 64.
 """
 
