@@ -21,13 +21,14 @@ def devices_command(json: options.Json = False) -> None:
 
     Example: pixelgrad devices
     """
-    automatic = choose_device("auto").name
+    automatic = choose_device("auto")
     reports = list(check_devices(probe_artifact()))
     if json:
-        print_json({"auto": automatic, "devices": [asdict(report) for report in reports]})
+        rows = [asdict(report) for report in reports]
+        print_json({"auto": automatic.name, "rejected": dict(automatic.rejected), "devices": rows})
     else:
         print_devices(reports)
-        typer.echo(f"--device auto takes {automatic}")
+        typer.echo(f"--device auto takes {automatic.name}")
     if not any(report.state in {"works", "slow"} for report in reports):
         raise DeviceError("no device computes a right gradient; pixelgrad doctor says more")
 

@@ -1,6 +1,5 @@
 """Tasks from start to finish: export what is needed, run it, return the picture. One file per task."""
 
-from pixelgrad.tasks.common import find_network
 from pixelgrad.tasks.compare import Comparison, compare, comparison_pictures, comparison_subject
 from pixelgrad.tasks.deconv import deconv, projection_artifact, scan_index
 from pixelgrad.tasks.dream import dream, dream_artifact, dream_subject
@@ -25,7 +24,6 @@ __all__ = [
     "dream_artifact",
     "dream_subject",
     "evolve",
-    "find_network",
     "inversion_artifact",
     "inversion_artifacts",
     "invert",

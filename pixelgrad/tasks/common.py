@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixelgrad.cache import cached_artifact
-from pixelgrad.networks import facts, find_network, load_network, locate
+from pixelgrad.networks import facts, load_network, locate
 from pixelgrad.networks.lookup import exporters
 from pixelgrad.runtime import Choice, Picture, StepEvent
 
@@ -19,7 +19,6 @@ __all__ = [
     "Layers",
     "OnStep",
     "exporters",
-    "find_network",
     "last_picture",
     "network_artifact",
     "plain_layers",

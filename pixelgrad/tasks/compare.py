@@ -25,6 +25,7 @@ from pixelgrad.runtime.comparing import comparison_sheet, open_features
 from pixelgrad.runtime.images import ImageSource
 from pixelgrad.runtime.recipe import picture_hash
 from pixelgrad.runtime.samples import SAMPLES
+from pixelgrad.runtime.scanning import find_images
 from pixelgrad.tasks.common import exporters, settings_of, task_artifact
 from pixelgrad.tasks.visualize import visualize_artifact
 from pixelgrad.version import __version__
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "compare", "comparison_pictures", "comparison_subject"]
 
-_ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
 _MOST_PICTURES = 64
 _SAMPLE_SIZE = 320
 
@@ -124,9 +124,7 @@ def comparison_pictures(images: str | Path | None, unreadable: Callable[[str], o
             for draw in SAMPLES.values()
         ]
     folder = Path(images).expanduser()
-    if not folder.is_dir():
-        raise ImageError(f"there is no folder {str(folder)!r} of pictures")
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _ENDINGS and file.is_file())
+    files = sorted(path for path, _, _ in find_images(folder))
     step = max(1, -(-len(files) // _MOST_PICTURES))
     pictures = []
     for file in files[::step]:
@@ -137,8 +135,7 @@ def comparison_pictures(images: str | Path | None, unreadable: Callable[[str], o
                 unreadable(str(error))
     if len(pictures) < 2:
         raise ImageError(
-            f"the folder {str(folder)!r} holds {len(pictures)} readable pictures ({', '.join(sorted(_ENDINGS))}); a "
-            "comparison takes two or more"
+            f"the folder {str(folder)!r} holds {len(pictures)} readable pictures; a comparison takes two or more"
         )
     return pictures
 

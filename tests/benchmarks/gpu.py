@@ -3,10 +3,11 @@
     python tests/benchmarks/gpu.py [--device cuda] [--size 512] [--rounds 3] [--report docs/gpu.md]
 
 VGG-19 up to conv5_1 with random weights, content and five Gram layers as in step.py; a step is the gradient and Adam's
-update of the image. Ours: with TF32, without it, and in float16. PyTorch's: eager and compiled, channels last with
-TF32, and compiled under float16 autocast. Each measurement is a process of its own, all in turn, so that they meet the
-same machine; the figures are medians over rounds of the median step. Needs the ``peers`` extra, with a PyTorch for the
-device. With --device cpu it runs anywhere, for trying it out: use --size 64.
+update of the image. Ours: with TF32, without it, in float16, as a CUDA graph, and with L-BFGS in place of Adam.
+PyTorch's: eager and compiled, channels last with TF32, and compiled under float16 autocast. Each measurement is a
+process of its own, all in turn, so that they meet the same machine; the figures are medians over rounds of the median
+step. Needs the ``peers`` extra, with a PyTorch for the device. With --device cpu it runs anywhere, to try it out: use
+--size 64.
 """
 
 from __future__ import annotations
@@ -29,28 +30,31 @@ import step as vgg
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from helpers.artifacts import OBJECTIVES
+from helpers.device_run import inputs
 from helpers.networks import chain
 
 from pixelgrad.cli.report import peak_memory
 from pixelgrad.exporters import load_network, style_objective, write_artifact
-from pixelgrad.runtime import Adam, Artifact, choose_device
+from pixelgrad.runtime import Artifact, choose_device
+from pixelgrad.runtime.devices import CAPTURE
+from pixelgrad.runtime.optimizers import OPTIMIZERS, make_optimizer
 from pixelgrad.runtime.placement import placement
-from pixelgrad.runtime.verify import pattern, verify
+from pixelgrad.runtime.verify import verify
 
 # Dense tera-operations a second, TF32 and float16, from NVIDIA's data sheets.
 PEAKS = {"H200": (494.7, 989.5), "H100": (494.7, 989.5), "A100": (156.0, 312.0), "RTX 4090": (82.6, 165.2)}
 
 
-def ours(device: str, precision: str) -> Callable[[str, int], Callable[[], Any]]:
+def ours(device: str, precision: str, optimizer: str = "adam") -> Callable[[str, int], Callable[[], Any]]:
     def prepare(folder: str, size: int) -> Callable[[], Any]:
         artifact = Artifact(f"{folder}/{precision}", device=device)
         image, reference = vgg.pictures(size)
         targets = artifact.targets(reference)
-        optimizer = Adam(image, artifact.optimizer)
+        mover = make_optimizer(optimizer, image, artifact, 0.02)
 
         def step() -> Any:
-            evaluation = artifact.evaluate(optimizer.image, targets)
-            optimizer.update(evaluation.loss, evaluation.gradient)
+            evaluation = artifact.evaluate(mover.image, targets)
+            mover.update(evaluation.loss, evaluation.gradient)
             return evaluation.norm
 
         return step
@@ -129,8 +133,10 @@ def programs(device: str) -> dict[str, Callable[[str, int], Callable[[], Any]]]:
     plain = device if device == "cpu" else f"{device},use_tf32=0" if device.startswith("cuda") else device
     return {
         "pixelgrad": ours(device, "fp32"),
+        "pixelgrad, L-BFGS": ours(device, "fp32", "lbfgs"),
         **({"pixelgrad, no TF32": ours(plain, "fp32")} if plain != device else {}),
         "pixelgrad, fp16": ours(device, "fp16"),
+        **({"pixelgrad, CUDA graph": ours(f"{device},{CAPTURE}=1", "fp32")} if device.startswith("cuda") else {}),
         "torch eager": torch_program(device, compiled=False, half=False),
         "torch compiled": torch_program(device, compiled=True, half=False),
         "torch compiled, fp16": torch_program(device, compiled=True, half=True),
@@ -212,18 +218,17 @@ def checks(device: str) -> Iterator[str]:
     """A row for every kind of artifact and precision: what the device computes beside the CPU."""
     yield "| artifact | precision | gradient error | pixels after 10 steps (RMS) | left to the CPU | self-check |"
     yield "|---|---|---|---|---|---|"
-    shape = (1, 3, 64, 72)
     with tempfile.TemporaryDirectory() as place:
-        for pool in ("MaxPool", "AveragePool"):
+        for pool, kinds in (("MaxPool", list(OBJECTIVES)), ("AveragePool", ["style", "dream-channels"])):
             network = load_network(chain(Path(place) / f"{pool}.onnx", pool=pool), preprocess="imagenet")
-            for kind in ("style", "dream-channels"):
+            for kind in kinds:
                 objective = OBJECTIVES[kind]
                 for precision in ("fp32", "fp16"):
                     folder = Path(place) / f"{kind}-{pool}-{precision}"
                     exact = Path(place) / f"{kind}-{pool}-fp32"
                     write_artifact(network, objective(network), folder, precision=precision)
                     artifact, reference = Artifact(folder, device=device), Artifact(exact, device="cpu")
-                    gradients, pictures = zip(*(run(a, shape) for a in (artifact, reference)), strict=True)
+                    gradients, pictures = zip(*(run(a) for a in (artifact, reference)), strict=True)
                     error = np.linalg.norm(gradients[0] - gradients[1]) / np.linalg.norm(gradients[1])
                     moved = np.sqrt(np.square(pictures[0] - pictures[1]).mean())
                     where = None if device == "cpu" else placement(artifact.training, artifact.choice.device.provider)
@@ -234,15 +239,18 @@ def checks(device: str) -> Iterator[str]:
                     )
 
 
-def run(artifact: Artifact, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    targets = artifact.targets(pattern(shape, 2))
-    targets |= {name: pattern(given, 3) for name, given in artifact.given.items()}
-    gradient = np.asarray(artifact.evaluate(pattern(shape, 1), targets).gradient)
-    optimizer = Adam(pattern(shape, 1), artifact.optimizer)
-    for _ in range(10):
-        step = artifact.evaluate(optimizer.image, targets)
-        optimizer.update(step.loss, step.gradient)
-    return gradient, np.asarray(optimizer.result)
+def run(artifact: Artifact) -> tuple[Any, Any]:
+    """The gradient, and the pictures after ten steps of each optimiser."""
+    start, targets = inputs(artifact, 64)
+    gradient = np.asarray(artifact.evaluate(start, targets).gradient)
+    pictures = []
+    for name in OPTIMIZERS:
+        optimizer = make_optimizer(name, start, artifact, 0.02)
+        for _ in range(10):
+            step = artifact.evaluate(optimizer.image, targets)
+            optimizer.update(step.loss, step.gradient)
+        pictures.append(np.asarray(optimizer.result))
+    return gradient, np.stack(pictures)
 
 
 def device_name(device: str) -> str:

@@ -93,7 +93,7 @@ def test_bad_input(base: list[Any], networks: list[Path], tmp_path: Path) -> Non
     at = base.index("--images") + 1
     message = error_of(invoke(*base[:at], empty, *base[at + 1 :]))
     assert "holds 0 readable pictures" in message
-    assert "there is no folder" in error_of(invoke(*base[:at], tmp_path / "nowhere", *base[at + 1 :]))
+    assert "is not there; check its spelling" in error_of(invoke(*base[:at], tmp_path / "nowhere", *base[at + 1 :]))
     assert "there is no network 'vgg99'" in error_of(invoke("compare", "vgg99", *base[2:]))
     assert "size is 4" in error_of(invoke(*base, "--size", 4))
     assert "pictures is 1; it must be a whole number from 2 up" in error_of(invoke(*base, "--pictures", 1))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 from typer.testing import CliRunner
 
+from pixelgrad.cli import devices
 from pixelgrad.cli.main import app
 from pixelgrad.runtime import onnx_runtime
+from pixelgrad.runtime.doctor import DeviceReport
 
 RUNNER = CliRunner()
 
@@ -20,6 +23,23 @@ def test_devices_lists_each_one_and_tries_it() -> None:
     assert any(line.startswith("cpu ") and " works " in line and " ms a step" in line for line in lines)
     assert any(line.startswith("cuda ") for line in lines)
     assert lines[-1].startswith("--device auto takes ")
+
+
+def test_devices_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        DeviceReport("cuda", "CUDAExecutionProvider", "unavailable", "it is not there", "pip install it"),
+        DeviceReport("cpu", "CPUExecutionProvider", "works", "", "", 0.0, 256, 9.0, 9.0, {}),
+    ]
+    monkeypatch.setattr(devices, "check_devices", lambda _: iter(rows))
+    report = json.loads(RUNNER.invoke(app, ["devices", "--json"]).stdout)
+    assert report["auto"] == "cpu"
+    assert set(report["rejected"]) == {"cuda", "directml", "coreml", "openvino", "webgpu"}
+    assert report["devices"][0]["install"] == "pip install it"
+    assert report["devices"][1] == asdict(rows[1])
+    monkeypatch.setattr(devices, "check_devices", lambda _: iter(rows[:1]))
+    result = RUNNER.invoke(app, ["devices", "--json"])
+    assert result.exit_code == 1
+    assert "no device computes a right gradient" in result.stderr
 
 
 def test_doctor_json() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,15 @@ from pixelgrad.runtime.placement import placement
 from pixelgrad.runtime.verify import pattern
 
 
+def inputs(artifact: Artifact, size: int) -> tuple[Any, dict[str, Any]]:
+    """Images to start from, a little wider than high, and all targets and masks that the artifact takes."""
+    shape = (artifact.batch, 3, size, size + 4)
+    targets = artifact.targets(pattern((1, *shape[1:]), 2))
+    targets |= {name: pattern(given, 3) for name, given in artifact.given.items()}
+    targets |= {mask: pattern((1, 1, 9, 7), 4) for mask in {term.mask for term in artifact.terms} if mask}
+    return pattern(shape, 1), targets
+
+
 def main() -> None:
     device, size, *folders = sys.argv[1:]
     for folder in folders:
@@ -28,15 +38,11 @@ def main() -> None:
         for name in (device, "cpu"):
             artifact = Artifact(folder, device=name)
             artifact.open()
-            shape = (artifact.batch, 3, int(size), int(size) + 4)
-            targets = artifact.targets(pattern((1, *shape[1:]), 2))
-            targets |= {key: pattern(given, 3) for key, given in artifact.given.items()}
-            masks = {term.mask for term in artifact.terms if term.mask}
-            targets |= {mask: pattern((1, 1, 9, 7), 4) for mask in masks}
-            first = artifact.evaluate(pattern(shape, 1), targets)
+            start, targets = inputs(artifact, int(size))
+            first = artifact.evaluate(start, targets)
             pictures, resident = [], True
             for kind in OPTIMIZERS:
-                optimizer = make_optimizer(kind, pattern(shape, 1), artifact, 0.02)
+                optimizer = make_optimizer(kind, start, artifact, 0.02)
                 for _ in range(5):
                     step = artifact.evaluate(optimizer.image, targets)
                     optimizer.update(step.loss, step.gradient)

@@ -13,8 +13,8 @@ from onnx import numpy_helper
 from pixelgrad.exporters import load_network, style_objective, write_artifact
 from pixelgrad.exporters.networks import Network, default_layers
 from pixelgrad.models import BUNDLED, CATALOGUE, bundled_network
+from pixelgrad.networks import find_network
 from pixelgrad.runtime import Artifact
-from pixelgrad.tasks import find_network
 
 STRIDES = {"relu1_1": 1, "relu2_1": 2, "relu3_1": 4, "relu4_1": 8, "relu4_2": 8, "relu5_1": 16}
 #: Cells beyond the image that a layer has on every side, being the first of two convolutions behind one padding.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from helpers.artifacts import OBJECTIVES
 from helpers.networks import chain
@@ -18,6 +19,7 @@ from pixelgrad.runtime.captured import CapturedStep
 from pixelgrad.runtime.devices import CAPTURE, DEVICES
 from pixelgrad.runtime.memory import DeviceArray, Memory
 from pixelgrad.runtime.optimizers import OPTIMIZERS, make_optimizer
+from pixelgrad.runtime.placement import SIZES
 from pixelgrad.runtime.session import open_session
 from pixelgrad.runtime.verify import pattern
 
@@ -56,6 +58,23 @@ def test_a_captured_step_is_the_step(kind: str, opened: list[dict[str, int]], tm
             np.testing.assert_allclose(np.asarray(found.gradient), expected.gradient, rtol=1e-4, atol=1e-7)
     # The session of one size serves all its steps.
     assert [(sizes["H"], sizes["W"]) for sizes in opened] == [(20, 24), (28, 16)]
+
+
+@pytest.mark.parametrize("kind", list(OBJECTIVES))
+def test_at_one_size_nothing_is_left_to_compute_sizes(kind: str, tmp_path: Path) -> None:
+    """What the CPU would do on a GPU, and what keeps ONNX Runtime from capturing, is folded into constants."""
+    network = load_network(chain(tmp_path / "net.onnx"), preprocess="imagenet")
+    folder = write_artifact(network, OBJECTIVES[kind](network), tmp_path / kind)
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    for name, size in captured._sizes(
+        {"image": (1, 3, 24, 20), "mask.1": (1, 1, 9, 7), "mask.2": (1, 1, 9, 7)}
+    ).items():
+        options.add_free_dimension_override_by_name(name, size)
+    opened = onnxruntime.InferenceSession(folder / "training_model.onnx", options, providers=["CPUExecutionProvider"])
+    nodes = [node.name for part in opened.get_provider_graph_assignment_info() for node in part.get_nodes()]
+    assert len(nodes) > 50
+    assert [name for name in nodes if name.startswith(SIZES)] == []
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -198,18 +198,15 @@ def test_options_reach_the_session(monkeypatch: pytest.MonkeyPatch, style_artifa
     cuda(monkeypatch, ["CUDAExecutionProvider"])
     chosen = choose_device("cuda:1,use_tf32=0,gpu_mem_limit=2GB,arena_extend_strategy=kNextPowerOfTwo")
     _ = Artifact(style_artifact, device=chosen).training
-    assert [
-        (
-            "CUDAExecutionProvider",
-            {
-                "device_id": "1",
-                "cudnn_conv_algo_search": "HEURISTIC",
-                "arena_extend_strategy": "kNextPowerOfTwo",
-                "use_tf32": "0",
-                "gpu_mem_limit": str(2 * 2**30),
-            },
-        )
-    ] == _ASKED
+    ((provider, given),) = _ASKED
+    assert provider == "CUDAExecutionProvider"
+    assert given == {
+        "device_id": "1",
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "arena_extend_strategy": "kNextPowerOfTwo",
+        "use_tf32": "0",
+        "gpu_mem_limit": str(2 * 2**30),
+    }
 
 
 def test_only_sessions_of_one_size_are_captured(monkeypatch: pytest.MonkeyPatch, style_artifact: Path) -> None:
