@@ -31,6 +31,7 @@ from pixelgrad.tasks import visualize_artifact
 
 CLASSES = "banana, dumbbell, volcano"
 SIZE = 224
+_ABREAST = 6
 #: Fourier pixels, decorrelated colour, 16 pixels of jitter and nothing else, Adam at 0.05: what there was before.
 PROTOTYPE: dict[str, Any] = {
     "coarsest": SIZE,
@@ -116,20 +117,19 @@ def make(row: Row, name: str, index: int, model: Path, judge: Judge, arguments: 
 
 
 def draw(rows: list[Row]) -> Picture:
-    """Two settings abreast, each a strip of its pictures."""
-    strips = [
-        sheet(
-            [list(row.pictures.values())],
-            captions=[[f"{name}\n{one['rank']} ({one['probability']:.2f})" for name, one in row.measured.items()]],
-            title=row.title,
-            cell=144,
-            margin=6,
-            text_size=13,
-        )
-        for row in rows
-        if row.pictures
-    ]
-    return sheet([strips[start : start + 2] for start in range(0, len(strips), 2)], gutter=6)
+    """The settings one after the other, six pictures abreast at most, and a setting's pictures in one line."""
+    lines: list[list[tuple[Picture, str]]] = []
+    for row in rows:
+        cells = [
+            (row.pictures[name], f"{row.title}\n{name}: {one['rank']} ({one['probability']:.2f})")
+            for name, one in row.measured.items()
+        ]
+        if lines and len(lines[-1]) + len(cells) <= _ABREAST:
+            lines[-1] += cells
+        elif cells:
+            lines.append(cells)
+    pictures, captions = ([[cell[part] for cell in line] for line in lines] for part in (0, 1))
+    return sheet(pictures, captions=captions, cell=160, text_size=13)
 
 
 def report(rows: list[Row], natural: dict[str, float]) -> str:
