@@ -25,7 +25,7 @@ def pad(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     if pads is None and given is None and mode == "constant":
         return op.Pad(ct, op.Neg(operand(node, 1)))
     if pads is None and given is None and mode == "edge":
-        known: list[int | None] = _known(operand(node, 1)) or [None] * 2 * ndim
+        known = _known(operand(node, 1))
         for axis in range(ndim):
             before, behind = (_element(op, operand(node, 1), known, at) for at in (axis, axis + ndim))
             ct = _fold_edge(op, ct, axis, before, behind)
@@ -48,8 +48,8 @@ def pad(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     return ct
 
 
-def _element(op: Emitter, pads: ir.Value, known: list[int | None], at: int) -> Size:
-    size = known[at]
+def _element(op: Emitter, pads: ir.Value, known: list[int | None] | None, at: int) -> Size:
+    size = None if known is None else known[at]
     return op.Slice(pads, [at], [at + 1]) if size is None else size
 
 
