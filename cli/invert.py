@@ -30,21 +30,25 @@ def invert_command(
     alpha: options.Alpha = 6.0,
     beta: options.Beta = 2.0,
     alpha_weight: Annotated[
-        float | None, typer.Option("--alpha-weight", help="Weight of the alpha-norm; the default is 0.01.")
+        float | None, typer.Option("--alpha-weight", help="Weight of the alpha-norm; the default is 0.001.")
     ] = None,
     tv_weight: Annotated[
         float | None,
         typer.Option("--tv-weight", help="Weight of the smoothness, by default by the layer's stride."),
     ] = None,
     jitter: Annotated[
-        int, typer.Option("--jitter", metavar="PIXELS", help="Largest random shift before each step; needs adam.")
-    ] = _DEFAULTS.jitter,
+        int | None,
+        typer.Option(
+            "--jitter", metavar="PIXELS", help="Largest random shift of the picture before each step; by the stride."
+        ),
+    ] = None,
     pool: options.Pool = "max",
     preprocess: options.Preprocess = None,
     prototxt: options.Prototxt = None,
     precision: options.Precision = "fp32",
-    optimizer: options.Optimizer = _DEFAULTS.optimizer,
-    learning_rate: options.LearningRate = _DEFAULTS.learning_rate,
+    learning_rate: Annotated[
+        float, typer.Option("--learning-rate", help="Step of Adam, on the waves of the picture.")
+    ] = _DEFAULTS.learning_rate,
     seed: options.Seed = _DEFAULTS.seed,
     device: options.Device = "auto",
     force: options.Force = False,
@@ -61,7 +65,6 @@ def invert_command(
         steps=steps,
         seed=seed,
         jitter=jitter,
-        optimizer=optimizer,
         learning_rate=learning_rate,
         alpha_weight=alpha_weight,
         tv_weight=tv_weight,

@@ -93,6 +93,9 @@ Fade = Annotated[float | None, typer.Option("--fade", help="Share of strength an
 NaturalColor = Annotated[
     float | None, typer.Option("--natural-color", help="How far, from 0 to 1, to keep to the colours of nature.")
 ]
+Momentum = Annotated[
+    float | None, typer.Option("--momentum", help="Share of each step, from 0 to 1, that goes on in the next.")
+]
 Jitter = Annotated[int, typer.Option("--jitter", metavar="PIXELS", help="Largest random shift before each step.")]
 Tile = Annotated[int, typer.Option("--tile", metavar="PIXELS", help="Edge of the window for large pictures.")]
 StyleLoss = Annotated[

@@ -1,4 +1,4 @@
-"""What a layer sees, made stronger: the term of DeepDream and of feature visualisation."""
+"""What a layer sees, made stronger: the terms of DeepDream and of feature visualisation."""
 
 from __future__ import annotations
 
@@ -25,3 +25,12 @@ class Activation(Term):
         spatial = list(range(2, rank(features)))
         means = op.ReduceMean(features, op.value(spatial), keepdims=0) if spatial else features
         return scalar(op, op.Neg(op.ReduceSum(op.Mul(means, target), keepdims=1)))
+
+
+class Rivals(Term):
+    """log sum exp of the scores: what a softmax would hold against a score, summed over the images."""
+
+    def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
+        scores = op.Flatten(features, axis=1)
+        scores.shape = ir.Shape(dims(features)[:2])
+        return op.ReduceSum(op.ReduceLogSumExp(scores, [1], keepdims=0), keepdims=0)

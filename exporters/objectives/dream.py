@@ -7,7 +7,7 @@ import onnx_ir as ir
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Network, class_scores, default_dream_layers
-from pixelgrad.exporters.objectives.activations import Activation
+from pixelgrad.exporters.objectives.activations import Activation, Rivals
 from pixelgrad.exporters.objectives.layers import Layers, layer_weights
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term
@@ -15,6 +15,8 @@ from pixelgrad.exporters.opset18.shapes import dims, rank
 
 # A mean square is never divided by less: a layer may see nothing at all.
 _TINY = 1e-8
+# How much of the softmax's normaliser is held against a class, as in feature visualisation.
+_RIVALS = 0.9
 ENHANCE = ("layers", "channels", "class", "guide")
 
 
@@ -61,8 +63,9 @@ def dream_objective(network: Network, *, enhance: str = "layers", layers: Layers
     """What a dream makes stronger in a picture.
 
     enhance: ``layers``, whatever they see (the sum of squares of their activations); ``channels`` of one layer, which
-        the caller chooses when it runs; ``class``, one that the caller chooses, by its score before the softmax;
-        ``guide``, what resembles something in a picture that the caller gives.
+        the caller chooses when it runs; ``class``, one that the caller chooses, by its score before the softmax,
+        less most of what the softmax would hold against it; ``guide``, what resembles something in a picture that the
+        caller gives.
     layers: layer names, or names with relative weights; the catalogue's, or chosen by the network's strides, by
         default. ``channels`` takes one, ``class`` none.
 
@@ -75,7 +78,8 @@ def dream_objective(network: Network, *, enhance: str = "layers", layers: Layers
         if layers:
             raise SettingsError("a class is made stronger at the network's scores; give a class or layers, not both")
         scores = str(class_scores(network).name)
-        return Objective("dream", (Activation(f"class.{scores}", scores, 1.0),), {"enhance": enhance})
+        terms = [Activation(f"class.{scores}", scores, 1.0), Rivals(f"rivals.{scores}", scores, _RIVALS)]
+        return Objective("dream", tuple(terms), {"enhance": enhance})
     shares = layer_weights(default_dream_layers(network) if layers is None else layers, ratio=1.0)
     if enhance == "channels" and len(shares) != 1:
         raise SettingsError(f"channels belong to one layer; {len(shares)} are named: {', '.join(shares)}")

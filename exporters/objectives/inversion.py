@@ -16,7 +16,7 @@ from pixelgrad.exporters.objectives.terms import Content, Term, TotalVariation
 # The mean of natural images (ImageNet's), which the paper subtracts, and the brightness of a typical pixel beside it.
 _MEAN = (0.485, 0.456, 0.406)
 _TYPICAL = 80 / 255
-_TV_PER_STRIDE, _WHOLE_IMAGE = 0.1, 32
+_TV_PER_STRIDE, _WHOLE_IMAGE = 0.02, 32
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ def inversion_objective(
     *,
     alpha: float = 6.0,
     beta: float = 2.0,
-    alpha_weight: float = 0.01,
+    alpha_weight: float = 0.001,
     tv_weight: float | None = None,
 ) -> Objective:
     """The features of ``layer``, the alpha-norm and total variation.
 
     alpha: from 2 up. beta: from 1 up; 2 as in the paper, 1 for sharper edges.
     alpha_weight, tv_weight: beside the 1 of the features; zero leaves a term out. By default total variation weighs a
-        tenth of the layer's stride in pixels (the paper set it by hand for each layer): the fewer positions there
+        fiftieth of the layer's stride in pixels (the paper set it by hand for each layer): the fewer positions there
         are to a pixel, the more is left to the prior.
 
     Raises :class:`UnknownLayerError` and :class:`SettingsError`.

@@ -7,21 +7,13 @@ import onnx_ir as ir
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Network, class_scores, last_map
+from pixelgrad.exporters.objectives.activations import Rivals
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term, TotalVariation, gram_matrix
 from pixelgrad.exporters.objectives.waking import CentreUnit, WakingUnit
 from pixelgrad.exporters.opset18.shapes import dims, rank
 
 UNITS = ("channel", "neuron", "class")
-
-
-class Rivals(Term):
-    """log sum exp of the scores: what a softmax would hold against a score, summed over the images."""
-
-    def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
-        scores = op.Flatten(features, axis=1)
-        scores.shape = ir.Shape(dims(features)[:2])
-        return op.ReduceSum(op.ReduceLogSumExp(scores, [1], keepdims=0), keepdims=0)
 
 
 class AlphaNorm(Term):

@@ -1,4 +1,4 @@
-"""L-BFGS in the box [0, 1], one gradient evaluation a step."""
+"""L-BFGS in a box, one gradient evaluation a step."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ class LBFGS:
     """Limited-memory BFGS (Nocedal & Wright 2006, algorithm 7.4) with projected backtracking.
 
     Pixels at a bound that the gradient pushes outwards are held there while a direction is found, and every trial
-    is clipped to [0, 1]. A trial that does not lower the loss enough is taken back and shortened; so each step
+    is clipped to ``bounds``. A trial that does not lower the loss enough is taken back and shortened; so each step
     costs one evaluation, and :attr:`result` is always the best image so far.
 
     sessions: those of the artifact's two graphs of L-BFGS (:attr:`Artifact.lbfgs`): all vectors stay on their device.
+    bounds: of each value, those of a pixel by default; ``sessions`` know no others.
     """
 
-    def __init__(self, image: Array, sessions: tuple[Any, Any] | None = None) -> None:
+    def __init__(
+        self, image: Array, sessions: tuple[Any, Any] | None = None, bounds: tuple[float, float] = (0.0, 1.0)
+    ) -> None:
         self._sessions = sessions
-        self._vectors: Vectors = HostVectors(image) if sessions is None else DeviceVectors(image, *sessions)
+        self._vectors: Vectors = HostVectors(image, bounds) if sessions is None else DeviceVectors(image, *sessions)
         self._loss = np.inf
         self._slope = 0.0
         self._length = 1.0

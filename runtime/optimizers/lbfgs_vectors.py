@@ -22,7 +22,7 @@ _TINY = 1e-12
 
 
 class Vectors(Protocol):
-    """The images and gradients of a descent in the box [0, 1]."""
+    """The images and gradients of a descent in a box."""
 
     @property
     def best(self) -> Any:
@@ -49,7 +49,8 @@ class HostVectors:
     twice the memory, because they write the history anew at every step; so this is done there.
     """
 
-    def __init__(self, image: Array) -> None:
+    def __init__(self, image: Array, bounds: tuple[float, float] = (0.0, 1.0)) -> None:
+        self._low, self._high = bounds
         self.best = self.trial = image.astype(np.float32)
         self._gradient: Array | None = None
         self._pairs: deque[tuple[Array, Array, float]] = deque(maxlen=PAIRS)
@@ -71,13 +72,13 @@ class HostVectors:
 
     def propose(self, length: float) -> float:
         assert self._gradient is not None
-        self.trial = np.clip(self.best + np.float32(length) * self._direction, 0.0, 1.0)
+        self.trial = np.clip(self.best + np.float32(length) * self._direction, self._low, self._high)
         return float(np.vdot(self._gradient, self.trial - self.best))
 
     def _aim(self) -> None:
         gradient = self._gradient
         assert gradient is not None
-        held = ((self.best <= 0) & (gradient > 0)) | ((self.best >= 1) & (gradient < 0))
+        held = ((self.best <= self._low) & (gradient > 0)) | ((self.best >= self._high) & (gradient < 0))
         q = np.where(held, np.float32(0), gradient)
         part = np.empty_like(q)
         kept = []

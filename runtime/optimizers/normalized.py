@@ -9,17 +9,12 @@ from typing import Any
 import numpy as np
 
 from pixelgrad.runtime.images import resize
+from pixelgrad.runtime.parameters.colour import from_axes, to_axes
 
 __all__ = ["Conditioning", "NormalizedGradient"]
 
 Array = np.ndarray[Any, Any]
 _TINY = 1e-20
-
-# The covariance of the colours of natural pictures, up to scale: the square of the matrix by which lucid (Olah,
-# Mordvintsev & Schubert 2017) correlates colours. A step along it changes brightness most and red against green least.
-_COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
-_COVARIANCE = _COLOURS @ _COLOURS.T
-_COVARIANCE *= np.float32(3) / np.trace(_COVARIANCE)
 
 
 @dataclass(frozen=True)
@@ -29,12 +24,15 @@ class Conditioning:
     bands: with more than 1, the gradient is split into a Laplacian pyramid (Burt & Adelson 1983) of so many bands of
         an octave each, every one of them is divided by its own magnitude, and they are added up again. A gradient
         favours fine structure; this evens coarse and fine out.
-    natural_color: how far, from 0 to 1, the step follows the colour statistics of natural pictures.
+    natural_color: how far, from 0 to 1, the step follows the colours of natural pictures: it moves along each of the
+        axes in which those vary as far as they do, brightness most and green against magenta least.
+    momentum: the share of the step before, from 0 to 1, that goes on in this one.
     blur: the standard deviation in pixels of a Gaussian blur of the image after the step.
     """
 
     bands: int = 1
     natural_color: float = 0.0
+    momentum: float = 0.0
     blur: float = 0.0
 
 
@@ -49,6 +47,7 @@ class NormalizedGradient:
         self._image = image
         self.rate = rate
         self.conditioning = conditioning or Conditioning()
+        self._direction: Array | None = None
         self.followed = False  # whether the last gradient was anything but zero
 
     @property
@@ -62,12 +61,13 @@ class NormalizedGradient:
     def update(self, loss: float, gradient: Array) -> None:
         how = self.conditioning
         self.followed = bool(gradient.any())
-        if how.natural_color:
-            mix = how.natural_color * _COVARIANCE + (1 - how.natural_color) * np.eye(3, dtype=np.float32)
-            gradient = np.einsum("ij,njhw->nihw", mix.astype(np.float32), gradient)
-        if how.bands > 1:
-            gradient = functools.reduce(np.add, (_unit(band) for band in _pyramid(gradient, how.bands)))
-        image = np.clip(self._image - np.float32(self.rate) * _unit(gradient), 0.0, 1.0)
+        bands = _pyramid(gradient, how.bands) if how.bands > 1 else [gradient]
+        step = functools.reduce(np.add, (_unit(_coloured(band, how.natural_color)) for band in bands))
+        if how.momentum and self._direction is not None:
+            share = np.float32(how.momentum)
+            step = share * self._direction + (1 - share) * step
+        self._direction = step
+        image = np.clip(self._image - np.float32(self.rate) * _unit(step), 0.0, 1.0)
         self._image = _blurred(image, how.blur) if how.blur else image
 
     def resized(self, width: int, height: int) -> NormalizedGradient:
@@ -78,6 +78,17 @@ class NormalizedGradient:
 def _unit(gradient: Array) -> Array:
     """``gradient`` scaled to a mean magnitude of 1; zero stays zero."""
     return gradient / np.float32(max(float(np.abs(gradient).mean(dtype=np.float64)), _TINY))
+
+
+def _coloured(gradient: Array, share: float) -> Array:
+    """``gradient`` with so large a share of it even along the axes of natural colours, of which :data:`AXES` says how
+    far each goes."""
+    if not share:
+        return gradient
+    along = to_axes(gradient)
+    sizes = np.abs(along).mean(axis=(2, 3), keepdims=True, dtype=np.float64).astype(np.float32)
+    natural = from_axes(along / np.maximum(sizes, np.float32(_TINY)))
+    return np.float32(share) * _unit(natural) + np.float32(1 - share) * _unit(gradient)
 
 
 def _pyramid(gradient: Array, bands: int) -> list[Array]:

@@ -1,4 +1,4 @@
-"""Adam on the parameters of an image, a different view of it at every step."""
+"""An image moved along its parameters: by Adam, a different view of it at every step, or by L-BFGS as it is."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from pixelgrad.runtime.optimizers.lbfgs import LBFGS
 from pixelgrad.runtime.parameters import Parameters
 from pixelgrad.runtime.transforms import Robustness
 
-__all__ = ["Reparameterized"]
+__all__ = ["Reparameterized", "Settled", "settling"]
 
 Array = np.ndarray[Any, Any]
 _BETAS = (0.9, 0.99)
 _TINY = 1e-8
 _STIR = 0.3
+# The share of the steps, at the end, over which the learning rate goes to zero: what jitters there settles.
+_SETTLING = 0.5
 
 
 class Reparameterized:
@@ -37,6 +40,11 @@ class Reparameterized:
         self._result = parameters.image(start)
         self._importance = np.zeros_like(self._result[:, 0])
         self.look(Robustness())
+
+    @property
+    def values(self) -> Array:
+        """What the pictures are made from, as it is now."""
+        return self._values
 
     @property
     def image(self) -> Array:
@@ -109,3 +117,37 @@ class Reparameterized:
         self._view = self._warp.forward(self._result)
         if self._robustness.noise:
             self._view += self._robustness.noise * self._rng.standard_normal(self._view.shape, dtype=np.float32)
+
+
+class Settled:
+    """L-BFGS on what the pictures are made from: where nothing changes between steps, a few of them go far.
+
+    parameters, start: as of :class:`Reparameterized`.
+    """
+
+    def __init__(self, parameters: Parameters, start: Array) -> None:
+        self._parameters = parameters
+        self._descent = LBFGS(start, bounds=(-np.inf, np.inf))
+        self._image = self._result = parameters.image(start)
+
+    @property
+    def image(self) -> Array:
+        return self._image
+
+    @property
+    def result(self) -> Array:
+        return self._result
+
+    def update(self, loss: float, gradient: Array) -> None:
+        before = self._descent.image
+        self._descent.update(loss, self._parameters.gradient(before, self._image, gradient))
+        if self._descent.result is before:
+            self._result = self._image
+        self._image = self._parameters.image(self._descent.image)
+
+
+def settling(rate: float, steps: int) -> list[float]:
+    """The learning rate of each step: constant, then down to zero along half a cosine."""
+    begins = steps * (1 - _SETTLING)
+    ahead = [max(0.0, (step + 0.5 - begins) / (steps - begins)) for step in range(steps)]
+    return [rate * 0.5 * (1 + math.cos(math.pi * share)) for share in ahead]

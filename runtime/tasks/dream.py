@@ -34,12 +34,21 @@ PRESETS: dict[str, dict[str, Any]] = {
         "blur": 0.0,
         "fade": 1.0,
         "natural_color": 0.0,
+        "momentum": 0.0,
     },
     # Nothing in noise holds a dream together, so coarse structure has to be favoured.
-    "noise": {"steps": 40, "strength": 6.0, "smoothing": 5, "blur": 0.8, "fade": 0.35, "natural_color": 0.8},
+    "noise": {
+        "steps": 40,
+        "strength": 4.0,
+        "smoothing": 5,
+        "blur": 0.8,
+        "fade": 0.35,
+        "natural_color": 1.0,
+        "momentum": 0.8,
+    },
 }
 # The long edge of a dream of a picture where none is named, at most; of a dream of noise; of the latter's first octave.
-_LARGEST, _NOISE, _FIRST = 1024, 384, 160
+_LARGEST, _NOISE, _FIRST = 1024, 384, 112
 # The long edge, at most, of the picture that energies are relative to, and of the guide.
 _REFERENCE, _GUIDE = 512, 256
 _NOTHING = (
@@ -55,12 +64,13 @@ class DreamSettings:
     size: the long edge of the result in pixels; a picture's own, but at most 1024, by default, and 384 from noise.
     steps: gradient evaluations at each octave.
     octaves: how many sizes. octave_scale: how much larger each is than the one before. From noise there are as many
-        as bring the first down to about 160 pixels, by default.
+        as bring the first down to about 112 pixels, by default.
     strength: how far a step moves the average pixel, in 255ths of its range.
     smoothing: into how many bands the gradient is split, to even out coarse and fine structure; 1 leaves it as it is.
     blur: the standard deviation in pixels of a blur after each step.
     fade: the share of ``strength`` and ``blur`` that is left at the last step; they fall evenly until then.
     natural_color: how far, from 0 to 1, the colours of what is added follow those of natural pictures.
+    momentum: the share of the step before, from 0 to 1, that goes on in a step.
     jitter: the largest random shift of the picture before each step, in pixels.
     tile: a picture larger than this along an edge is looked at in windows of at most this many pixels.
     seed: of the shifts, and of the noise.
@@ -75,6 +85,7 @@ class DreamSettings:
     blur: float | None = None
     fade: float | None = None
     natural_color: float | None = None
+    momentum: float | None = None
     jitter: int = 32
     tile: int = 512
     seed: int = 0
@@ -86,9 +97,9 @@ class DreamSettings:
         check_whole(self, 0, "seed", "jitter")
         check_whole(self, 64, "tile")
         check_number(self, "strength", positive=True, optional=True)
-        check_number(self, "blur", "fade", "natural_color", optional=True)
+        check_number(self, "blur", "fade", "natural_color", "momentum", optional=True)
         check_number(self, "octave_scale", positive=True)
-        for name in ("fade", "natural_color"):
+        for name in ("fade", "natural_color", "momentum"):
             value = getattr(self, name)
             if value is not None and value > 1:
                 raise SettingsError(f"{name} is {value}; it must be a number from 0 to 1")
@@ -247,7 +258,10 @@ def _pace(optimizer: NormalizedGradient, settings: DreamSettings, plan: Plan) ->
     left = 1 + done * ((settings.fade or 0.0) - 1)
     optimizer.rate = (settings.strength or 0.0) / 255 * left
     optimizer.conditioning = Conditioning(
-        settings.smoothing or 1, settings.natural_color or 0.0, (settings.blur or 0.0) * left
+        settings.smoothing or 1,
+        settings.natural_color or 0.0,
+        settings.momentum or 0.0,
+        (settings.blur or 0.0) * left,
     )
 
 

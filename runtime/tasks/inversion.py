@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,24 +11,26 @@ import numpy as np
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.runtime.artifact import Artifact
-from pixelgrad.runtime.engine import Evaluator, Finish, Plan, descend
-from pixelgrad.runtime.enlarging import Enlarged
+from pixelgrad.runtime.engine import Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
-from pixelgrad.runtime.images import Picture, fit_size, resize
-from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
+from pixelgrad.runtime.images import Picture, fit_size
+from pixelgrad.runtime.optimizers.reparameterized import Reparameterized, Settled, settling
+from pixelgrad.runtime.parameters import Fourier
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.settings import SMALLEST, check_choice, check_content, check_number, check_whole
+from pixelgrad.runtime.settings import SMALLEST, check_content, check_number, check_whole
 from pixelgrad.runtime.strips import strip
-from pixelgrad.runtime.windows import Windows
+from pixelgrad.runtime.transforms import Robustness
 
 __all__ = ["InversionSettings", "invert", "invert_depth"]
 
 Array = np.ndarray[Any, Any]
-# The start: the mean of natural images, with a little noise so that not every unit is silent.
-_MEAN, _NOISE = (0.485, 0.456, 0.406), 0.05
-# Broad areas of colour first, then detail: by how much the picture is smaller than what the network sees of it.
-_STAGES = (16, 8, 4, 2, 1)
-_LEAST_STEPS = 15
+# The share of the steps, at the end, that look at the picture where it is: what the shifts left soft becomes sharp.
+_STILL = 0.25
+# Of the layer's stride, up to which the picture is shifted, and where it has no positions at all.
+_SHIFT, _WHOLE_IMAGE = 1 / 4, 8
+# Up to these strides a layer tells fine waves apart, and the finest: they need not be held back as much, or at all.
+_FINE, _FINEST = 4, 2
+_ADVICE = "try a lower --learning-rate, or another layer"
 
 
 @dataclass(frozen=True)
@@ -35,19 +38,19 @@ class InversionSettings:
     """How to reconstruct a picture.
 
     size: the long edge of the picture, in pixels; a network that takes one size only gets that size.
-    steps: gradient evaluations in all. seed: of the noise that it starts from, and of the jitter.
-    jitter: the picture is shifted at random by up to so many pixels before each step. Needs ``adam``, whose steps
-        may differ.
-    optimizer: ``lbfgs`` or ``adam``. learning_rate: of Adam, in pixel values of [0, 1].
+    steps: gradient evaluations. seed: of the noise that it starts from, and of the jitter.
+    jitter: the picture is shifted at random by up to so many pixels before each step but the last quarter. By default a
+        quarter of the layer's stride, from a stride of 8 up: where the layer is blind to so small a shift, what depends
+        on it is no part of what the layer knows.
+    learning_rate: of Adam, on the picture's waves.
     alpha_weight, tv_weight: of the terms, beside the 1 of the features; ``None`` leaves the artifact's own.
     """
 
     size: int = 224
     steps: int = 300
     seed: int = 0
-    jitter: int = 0
-    optimizer: str = "lbfgs"
-    learning_rate: float = 0.02
+    jitter: int | None = None
+    learning_rate: float = 0.1
     alpha_weight: float | None = None
     tv_weight: float | None = None
 
@@ -55,12 +58,10 @@ class InversionSettings:
         """Raise :class:`SettingsError` for a value that cannot be."""
         check_whole(self, SMALLEST, "size")
         check_whole(self, 1, "steps")
-        check_whole(self, 0, "seed", "jitter")
+        check_whole(self, 0, "seed")
+        check_whole(self, 0, "jitter", optional=True)
         check_number(self, "alpha_weight", "tv_weight", optional=True)
         check_number(self, "learning_rate", positive=True)
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        if self.jitter and self.optimizer != "adam":
-            raise SettingsError(f"jitter is {self.jitter} and the optimizer is {self.optimizer}; jitter needs adam")
 
 
 def invert(artifact: Artifact, picture: Picture, settings: InversionSettings | None = None) -> Iterator[StepEvent]:
@@ -94,7 +95,7 @@ def invert_depth(
 
 @dataclass(frozen=True)
 class _Run:
-    """One reconstruction, checked and ready: its stages as (width, height, steps)."""
+    """One reconstruction, checked and ready: its stages as (width, height, steps), the shifted one first."""
 
     artifact: Artifact
     original: Array
@@ -109,14 +110,15 @@ class _Run:
         for kind, weight in (("alpha", settings.alpha_weight), ("tv", settings.tv_weight)):
             if weight and not any(term.kind == kind for term in artifact.terms):
                 raise SettingsError(f"the artifact has no {kind} term, so its weight cannot be {weight}")
+        if settings.jitter is None:
+            settings = replace(settings, jitter=_jitter(artifact))
         original = _original(artifact, picture, settings.size)
         artifact.check_size(original)
-        size = original.shape[:1:-1]
-        recipe = make_recipe("inversion", artifact, settings, size, {"picture": picture})
-        # Equal shares, as every step costs the same; too few would leave a stage unfinished, and the next one astray.
-        count = min(len(_divisors(artifact)), max(1, settings.steps // _LEAST_STEPS))
-        stages = [settings.steps * (n + 1) // count - settings.steps * n // count for n in range(count)]
-        return cls(artifact, original, settings, tuple((*size, steps) for steps in stages), recipe)
+        width, height = original.shape[:1:-1]
+        recipe = make_recipe("inversion", artifact, settings, (width, height), {"picture": picture})
+        still = math.ceil(_STILL * settings.steps) if settings.jitter else settings.steps
+        stages = [(width, height, steps) for steps in (settings.steps - still, still) if steps]
+        return cls(artifact, original, settings, tuple(stages), recipe)
 
     def events(self, plan: Plan, before: int) -> Iterator[StepEvent]:
         settings, artifact = self.settings, self.artifact
@@ -124,29 +126,25 @@ class _Run:
         weights = {
             term.name: weight for term in artifact.terms if (weight := self._given_weight(term.kind)) is not None
         }
-        left = sum(steps for _, _, steps in self.scales)
-        height, width = self.original.shape[2:]
         rng = np.random.Generator(np.random.PCG64(settings.seed))
-        evaluator: Evaluator = artifact
-        if settings.jitter:
-            evaluator = Windows(artifact, rng, jitter=settings.jitter, tile=max(height, width))
-        optimizer: Optimizer | None = None
-        for number, divisor in enumerate(_divisors(artifact)[-len(self.scales) :], 1):
-            small = (max(1, round(width / divisor)), max(1, round(height / divisor)))
-            if optimizer is None:
-                image = _start(small, rng)
-                optimizer = make_optimizer(settings.optimizer, image, artifact, settings.learning_rate)
+        # In pixels a loss over deep features says much about fine detail and little about broad areas of colour, which
+        # then stay grey; along waves in natural proportions both are found (see Fourier).
+        stride = _stride(artifact) or math.inf
+        decay, cut = 0.5 if stride <= _FINE else 1.0, 0.0 if stride <= _FINEST else 0.25
+        height, width = self.original.shape[2:]
+        parameters = Fourier(height, width, decay, cut=cut)
+        values, left = parameters.start(1, rng), settings.steps
+        for number, (_, _, steps) in enumerate(self.scales, 1):
+            optimizer: Reparameterized | Settled
+            if number < len(self.scales):
+                optimizer = moving = Reparameterized(parameters, values, rng, settling(settings.learning_rate, steps))
+                moving.look(Robustness(settings.jitter or 0))
             else:
-                optimizer = optimizer.resized(*small)
-            eyes = evaluator if divisor == 1 else Enlarged(evaluator, width, height)
-            for event in descend(eyes, optimizer, plan, before + number, self._finish, targets, weights):
+                optimizer = Settled(parameters, moving.values if number > 1 else values)
+            at = before + number
+            for event in descend(artifact, optimizer, plan, at, Finish(self.recipe), targets, weights, advice=_ADVICE):
                 left -= 1
                 yield event if left else self._measured(event, optimizer.result, targets, weights)
-
-    def _finish(self, image: Array) -> Picture:
-        """The picture of a stage, at full size."""
-        size = self.original.shape[:1:-1]
-        return Finish(self.recipe)(image if image.shape[:1:-1] == size else resize(image, size, "bilinear"))
 
     def _given_weight(self, kind: str) -> float | None:
         return {"alpha": self.settings.alpha_weight, "tv": self.settings.tv_weight}.get(kind)
@@ -168,16 +166,16 @@ class _Run:
         )
 
 
-def _divisors(artifact: Artifact) -> list[int]:
-    """Those up to the layer's stride: below it, its positions say themselves what is where."""
+def _stride(artifact: Artifact) -> float | None:
     (stride,) = (row["stride"] for row in artifact.manifest["layers"].values())
-    return [divisor for divisor in _STAGES if stride is None or divisor <= max(1, stride)]
+    return None if stride is None else float(stride)
 
 
-def _start(size: tuple[int, int], rng: np.random.Generator) -> Array:
-    width, height = size
-    noise = np.float32(_NOISE) * rng.standard_normal((1, 3, height, width), dtype=np.float32)
-    return np.clip(np.asarray(_MEAN, np.float32).reshape(1, 3, 1, 1) + noise, 0.0, 1.0)
+def _jitter(artifact: Artifact) -> int:
+    """A quarter of the layer's stride; none where that is a single pixel, which would only blur."""
+    stride = _stride(artifact)
+    shift = _WHOLE_IMAGE if stride is None else int(_SHIFT * stride)
+    return shift if shift > 1 else 0
 
 
 def _original(artifact: Artifact, picture: Picture, size: int) -> Array:

@@ -14,7 +14,7 @@ from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.engine import Plan, descend
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, sheet
-from pixelgrad.runtime.optimizers.reparameterized import Reparameterized
+from pixelgrad.runtime.optimizers.reparameterized import Reparameterized, settling
 from pixelgrad.runtime.parameters import make_parameters
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import scale_sizes, share_steps
@@ -26,8 +26,6 @@ __all__ = ["Seen", "Unit", "VisualizeEvent", "VisualizeSettings", "contact_sheet
 
 Array = np.ndarray[Any, Any]
 
-# The share of the steps, at the end, over which the learning rate goes to zero: what jitters there settles.
-_SETTLING = 0.5
 _MOST_COLUMNS = 5
 _ADVICE = "try a lower --learning-rate"
 
@@ -154,7 +152,7 @@ def _run(
     weights: dict[str, float],
 ) -> Iterator[VisualizeEvent]:
     manner = settings.manner()
-    rates = _rates(settings.steps, manner)
+    rates = settling(manner.learning_rate, max(1, settings.steps // manner.views))
     batches = _jobs(artifact, units)
     shares = share_steps(settings.steps, len(sizes))
     scales = [(*size, share) for size, share in zip(sizes, shares, strict=True)]
@@ -244,11 +242,3 @@ class _Now:
 
 def _rng(seed: int, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64([seed, stream]))
-
-
-def _rates(steps: int, manner: Manner) -> list[float]:
-    """Constant, then down to zero along half a cosine."""
-    moves = max(1, steps // manner.views)
-    begins = moves * (1 - _SETTLING)
-    ahead = [max(0.0, (move + 0.5 - begins) / (moves - begins)) for move in range(moves)]
-    return [manner.learning_rate * 0.5 * (1 + math.cos(math.pi * share)) for share in ahead]

@@ -55,7 +55,7 @@ def test_all_layers_make_a_strip(base: list[Any], tmp_path: Path) -> None:
         (("--alpha", 1), "alpha is 1.0; it must be a number from 2 up"),
         (("--beta", 0.5), "beta is 0.5; it must be a number from 1 up"),
         (("--beta", "nan"), "beta is nan"),
-        (("--jitter", 2), "jitter needs adam"),
+        (("--jitter", -2), "jitter is -2"),
         (("--size", 4), "size is 4"),
         (("--tv-weight", -1), "tv_weight is -1"),
         (("-o", "out.xyz"), "out.xyz"),

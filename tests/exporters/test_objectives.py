@@ -134,8 +134,8 @@ def test_inversion_terms(net: Path) -> None:
     objective = inversion_objective(load_network(net, preprocess="rgb"), "relu2_1", beta=1)
     assert {t.name: t.weight for t in objective.terms} == {
         "content.r2": 1.0,
-        "alpha": 0.01,
-        "tv": pytest.approx(0.2),
+        "alpha": 0.001,
+        "tv": pytest.approx(0.04),
     }
     found = Loss(net, *objective.terms)(a, b)
     one, other = (features(net, x, "r2").astype(np.float64) for x in (a, b))

@@ -70,6 +70,21 @@ def test_events(artifact: Artifact, source: Picture) -> None:
     assert events[-1].picture().size == source.size
 
 
+def test_a_class_has_its_rivals_held_against_it(tmp_path: Path, source: Picture) -> None:
+    """Minus the score, and nine tenths of log sum exp of all scores."""
+    network = load_network(chain(tmp_path / "net.onnx", classes=5))
+    objective = dream_objective(network, enhance="class")
+    artifact = Artifact(write_artifact(network, objective, tmp_path / "a"), device="cpu")
+    image, scores = source.to_nchw(), []
+    (target,) = artifact.given
+    (rivals,) = (term.name for term in artifact.terms if term.kind == "rivals")
+    for index in range(5):
+        direction = np.eye(5, dtype=np.float32)[index : index + 1]
+        found = artifact.evaluate(image, {target: direction})
+        scores.append(found.losses[rivals] * 0.9 - found.loss)
+    assert found.losses[rivals] == pytest.approx(np.log(np.sum(np.exp(scores))), rel=1e-4)
+
+
 def test_what_the_layers_see_grows(artifact: Artifact, source: Picture) -> None:
     """From once what they see in the picture itself."""
     events = list(dream(artifact, source, settings(octaves=1, steps=12, jitter=0)))
@@ -109,7 +124,7 @@ def test_noise_gets_a_preset_of_its_own(artifact: Artifact) -> None:
     assert recipe is not None
     assert recipe["settings"]["smoothing"] == 5
     assert recipe["picture"] is None
-    assert DreamSettings().filled(None).octaves == 4
+    assert DreamSettings().filled(None).octaves == 5
     assert DreamSettings(octaves=1, strength=0.5).filled(None).strength == 0.5
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pixelgrad.runtime.optimizers import Conditioning, NormalizedGradient
 from pixelgrad.runtime.optimizers.normalized import _pyramid
+from pixelgrad.runtime.parameters.colour import AXES
 
 Array = np.ndarray[Any, Any]
 
@@ -78,6 +79,30 @@ def test_natural_colours_are_mostly_brightness() -> None:
 
     assert abs(correlation(0.0)) < 0.1
     assert correlation(1.0) > 0.9
+
+
+@pytest.mark.parametrize("gradient", [noise(), noise() * np.array([1, 1e-3, 1e-3], np.float32)[:, None, None]])
+def test_every_axis_of_natural_colour_goes_its_own_length(gradient: Array) -> None:
+    """Whatever the gradient's own colour: a network for which blue and yellow hardly count moves them all the same."""
+    optimizer = NormalizedGradient(grey(), 0.01, Conditioning(natural_color=1.0))
+    optimizer.update(0.0, gradient)
+    along = np.linalg.inv(AXES) @ (optimizer.result - grey())[0].reshape(3, -1)
+    sizes = np.abs(along).mean(axis=1)
+    np.testing.assert_allclose(sizes / sizes[0], 1, rtol=1e-2)
+
+
+def test_momentum_goes_on_in_the_next_step() -> None:
+    def moved(momentum: float) -> Array:
+        optimizer = NormalizedGradient(grey(), 0.01, Conditioning(momentum=momentum))
+        optimizer.update(0.0, noise(seed=1))
+        before = optimizer.result
+        optimizer.update(0.0, noise(seed=2))
+        return before - optimizer.result
+
+    np.testing.assert_allclose(np.abs(moved(0.8)).mean(), 0.01, rtol=1e-3)
+    for momentum, share in ((0.0, 0.0), (0.5, 1 / np.sqrt(2)), (0.8, 0.8 / np.hypot(0.8, 0.2))):
+        found = np.corrcoef(moved(momentum).ravel(), noise(seed=1).ravel())[0, 1]
+        assert found == pytest.approx(share, abs=0.05)
 
 
 @pytest.mark.parametrize("deviation", [0.3, 0.8, 2.5])

@@ -1,11 +1,11 @@
-"""Adam on the parameters of pictures."""
+"""Adam and L-BFGS on the parameters of pictures."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from pixelgrad.runtime.optimizers.reparameterized import Reparameterized
-from pixelgrad.runtime.parameters import Pixels
+from pixelgrad.runtime.optimizers.reparameterized import Reparameterized, Settled
+from pixelgrad.runtime.parameters import Fourier, Pixels
 
 
 def test_a_picture_without_gradient_is_stirred_and_only_that() -> None:
@@ -26,3 +26,19 @@ def test_a_picture_that_stays_without_gradient_does_not_drift_to_black_and_white
     for _ in range(300):
         optimizer.update(0.0, np.zeros_like(start))
     assert 0.1 < optimizer.result.std() < 0.3
+
+
+def test_settled_finds_a_picture_and_keeps_the_best() -> None:
+    """From grey to a picture of few waves, by its squared distance; values are free to leave [0, 1]."""
+    parameters = Fourier(16, 12)
+    rng = np.random.default_rng(0)
+    wanted = parameters.image(100 * parameters.start(1, rng))
+    optimizer = Settled(parameters, parameters.start(1, rng))
+    best = float("inf")
+    for _ in range(60):
+        away = optimizer.image - wanted
+        loss = float((away**2).sum())
+        best = min(best, loss)
+        optimizer.update(loss, 2 * away)
+        assert float(((optimizer.result - wanted) ** 2).sum()) <= best * (1 + 1e-5)
+    assert best < 1e-2 * float(((parameters.image(parameters.start(1, rng)) - wanted) ** 2).sum())
