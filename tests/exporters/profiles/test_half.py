@@ -19,7 +19,6 @@ from pixelgrad.exporters import load_network, style_objective, write_artifact
 from pixelgrad.exporters.objectives import build_loss_graphs
 from pixelgrad.runtime import Artifact, Evaluation, verify
 from pixelgrad.runtime.engine import Evaluator, Finish, Plan, descend
-from pixelgrad.runtime.enlarging import Enlarged
 from pixelgrad.runtime.optimizers import LBFGS
 from pixelgrad.runtime.verify import pattern
 from pixelgrad.runtime.windows import Windows
@@ -65,7 +64,7 @@ def test_losses_and_gradient_are_those_of_float32(kind: str, pool: str, tmp_path
     assert abs(half.loss / exact.loss - 1) < 2e-3
     # A unit that is barely open in one precision is shut in the other, so single pixels differ by more: most where few
     # units have a say, or where the best match of a guide's places is another one.
-    allowed = 0.1 if kind in {"dream-guide", "dream-channels", "visualize"} else 0.04
+    allowed = {"dream-guide": 0.1, "dream-channels": 0.1, "visualize": 0.15}.get(kind, 0.04)
     assert np.linalg.norm(half.gradient - exact.gradient) < allowed * np.linalg.norm(exact.gradient)
     assert not np.array_equal(half.gradient, exact.gradient)
 
@@ -164,7 +163,7 @@ def test_a_run_that_diverges_in_float16_says_what_to_try(tmp_path: Path, precisi
     artifact = Artifact(path, device="cpu")
     artifact.evaluate = lambda image, *_: Evaluation(float("nan"), {}, np.zeros_like(image))  # type: ignore[method-assign]
     evaluators: list[Evaluator] = [artifact, Windows(artifact, np.random.default_rng(0), jitter=0, tile=64)]
-    evaluators += [Enlarged(artifact, 16, 16), Wrapped(artifact)]
+    evaluators += [Wrapped(artifact)]
     for evaluator in evaluators:
         optimizer = LBFGS(np.zeros((1, 3, 16, 16), np.float32))
         steps = descend(evaluator, optimizer, Plan([(16, 16, 2)]), 1, Finish({}), {})
