@@ -30,10 +30,14 @@ class Windows:
 
     def __init__(self, artifact: Artifact, rng: np.random.Generator, *, jitter: int, tile: int) -> None:
         self._artifact = artifact
-        self.precision = artifact.precision
         self._rng = rng
         self._jitter = jitter
         self._tile = tile
+
+    @property
+    def precision(self) -> str:
+        """As of :attr:`Artifact.precision`."""
+        return self._artifact.precision
 
     def evaluate(
         self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None

@@ -25,11 +25,15 @@ class Wrapped:
 
     def __init__(self, artifact: Artifact) -> None:
         self._artifact = artifact
-        self.precision = artifact.precision
         fields = [row["receptive_field"] for row in artifact.manifest["layers"].values()]
         reach = max((field for field in fields if field is not None), default=1) / 2
         self._step = int(artifact.manifest["image"]["alignment"])
         self._border = int(min(_WIDEST, -(-reach // self._step) * self._step))
+
+    @property
+    def precision(self) -> str:
+        """As of :attr:`Artifact.precision`."""
+        return self._artifact.precision
 
     def evaluate(
         self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None

@@ -44,7 +44,7 @@ class WakingUnit(Activation):
             spatial = list(range(2, rank(counted)))
             most = op.ReduceMax(counted, op.value(spatial), keepdims=0) if spatial else counted
             most.shape = ir.Shape(dims(features)[:2])
-            # Greater and Cast alone: And and LessOrEqual are not on every device.
+            # Greater and Cast alone: And and LessOrEqual are on fewer devices, and HardSigmoid would be differentiated.
             awake, wanted = (op.mask(op.Greater(value, 0.0), target) for value in (most, target))
             asleep = op.Mul(op.Sub(1.0, awake), wanted)
             means = op.Add(means, op.Mul(self._mean(op, self._counted(op, before)), asleep))

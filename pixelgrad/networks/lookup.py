@@ -124,15 +124,15 @@ def add(
     """
     check_name(name, force=force)
     export = exporters()
+    if prototxt is not None and link and prototxt.resolve().parent != file.resolve().parent:
+        raise SettingsError(
+            f"{file.name} is to stay where it is (--link), so its description {prototxt.name} must lie beside it; "
+            "leave --link out to have both copied"
+        )
+    network = export.load_network(file, preprocess=preprocess, prototxt=prototxt, cache=conversions())
     files = [file, *export.companions(file)]
     if prototxt is not None:
-        if link and prototxt.resolve().parent != file.resolve().parent:
-            raise SettingsError(
-                f"{file.name} is to stay where it is (--link), so its description {prototxt.name} must lie beside it; "
-                "leave --link out to have both copied"
-            )
         files = [*(path for path in files if path.suffix != ".prototxt"), prototxt]
-    network = export.load_network(file, preprocess=preprocess, prototxt=prototxt, cache=conversions())
     text = _labels_text(labels)
     if text is not None:
         named = label_set(text) if text in LABEL_SETS else parse_labels(text, str(labels))
