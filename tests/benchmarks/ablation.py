@@ -25,7 +25,7 @@ from classes import Judge
 
 from pixelgrad.models import find_class
 from pixelgrad.networks import load_network
-from pixelgrad.runtime import Artifact, Unit, VisualizeSettings, visualize
+from pixelgrad.runtime import Artifact, Unit, VisualizeSettings, choose_device, visualize
 from pixelgrad.runtime.images import Picture, read_image, sheet
 from pixelgrad.tasks import visualize_artifact
 
@@ -103,7 +103,8 @@ def photographs(folder: Path) -> dict[str, float]:
 
 def make(row: Row, name: str, index: int, model: Path, judge: Judge, arguments: argparse.Namespace) -> None:
     settings = VisualizeSettings(size=SIZE, steps=row.steps, seed=arguments.seed, **row.changes)
-    artifact = Artifact(visualize_artifact(model, unit="class", settings=settings), device=arguments.device)
+    device = choose_device(arguments.device)
+    artifact = Artifact(visualize_artifact(model, unit="class", settings=settings, device=device), device=device)
     artifact.training  # noqa: B018  (opened before the clock starts)
     begun = time.process_time()
     *_, event = visualize(artifact, [Unit(index, name)], settings)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelgrad.runtime import Artifact
+from pixelgrad.runtime import Artifact, choose_device
 from pixelgrad.tasks import visualize_artifact
 
 
@@ -31,8 +31,9 @@ def main() -> None:
     rng = np.random.default_rng(0)
     runs = []
     for batch in arguments.batches:
-        folder = visualize_artifact(arguments.model, unit="class", batch=batch)
-        artifact = Artifact(folder, device=arguments.device)
+        device = choose_device(arguments.device)
+        folder = visualize_artifact(arguments.model, unit="class", batch=batch, device=device)
+        artifact = Artifact(folder, device=device)
         ((name, (_, classes)),) = artifact.given.items()
         direction = np.zeros((batch, classes), np.float32)
         direction[:, 0] = 1

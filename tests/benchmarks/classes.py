@@ -23,7 +23,7 @@ import onnxruntime
 
 from pixelgrad.models import find_class
 from pixelgrad.networks import load_network
-from pixelgrad.runtime import Artifact, Unit, VisualizeSettings, visualize
+from pixelgrad.runtime import Artifact, Unit, VisualizeSettings, choose_device, visualize
 from pixelgrad.runtime.images import Picture, read_image, sheet
 from pixelgrad.tasks import visualize_artifact
 
@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
     network = load_network(model)
     given = {"steps": arguments.steps, "seed": arguments.seed, "rivals_weight": arguments.rivals_weight}
     settings = replace(DEFAULTS, **{name: value for name, value in given.items() if value is not None})
-    artifact = Artifact(visualize_artifact(model, unit="class", settings=settings), device=arguments.device)
+    device = choose_device(arguments.device)
+    artifact = Artifact(visualize_artifact(model, unit="class", settings=settings, device=device), device=device)
     artifact.training  # noqa: B018  (opened before the clock starts)
     rows: list[dict[str, Any]] = []
     pictures: list[Picture] = []

@@ -36,10 +36,11 @@ def ours(size: int, steps: int, *, default: bool = False) -> tuple[Any, Any]:
 
     default: as ``pixelgrad style`` runs it; else the loss and the optimiser that the PyTorch loop has.
     """
-    from pixelgrad.runtime import Artifact, Picture, style
+    from pixelgrad.runtime import Artifact, Picture, choose_device, style
     from pixelgrad.tasks import style_artifact
 
-    artifact = Artifact(style_artifact() if default else style_artifact(loss="gram"), device="cpu")
+    cpu = choose_device("cpu")
+    artifact = Artifact(style_artifact(loss="moments" if default else "gram", device=cpu), device=cpu)
     settings = StyleSettings(size=size, steps=steps) if default else StyleSettings(size, steps, optimizer="adam")
     content, painting = (Picture(draw(size, size)) for draw in (landscape, strokes))
     began = now()
