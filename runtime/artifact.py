@@ -83,6 +83,11 @@ class Artifact:
         self.path = Path(path)
         self.manifest = _read_manifest(self.path)
         self.choice = device if isinstance(device, Choice) else choose_device(device)
+        if self.manifest["profile"] == "fast" and self.choice.device.name != "cpu":
+            raise ArtifactError(
+                f"the artifact {str(self.path)!r} was written for a CPU (--profile fast) and is to run on "
+                f"{self.choice.name}; export it with --profile portable, or use --device cpu"
+            )
         self.terms = tuple(
             Term(**{key: row[key] for key in Term.__dataclass_fields__}) for row in self.manifest["terms"]
         )

@@ -14,7 +14,8 @@ from helpers.networks import chain
 
 from pixelgrad.errors import ArtifactError, ImageError
 from pixelgrad.exporters import load_network, style_objective, write_artifact
-from pixelgrad.runtime import Artifact
+from pixelgrad.runtime import Artifact, Choice
+from pixelgrad.runtime.devices import DEVICES
 
 
 @pytest.fixture
@@ -105,3 +106,13 @@ def test_incomplete_manifest(copy: Path) -> None:
     (copy / "artifact.json").write_text(json.dumps(manifest))
     with pytest.raises(ArtifactError, match="lacks 'self_check'"):
         Artifact(copy)
+
+
+def test_what_was_written_for_a_cpu_runs_on_nothing_else(small_network: Path, tmp_path: Path) -> None:
+    network = load_network(small_network)
+    folder = write_artifact(network, style_objective(network), tmp_path / "fast", profile="fast")
+    with pytest.raises(
+        ArtifactError, match=r"was written for a CPU .* and is to run on cuda; export it"
+    ):
+        Artifact(folder, device=Choice(DEVICES["cuda"]))
+    assert Artifact(folder, device="cpu").minimum_size >= 1
