@@ -111,8 +111,6 @@ def test_incomplete_manifest(copy: Path) -> None:
 def test_what_was_written_for_a_cpu_runs_on_nothing_else(small_network: Path, tmp_path: Path) -> None:
     network = load_network(small_network)
     folder = write_artifact(network, style_objective(network), tmp_path / "fast", profile="fast")
-    with pytest.raises(
-        ArtifactError, match=r"was written for a CPU .* and is to run on cuda; export it"
-    ):
+    with pytest.raises(ArtifactError, match=r"was written for a CPU .* and is to run on cuda; export it"):
         Artifact(folder, device=Choice(DEVICES["cuda"]))
     assert Artifact(folder, device="cpu").minimum_size >= 1
