@@ -36,6 +36,10 @@ def infer_shapes(model: ir.Model) -> None:
         for axis, dim in enumerate(value.shape):
             if isinstance(dim, ir.SymbolicDim) and dim.value is None:
                 value.shape[axis] = re.sub(r"\W", "_", f"size_{value.name}_{axis}")
+    for node in model.graph:
+        for output in node.outputs:
+            if output.shape is not None and any("ceiling" in str(dim) for dim in output.shape):
+                output.shape = None  # the library writes this of a pooling in ceil_mode, and cannot read it again
     try:
         infer_symbolic_shapes(model, warn_on_missing=False)
     except (ShapeInferenceError, ValueError) as error:

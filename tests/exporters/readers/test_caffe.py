@@ -327,3 +327,10 @@ def test_googlenet_is_the_same_as_its_onnx_file(tmp_path: Path, old: bool) -> No
     layers = ["conv1/7x7_s2", "pool2/3x3_s2", "inception_4c/output", "loss3/classifier", "prob"]
     for name, a, b in zip(layers, *(run_several(n, image, layers) for n in (caffe, exported)), strict=True):
         np.testing.assert_allclose(a.ravel(), b.ravel(), rtol=0, atol=1e-5 * np.abs(b).max(), err_msg=name)
+
+
+def test_pools_in_ceil_mode_may_average_at_a_free_size() -> None:
+    network = load_network(shared("weights/cifar10_full/cifar10_full_iter_70000.caffemodel"), pool="avg")
+    kinds = [node.op_type for node in network.model.graph]
+    assert "MaxPool" not in kinds
+    assert kinds.count("AveragePool") == 5  # three pools, and the means of two normalisations
