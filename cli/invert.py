@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -74,31 +74,20 @@ def invert_command(
     check_output(output, force=force)
     (original,) = read_pictures([picture], quiet=quiet)
     layers = None if layer == "all" else options.parse_names(layer, "--layer")
+    exported: dict[str, Any] = {
+        "alpha": alpha,
+        "beta": beta,
+        "pool": pool,
+        "preprocess": preprocess,
+        "prototxt": prototxt,
+        "precision": precision,
+        "device": chosen,
+    }
     if layers is not None and len(layers) == 1:
-        folder = inversion_artifact(
-            layers[0],
-            model,
-            alpha=alpha,
-            beta=beta,
-            pool=pool,
-            preprocess=preprocess,
-            prototxt=prototxt,
-            precision=precision,
-            device=chosen,
-        )
+        folder = inversion_artifact(layers[0], model, **exported)
         events = invert(open_artifact(folder, chosen, quiet=quiet), original, settings)
     else:
-        folders = inversion_artifacts(
-            layers,
-            model,
-            alpha=alpha,
-            beta=beta,
-            pool=pool,
-            preprocess=preprocess,
-            prototxt=prototxt,
-            precision=precision,
-            device=chosen,
-        )
+        folders = inversion_artifacts(layers, model, **exported)
         artifacts = {
             name: open_artifact(folder, chosen, quiet=quiet or number > 0)
             for number, (name, folder) in enumerate(folders.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -74,31 +74,20 @@ def texture_command(
     chosen = choose_device(device)
     check_output(output, force=force)
     (picture,) = read_pictures([source], quiet=quiet)
-    named = options.parse_layers(layers, "--layers")
+    exported: dict[str, Any] = {
+        "layers": options.parse_layers(layers, "--layers"),
+        "tv_weight": tv_weight,
+        "pool": pool,
+        "preprocess": preprocess,
+        "prototxt": prototxt,
+        "precision": precision,
+        "device": chosen,
+    }
     if upto is None:
-        folder = texture_artifact(
-            model,
-            layers=named,
-            tv_weight=tv_weight,
-            pool=pool,
-            preprocess=preprocess,
-            prototxt=prototxt,
-            precision=precision,
-            device=chosen,
-        )
+        folder = texture_artifact(model, **exported)
         events = texture(open_artifact(folder, chosen, quiet=quiet), picture, settings)
     else:
-        folders = texture_artifacts(
-            upto,
-            model,
-            layers=named,
-            tv_weight=tv_weight,
-            pool=pool,
-            preprocess=preprocess,
-            prototxt=prototxt,
-            precision=precision,
-            device=chosen,
-        )
+        folders = texture_artifacts(upto, model, **exported)
         artifacts = {
             caption: open_artifact(folder, chosen, quiet=quiet or number > 0)
             for number, (caption, folder) in enumerate(folders.items())

@@ -8,7 +8,7 @@ from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.opset18.attributes import integer
 from pixelgrad.exporters.opset18.shapes import dims
 
-__all__ = ["drop_identities", "keep_dimensions", "sizes_from_inputs"]
+__all__ = ["drop_identities", "keep_dimensions", "sizes_from_inputs", "take_over"]
 
 
 def drop_identities(graph: ir.Graph) -> None:
@@ -26,7 +26,7 @@ def drop_identities(graph: ir.Graph) -> None:
             producer = source.producer()
             if copy.graph is not graph or producer is None or producer.graph is not graph or source.is_graph_output():
                 continue
-            _take_over(graph, copy, source)
+            take_over(graph, copy, source)
         else:
             copy.replace_all_uses_with(source)
         graph.remove(node, safe=True)
@@ -46,7 +46,7 @@ def keep_dimensions(graph: ir.Graph) -> None:
         reduction = ir.Node("", node.op_type, node.inputs, attributes.values(), outputs=[kept], name=node.name)
         squeeze = ir.Node("", "Squeeze", [kept], name=f"{node.name}/Squeeze", num_outputs=1)
         graph.insert_after(node, [reduction, squeeze])
-        _take_over(graph, scalar, squeeze.outputs[0])
+        take_over(graph, scalar, squeeze.outputs[0])
         graph.remove(node, safe=True)
 
 
@@ -77,7 +77,7 @@ def _makes_scalar(node: ir.Node) -> bool:
     return not integer(node, "keepdims", 1) and shape is not None and len(shape) == 0
 
 
-def _take_over(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
+def take_over(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
     """Put ``new`` wherever ``old`` is, name and all."""
     new.name = old.name
     new.shape, new.type = new.shape if old.shape is None else old.shape, old.type or new.type

@@ -16,6 +16,7 @@ import onnx_ir as ir
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.opset18.attributes import operand, text
 from pixelgrad.exporters.opset18.shapes import constant, dims
+from pixelgrad.exporters.profiles.written_out import is_feature_map
 
 _BLOCK = 16
 
@@ -84,10 +85,7 @@ def _scaled(op: Emitter, value: ir.Value, factor: float) -> ir.Value:
 
 def _has_blocks(value: ir.Value) -> bool:
     """Whether a tensor is a float32 feature map whose channels make whole blocks."""
-    if value.dtype != ir.DataType.FLOAT or value.shape is None or value.shape.rank() != 4:
-        return False
-    channels = dims(value)[1]
-    return isinstance(channels, int) and channels % _BLOCK == 0
+    return is_feature_map(value) and int(dims(value)[1]) % _BLOCK == 0  # type: ignore[arg-type]
 
 
 def _producer(value: ir.Value) -> str | None:

@@ -25,10 +25,10 @@ import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff import Emitter
+from pixelgrad.exporters.autodiff.lowering import take_over
 from pixelgrad.exporters.autodiff.rules.conv import TURNED
 from pixelgrad.exporters.opset18.attributes import integer, integers, operand, optional, text
 from pixelgrad.exporters.opset18.shapes import dims, same_dim
-from pixelgrad.exporters.profiles.written_out import take_over
 
 # The harmonic mean of input and output channels below which the transforms cost more than the products save.
 _FEWEST_CHANNELS = 128
@@ -124,7 +124,8 @@ def _rewrite(op: Emitter, node: ir.Node) -> None:
     result = op.Reshape(op.Transpose(combined, perm=[0, 2, 3, 1, 4]), op.Concat(op.value([0, 0, -1]), width, axis=0))
     if not _divisible(dims(y)[2]):
         result = op.Slice(result, [0], op.shape(y, start=2, end=3), [2])
-    take_over(y, result)
+    take_over(op.graph, y, result)
+    op.graph.remove(node, safe=True)
 
 
 def _kernels(op: Emitter, weight: ir.Value, outputs: int, inputs: int) -> ir.Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff import Emitter
+from pixelgrad.exporters.autodiff.lowering import take_over
 from pixelgrad.exporters.autodiff.rules.normalization import response, response_denominator
 from pixelgrad.exporters.opset18.attributes import number, operand
 from pixelgrad.exporters.opset18.shapes import dims
@@ -20,7 +21,7 @@ def write_out(model: ir.Model) -> None:
     it included, this takes 10. Its gradient has steps in common with it, and ONNX Runtime runs equal nodes once.
     """
     graph = model.graph
-    nodes = [node for node in graph if node.op_type == "LRN" and not node.domain and _is_feature_map(operand(node))]
+    nodes = [node for node in graph if node.op_type == "LRN" and not node.domain and is_feature_map(operand(node))]
     if not nodes:
         return
     op = Emitter(graph)
@@ -28,7 +29,8 @@ def write_out(model: ir.Model) -> None:
         old = node.outputs[0]
         with op.named(f"response/{old.name}"):
             new = response(op, operand(node), response_denominator(op, node), number(node, "beta", 0.75))
-        take_over(old, new)
+        take_over(graph, old, new)
+        graph.remove(node, safe=True)
     graph.sort()
     _share_constants(graph)
 
@@ -45,19 +47,8 @@ def _share_constants(graph: ir.Graph) -> None:
             value.replace_all_uses_with(first)
 
 
-def _is_feature_map(value: ir.Value) -> bool:
+def is_feature_map(value: ir.Value) -> bool:
+    """Whether a tensor is float32 [N, channels, H, W] with a known number of channels."""
     if value.dtype != ir.DataType.FLOAT or value.shape is None or value.shape.rank() != 4:
         return False
     return isinstance(dims(value)[1], int)
-
-
-def take_over(old: ir.Value, new: ir.Value) -> None:
-    """Let ``new`` be what ``old`` was, name and all; the node that made ``old`` goes."""
-    node, name = old.producer(), old.name
-    new.shape, new.type = old.shape, old.type
-    old.replace_all_uses_with(new, replace_graph_outputs=True)
-    assert node is not None
-    assert node.graph is not None
-    node.graph.remove(node, safe=True)
-    old.name = f"{name}/replaced"
-    new.name = name

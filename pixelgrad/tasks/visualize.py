@@ -162,7 +162,6 @@ def visualize(
     wanted = {"channels": _several(channels), "neurons": _several(neurons), "classes": _several(classes)}
     kind = unit_kind(*wanted.values())
     units = visualization_units(model, layer=layer, prototxt=prototxt, **wanted)
-    device_chosen = choose_device(device)
     choice = choose_device(device)
     folder = visualize_artifact(
         model,
@@ -170,7 +169,7 @@ def visualize(
         unit=kind,
         settings=chosen,
         diversity=check_diversity(diversity),
-        batch=batch_for(device_chosen, len(units)),
+        batch=batch_for(choice, len(units)),
         pool=pool,
         preprocess=preprocess,
         prototxt=prototxt,
@@ -178,7 +177,7 @@ def visualize(
         device=choice,
     )
     event: VisualizeEvent | None = None
-    for event in run_visualize(Artifact(folder, device=device_chosen), units, chosen):
+    for event in run_visualize(Artifact(folder, device=choice), units, chosen):
         if on_step is not None:
             on_step(event)
     assert event is not None
