@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pixelgrad.cli import options
-from pixelgrad.cli.console import note, print_json, reports_errors
+from pixelgrad.cli import groups, options
+from pixelgrad.cli.command import Group, command
+from pixelgrad.cli.console import note, print_json
 from pixelgrad.cli.progress import SCANS, shown
 from pixelgrad.cli.running import check_streams, open_projector, save
 from pixelgrad.runtime import (
@@ -23,51 +25,51 @@ from pixelgrad.runtime import (
 from pixelgrad.runtime.images import check_output
 from pixelgrad.tasks import projection_artifact, scan_index
 
-_DEFAULTS = DeconvSettings()
+_Settings = Annotated[
+    DeconvSettings,
+    Group(
+        DeconvSettings(),
+        top=Annotated[int, typer.Option("--top", metavar="N", help="Strongest images for each channel.")],
+        size=options.ScanSize,
+        batch=options.Batch,
+        crop=options.Crop,
+    ),
+]
 
 
-@reports_errors
+@command
 def deconv_command(
+    *,
     layer: options.Layer,
     images: options.Images,
     output: options.Output,
     channels: options.Channels = None,
-    top: Annotated[int, typer.Option("--top", metavar="N", help="Strongest images for each channel.")] = _DEFAULTS.top,
     rule: options.Rule = "deconvnet",
-    model: options.Model = None,
-    size: options.ScanSize = _DEFAULTS.size,
-    batch: options.Batch = _DEFAULTS.batch,
-    crop: options.Crop = _DEFAULTS.crop,
+    settings: _Settings,
     index: options.Index = None,
-    pool: options.Pool = "max",
-    preprocess: options.Preprocess = None,
-    prototxt: options.Prototxt = None,
-    device: options.Device = "auto",
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    network: groups.Network,
+    run: groups.RunOptions,
 ) -> None:
     """Show what channels of a layer answer to in a folder of images, projected back to the pixels.
 
     Example: pixelgrad deconv --layer relu3_1 --channel 5,17 --images photos -o relu3_1.png
     """
-    check_streams(output, [], json=json)
-    settings = DeconvSettings(options.parse_channels(channels), top, size, batch, crop)
+    check_streams(output, [], run)
+    settings = replace(settings, channels=options.parse_channels(channels))
     settings.check()
-    chosen = choose_device(device)
-    check_output(output, force=force)
-    folder = projection_artifact(model, layer=layer, rule=rule, pool=pool, preprocess=preprocess, prototxt=prototxt)
-    projector = open_projector(folder, chosen, quiet=quiet)
+    choice = choose_device(run.device)
+    check_output(output, force=run.force)
+    projector = open_projector(projection_artifact(network, layer=layer, rule=rule), choice, quiet=run.quiet)
     place = index or scan_index(projector, settings)
     result: DeconvResult | None = None
-    for event in shown(deconv(projector, images, place, settings), quiet=quiet, style=SCANS):
+    for event in shown(deconv(projector, images, place, settings), quiet=run.quiet, style=SCANS):
         if isinstance(event, ProjectEvent):
             result = event.result
     assert result is not None
-    report_unreadable(result, quiet=quiet)
-    save(result.picture(), output, force=force)
-    if json:
-        print_json({"output": output, "device": chosen.name, "index": str(place), **result.facts()})
+    report_unreadable(result, quiet=run.quiet)
+    save(result.picture(), output, force=run.force)
+    if run.json:
+        print_json({"output": output, "device": choice.name, "index": str(place), **result.facts()})
 
 
 def report_unreadable(result: DeconvResult | EvolveResult | MistakesResult, *, quiet: bool) -> None:

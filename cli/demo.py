@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from pixelgrad.cli import options
-from pixelgrad.cli.console import fail, note, print_json, reports_errors
+from pixelgrad.cli import groups, options
+from pixelgrad.cli.command import command
+from pixelgrad.cli.console import fail, note, print_json
 from pixelgrad.cli.progress import shown
 from pixelgrad.cli.running import open_artifact, save
 from pixelgrad.errors import OutputError
@@ -19,26 +20,24 @@ from pixelgrad.runtime.samples import SAMPLES
 from pixelgrad.runtime.samples.drawing import check
 from pixelgrad.tasks import style_artifact
 
-_SETTINGS = StyleSettings()
 _CONTENT, *_STYLES = SAMPLES
 _SHEET = "sheet"
+_DEFAULTS = StyleSettings()
 _STYLIZED = {name: f"{_CONTENT}-{name}" for name in _STYLES}
 
 
-@reports_errors
+@command
 def demo_command(
+    *,
     output: Annotated[
         str,
         typer.Option("--output", "-o", metavar="DIR|FILE", help="Folder for all pictures, or a file for one sheet."),
     ] = "pixelgrad-demo",
-    model: options.Model = None,
     size: options.Size = 512,
-    steps: options.Steps = _SETTINGS.steps,
+    steps: options.Steps = _DEFAULTS.steps,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Another number draws another scene.")] = 0,
-    device: options.Device = "auto",
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    model: options.Model = None,
+    run: groups.RunOptions,
 ) -> None:
     """Draw a landscape and two styles, and give the one the others: no files needed.
 
@@ -48,29 +47,30 @@ def demo_command(
     settings.check(styles=1)
     width, height = size, round(size * 2 / 3)
     check(width, height, seed)
-    chosen = choose_device(device)
-    places = _places(output, force=force)
-    note(f"drawing {_CONTENT}, {' and '.join(_STYLES)} ({width}x{height})", quiet=quiet)
+    choice = choose_device(run.device)
+    places = _places(output, force=run.force)
+    note(f"drawing {_CONTENT}, {' and '.join(_STYLES)} ({width}x{height})", quiet=run.quiet)
     pictures = {name: Picture(draw(width, height, seed)) for name, draw in SAMPLES.items()}
     for name in SAMPLES.keys() & places.keys():
-        save(pictures[name], str(places[name]), force=force)
-    artifact = open_artifact(style_artifact(model, device=chosen), chosen, quiet=quiet)
+        save(pictures[name], str(places[name]), force=run.force)
+    artifact = open_artifact(style_artifact(model, device=choice), choice, quiet=run.quiet)
     interrupted = False
     for name, result in _STYLIZED.items():
-        note(f"{_CONTENT} in the style of {name}", quiet=quiet)
-        pictures[result], interrupted = _stylized(artifact, pictures[_CONTENT], pictures[name], settings, quiet=quiet)
+        note(f"{_CONTENT} in the style of {name}", quiet=run.quiet)
+        styled, interrupted = _stylized(artifact, pictures[_CONTENT], pictures[name], settings, quiet=run.quiet)
+        pictures[result] = styled
         if result in places:
-            save(pictures[result], str(places[result]), force=force)
+            save(styled, str(places[result]), force=run.force)
         if interrupted:
             break
-    save(_overview(pictures), str(places[_SHEET]), force=force)
+    save(_overview(pictures), str(places[_SHEET]), force=run.force)
     if interrupted:
         fail(f"interrupted; the pictures so far are in {output}")
         raise typer.Exit(130)
-    if json:
-        print_json(_report(places, chosen, settings))
+    if run.json:
+        print_json(_report(places, choice, settings))
     else:
-        note(f"wrote {', '.join(str(place) for place in places.values())}", quiet=quiet)
+        note(f"wrote {', '.join(str(place) for place in places.values())}", quiet=run.quiet)
 
 
 def _places(output: str, *, force: bool) -> dict[str, Path]:

@@ -6,48 +6,25 @@ from typing import Annotated
 
 import typer
 
-from pixelgrad.cli import options
-from pixelgrad.cli.console import reports_errors
+from pixelgrad.cli import groups, options
+from pixelgrad.cli.command import command
 from pixelgrad.cli.running import check_streams, open_artifact, read_pictures, run_to_file
 from pixelgrad.errors import SettingsError
-from pixelgrad.runtime import DreamSettings, choose_device, dream
+from pixelgrad.networks import NetworkSpec
+from pixelgrad.runtime import Artifact, Choice, choose_device, dream
 from pixelgrad.runtime.images import check_output
 from pixelgrad.tasks import dream_subject
 
-_DEFAULTS = DreamSettings()
 
-
-@reports_errors
+@command
 def dream_command(
-    output: options.Output,
+    *,
     picture: Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="The picture; - is stdin.")] = None,
-    from_noise: Annotated[bool, typer.Option("--from-noise", help="Start from noise, without a picture.")] = False,
-    model: options.Model = None,
-    layers: options.DreamLayers = None,
-    channels: options.DreamChannels = None,
-    classes: options.Classes = None,
-    guide: options.Guide = None,
-    size: options.DreamSize = None,
-    steps: options.OctaveSteps = None,
-    octaves: options.Octaves = None,
-    octave_scale: options.OctaveScale = _DEFAULTS.octave_scale,
-    strength: options.Strength = None,
-    smoothing: options.Smoothing = None,
-    blur: options.Blur = None,
-    fade: options.Fade = None,
-    natural_color: options.NaturalColor = None,
-    momentum: options.Momentum = None,
-    jitter: options.Jitter = _DEFAULTS.jitter,
-    tile: options.Tile = _DEFAULTS.tile,
-    pool: options.Pool = "max",
-    preprocess: options.Preprocess = None,
-    prototxt: options.Prototxt = None,
-    precision: options.Precision = "fp32",
-    seed: options.Seed = _DEFAULTS.seed,
-    device: options.Device = "auto",
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    output: options.Output,
+    subject: groups.DreamSubject,
+    settings: groups.Dream,
+    network: groups.Network,
+    run: groups.RunOptions,
 ) -> None:
     """Make stronger what a network sees in a picture: what its layers see, a channel, a class, or a guide.
 
@@ -55,47 +32,41 @@ def dream_command(
 
     pixelgrad dream --from-noise --model googlenet.onnx --class banana -o banana.png
     """
-    if (picture is None) != from_noise:
-        raise SettingsError("give a picture to dream from, or --from-noise" + (", not both" if from_noise else ""))
-    sources = [source for source in (picture, guide) if source is not None]
-    check_streams(output, sources, json=json)
-    settings = DreamSettings(
-        size=size,
-        steps=steps,
-        octaves=octaves,
-        octave_scale=octave_scale,
-        strength=strength,
-        smoothing=smoothing,
-        blur=blur,
-        fade=fade,
-        natural_color=natural_color,
-        momentum=momentum,
-        jitter=jitter,
-        tile=tile,
-        seed=seed,
-    )
+    sources = dream_sources(picture, subject)
+    check_streams(output, sources, run)
     settings.check()
-    chosen = choose_device(device)
-    check_output(output, force=force)
-    pictures = read_pictures(sources, quiet=quiet)
-    folder, channels = dream_subject(
-        model,
-        layers=options.parse_layers(layers, "--layers"),
-        channels=channels,
-        classes=classes,
-        guided=guide is not None,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=chosen,
-    )
-    artifact = open_artifact(folder, chosen, quiet=quiet)
+    choice = choose_device(run.device)
+    check_output(output, force=run.force)
+    pictures = read_pictures(sources, run)
+    artifact, channels = open_dream(network, subject, choice, run)
     events = dream(
         artifact,
-        None if from_noise else pictures[0],
+        None if subject.from_noise else pictures[0],
         settings,
         channels=channels,
-        guide=pictures[-1] if guide is not None else None,
+        guide=pictures[-1] if subject.guide is not None else None,
     )
-    run_to_file(events, output, chosen.name, force=force, quiet=quiet, json=json)
+    run_to_file(events, output, choice, run)
+
+
+def dream_sources(picture: str | None, subject: groups.Subject) -> list[str]:
+    """The pictures to read: the one to dream from, if any, and the guide, if any."""
+    if (picture is None) != subject.from_noise:
+        both = ", not both" if subject.from_noise else ""
+        raise SettingsError(f"give a picture to dream from, or --from-noise{both}")
+    return [source for source in (picture, subject.guide) if source is not None]
+
+
+def open_dream(
+    network: NetworkSpec, subject: groups.Subject, choice: Choice, run: groups.Run
+) -> tuple[Artifact, list[int] | None]:
+    """The artifact of a dream of ``subject``, and the channels to choose in it."""
+    folder, channels = dream_subject(
+        network,
+        layers=options.parse_layers(subject.layers, "--layers"),
+        channels=subject.channels,
+        classes=subject.classes,
+        guided=subject.guide is not None,
+        device=choice,
+    )
+    return open_artifact(folder, choice, quiet=run.quiet), channels

@@ -7,23 +7,32 @@ from typing import Annotated
 
 import typer
 
-from pixelgrad.cli import options
-from pixelgrad.cli.console import note, print_json, reports_errors
+from pixelgrad.cli import groups, options
+from pixelgrad.cli.command import Group, command
+from pixelgrad.cli.console import note, print_json
 from pixelgrad.cli.deconv import report_unreadable
 from pixelgrad.cli.progress import SCANS, shown
 from pixelgrad.cli.running import check_streams, open_projector, save
 from pixelgrad.models import class_name
-from pixelgrad.networks import load_network
 from pixelgrad.runtime import MistakesEvent, MistakesResult, MistakesSettings, choose_device, mistakes
 from pixelgrad.runtime.images import check_output
 from pixelgrad.tasks import projection_artifact, scan_index
 from pixelgrad.tasks.mistakes import class_pictures, labelled_images
 
-_DEFAULTS = MistakesSettings()
+_Settings = Annotated[
+    MistakesSettings,
+    Group(
+        MistakesSettings(),
+        most=Annotated[int, typer.Option("--most", metavar="N", help="How many errors to show.")],
+        size=options.ScanSize,
+        batch=options.Batch,
+    ),
+]
 
 
-@reports_errors
+@command
 def mistakes_command(
+    *,
     output: options.Output,
     images: Annotated[
         Path | None,
@@ -33,7 +42,6 @@ def mistakes_command(
         Path | None,
         typer.Option("--labels", metavar="FILE.csv", help="Rows of path,class, relative to --images."),
     ] = None,
-    most: Annotated[int, typer.Option("--most", metavar="N", help="How many errors to show.")] = _DEFAULTS.most,
     believe: Annotated[
         bool,
         typer.Option(
@@ -44,48 +52,38 @@ def mistakes_command(
         str | None, typer.Option("--layer", metavar="LAYER", help="What scores the classes; found by itself.")
     ] = None,
     rule: options.Rule = "deconvnet",
-    model: options.Model = None,
-    size: options.ScanSize = _DEFAULTS.size,
-    batch: options.Batch = _DEFAULTS.batch,
+    settings: _Settings,
     index: options.Index = None,
-    preprocess: options.Preprocess = None,
-    prototxt: options.Prototxt = None,
     seed: options.Seed = 0,
-    device: options.Device = "auto",
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    network: groups.Network,
+    run: groups.RunOptions,
 ) -> None:
     """Show a classifier's most confident errors, and what in the images spoke for them.
 
     Example: pixelgrad mistakes --model googlenet.onnx --images photos-by-class -o mistakes.png
     """
-    check_streams(output, [], json=json)
-    settings = MistakesSettings(most, size, batch)
+    check_streams(output, [], run)
     settings.check()
-    chosen = choose_device(device)
-    check_output(output, force=force)
-    network = load_network(model, preprocess=preprocess, prototxt=prototxt)
-    given = labelled_images(network, images, labels)
-    folder = projection_artifact(model, layer=layer, rule=rule, preprocess=preprocess, prototxt=prototxt)
-    projector = open_projector(folder, chosen, quiet=quiet)
+    choice = choose_device(run.device)
+    check_output(output, force=run.force)
+    loaded = network.load()
+    given = labelled_images(loaded, images, labels)
+    projector = open_projector(projection_artifact(network, layer=layer, rule=rule), choice, quiet=run.quiet)
     place = index or scan_index(projector, settings)
-    makes = (
-        class_pictures(model, device=chosen, preprocess=preprocess, prototxt=prototxt, seed=seed) if believe else None
-    )
-    events = mistakes(projector, given, place, settings, names=lambda one: class_name(network, one), believe=makes)
+    makes = class_pictures(network, device=choice, seed=seed) if believe else None
+    events = mistakes(projector, given, place, settings, names=lambda one: class_name(loaded, one), believe=makes)
     result: MistakesResult | None = None
-    for event in shown(events, quiet=quiet, style=SCANS):
+    for event in shown(events, quiet=run.quiet, style=SCANS):
         if isinstance(event, MistakesEvent):
             result = event.result
     assert result is not None
-    report_unreadable(result, quiet=quiet)
-    note(result.summary, quiet=quiet)
+    report_unreadable(result, quiet=run.quiet)
+    note(result.summary, quiet=run.quiet)
     picture = result.picture()
     if picture is None:
-        note(f"there is no mistake to show, so {output} is not written", quiet=quiet)
+        note(f"there is no mistake to show, so {output} is not written", quiet=run.quiet)
     else:
-        save(picture, output, force=force)
-    if json:
+        save(picture, output, force=run.force)
+    if run.json:
         written = None if picture is None else output
-        print_json({"output": written, "device": chosen.name, "index": str(place), **result.facts()})
+        print_json({"output": written, "device": choice.name, "index": str(place), **result.facts()})

@@ -34,14 +34,6 @@ Precision = Annotated[
         help="fp16 runs the network in half precision, the losses in single: faster on a GPU, slower on a CPU.",
     ),
 ]
-Profile = Annotated[
-    str,
-    typer.Option(
-        "--profile",
-        metavar="portable|fast",
-        help="portable runs on every device; fast on a CPU only.",
-    ),
-]
 Preprocess = Annotated[
     str | None,
     typer.Option(
@@ -67,41 +59,9 @@ DreamLayers = Annotated[
     str | None,
     typer.Option("--layers", "-l", metavar="A,B=2,...", help="Layers to dream of, with weights if any."),
 ]
-DreamChannels = Annotated[
-    list[int] | None, typer.Option("--channel", metavar="N", help="A channel of the layer; may be given again.")
-]
-Classes = Annotated[
-    list[str] | None,
-    typer.Option("--class", metavar="CLASS", help="A class: its label, synset id or index; may be given again."),
-]
-Guide = Annotated[str | None, typer.Option("--guide", metavar="IMAGE", help="A picture to look for.")]
-DreamSize = Annotated[
-    int | None,
-    typer.Option("--size", metavar="PIXELS", help="Long edge; the picture's own up to 1024, or 384 of noise."),
-]
-Octaves = Annotated[int | None, typer.Option("--octaves", metavar="N", help="How many sizes, from coarse to fine.")]
-OctaveScale = Annotated[float, typer.Option("--octave-scale", help="How much larger each is than the one before.")]
-OctaveSteps = Annotated[int | None, typer.Option("--steps", metavar="N", help="Gradient steps at each octave.")]
-Strength = Annotated[
-    float | None, typer.Option("--strength", help="How far a step moves the average pixel, in 255ths of its range.")
-]
-Smoothing = Annotated[
-    int | None, typer.Option("--smoothing", metavar="BANDS", help="Bands of the gradient to even out; 1 for none.")
-]
-Blur = Annotated[float | None, typer.Option("--blur", metavar="PIXELS", help="Blur after each step.")]
-Fade = Annotated[float | None, typer.Option("--fade", help="Share of strength and blur left at the last step.")]
-NaturalColor = Annotated[
-    float | None, typer.Option("--natural-color", help="How far, from 0 to 1, to keep to the colours of nature.")
-]
-Momentum = Annotated[
-    float | None, typer.Option("--momentum", help="Share of each step, from 0 to 1, that goes on in the next.")
-]
-Jitter = Annotated[int, typer.Option("--jitter", metavar="PIXELS", help="Largest random shift before each step.")]
-Tile = Annotated[int, typer.Option("--tile", metavar="PIXELS", help="Edge of the window for large pictures.")]
 StyleLoss = Annotated[
     str, typer.Option("--loss", metavar="moments|gram", help="Style as Gaussians or as correlations of features.")
 ]
-Masks = Annotated[int, typer.Option("--masks", metavar="N", help="For how many paintings, each in a place of its own.")]
 TextureLayers = Annotated[
     str | None,
     typer.Option("--layers", metavar="A,B=2,...", help="Layers to make the texture from, shallow to deep."),
@@ -114,16 +74,6 @@ MatchHistogram = Annotated[
     bool, typer.Option("--match-histogram", help="Give the result the colour histogram of what it is made after.")
 ]
 Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the picture; - is stdout.")]
-GradientBuilder = Annotated[
-    str,
-    typer.Option(
-        "--gradient", metavar="standard|ort-training", help="Who builds the gradient: we, or onnxruntime-training."
-    ),
-]
-ImageSize = Annotated[
-    str,
-    typer.Option("--size", metavar="WxH", help="Image size of an ort-training artifact; a standard one takes any."),
-]
 Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The artifact folder to write.")]
 Size = Annotated[int, typer.Option("--size", metavar="PIXELS", help="Long edge of the picture.")]
 Area = Annotated[

@@ -5,34 +5,44 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import typer
 
 from pixelgrad.cli.console import fail, note, print_json
+from pixelgrad.cli.groups import Run
 from pixelgrad.cli.progress import shown
 from pixelgrad.cli.report import run_report
 from pixelgrad.errors import DivergedError, OutputError, SettingsError
 from pixelgrad.runtime import Artifact, Choice, Picture, Projector, StepEvent, read_image, write_image
 
-__all__ = ["check_streams", "open_artifact", "open_projector", "read_pictures", "run_to_file", "save", "say_device"]
+__all__ = [
+    "check_streams",
+    "open_artifact",
+    "open_artifacts",
+    "open_projector",
+    "read_pictures",
+    "run_to_file",
+    "save",
+    "say_device",
+]
 
 
-def check_streams(output: str, sources: Iterable[str], *, json: bool) -> None:
+def check_streams(output: str, sources: Iterable[str], run: Run) -> None:
     """Raise :class:`SettingsError` where two things want stdin or stdout."""
-    if json and output == "-":
+    if run.json and output == "-":
         raise SettingsError("--json and -o - both want stdout; give -o a file name")
     if list(sources).count("-") > 1:
         raise SettingsError("only one picture can come from stdin")
 
 
-def read_pictures(sources: Iterable[str], *, quiet: bool) -> list[Picture]:
+def read_pictures(sources: Iterable[str], run: Run) -> list[Picture]:
     """The pictures, and on stderr what was odd about them."""
     pictures = [read_image(source) for source in sources]
     for picture in pictures:
         for warning in picture.warnings:
-            note(warning, quiet=quiet)
+            note(warning, quiet=run.quiet)
     return pictures
 
 
@@ -41,6 +51,14 @@ def open_artifact(folder: Path, choice: Choice, *, quiet: bool) -> Artifact:
     artifact = Artifact(folder, device=choice)
     say_device(artifact, quiet=quiet)
     return artifact
+
+
+def open_artifacts(folders: Mapping[str, Path], choice: Choice, run: Run) -> dict[str, Artifact]:
+    """:func:`open_artifact` for several that make one picture: what there is to say is said once."""
+    return {
+        name: open_artifact(folder, choice, quiet=run.quiet or number > 0)
+        for number, (name, folder) in enumerate(folders.items())
+    }
 
 
 def open_projector(folder: Path, choice: Choice, *, quiet: bool) -> Projector:
@@ -62,41 +80,41 @@ def say_device(artifact: Artifact, *, quiet: bool) -> None:
         artifact.open()  # now, so that what a device leaves to the CPU is said before the progress bar
 
 
-def run_to_file(events: Iterable[StepEvent], output: str, device: str, *, force: bool, quiet: bool, json: bool) -> None:
+def run_to_file(events: Iterable[StepEvent], output: str, choice: Choice, run: Run) -> None:
     """Run a task to its end and write its picture to ``output`` (``-`` is stdout).
 
     Ctrl-C saves the picture so far and ends with exit code 130; a loss that stops being a number saves the last good
-    one. json: print the report of the run on stdout.
+    one.
     """
-    first, last = _run(events, output, force=force, quiet=quiet)
+    first, last = _run(events, output, run)
     picture = last.picture()
-    save(picture, output, force=force)
-    if json:
-        print_json(run_report(output, picture, device, first, last))
+    save(picture, output, force=run.force)
+    if run.json:
+        print_json(run_report(output, picture, choice.name, first, last))
         return
     for name, value in last.measures.items():
-        note(f"{name} {value:.4g}", quiet=quiet)
+        note(f"{name} {value:.4g}", quiet=run.quiet)
     if output != "-":
-        note(f"wrote {output} ({picture.size[0]}x{picture.size[1]}) in {last.seconds:.1f} s", quiet=quiet)
+        note(f"wrote {output} ({picture.size[0]}x{picture.size[1]}) in {last.seconds:.1f} s", quiet=run.quiet)
 
 
-def _run(events: Iterable[StepEvent], output: str, *, force: bool, quiet: bool) -> tuple[StepEvent, StepEvent]:
+def _run(events: Iterable[StepEvent], output: str, run: Run) -> tuple[StepEvent, StepEvent]:
     """The first and the last event. What there is of the picture is saved if the run is broken off."""
     first: StepEvent | None = None
     last: StepEvent | None = None
     try:
-        for event in shown(events, quiet=quiet):
+        for event in shown(events, quiet=run.quiet):
             first, last = first or event, event
     except KeyboardInterrupt:
         if last is None:
             raise
-        save(last.picture(), output, force=force)
+        save(last.picture(), output, force=run.force)
         fail(f"interrupted at step {last.step} of {last.steps}; the picture so far is in {_place(output)}")
         raise typer.Exit(130) from None
     except DivergedError as error:
         if error.image is None:
             raise
-        save(Picture.from_nchw(error.image), output, force=force)
+        save(Picture.from_nchw(error.image), output, force=run.force)
         raise DivergedError(f"{error}. The last good image is in {_place(output)}") from error
     assert first is not None
     assert last is not None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from pixelgrad.cli import options
-from pixelgrad.cli.console import reports_errors
+from pixelgrad.cli import groups, options
+from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.running import check_streams, open_artifact, run_to_file
 from pixelgrad.errors import SettingsError
 from pixelgrad.runtime import VisualizeSettings, choose_device, visualize
@@ -19,14 +20,84 @@ from pixelgrad.tasks.visualize import batch_for, check_diversity
 
 _DEFAULTS = VisualizeSettings()
 _MOST_UNITS = 1000
+_Settings = Annotated[
+    VisualizeSettings,
+    Group(
+        _DEFAULTS,
+        size=Annotated[
+            int | None,
+            typer.Option("--size", metavar="PIXELS", help="Edge of each picture: 224, or 128 for channels."),
+        ],
+        coarsest=Annotated[
+            int | None,
+            typer.Option(
+                "--coarsest",
+                metavar="PIXELS",
+                help="Edge of the first scale, which grows by sqrt(2): 112; maco has one.",
+            ),
+        ],
+        steps=Annotated[int, typer.Option("--steps", metavar="N", help="Gradient steps for each picture.")],
+        parameters=Annotated[
+            str,
+            typer.Option(
+                "--parameters",
+                metavar="fourier|maco|pixels",
+                help="What is optimised; maco is the phase alone, for deep layers.",
+            ),
+        ],
+        decay=Annotated[float, typer.Option("--decay", help="The spectrum is 1 / frequency^decay: more is smoother.")],
+        cut=Annotated[
+            float, typer.Option("--cut", help="Cycles per pixel above which the spectrum falls off; 0 for never.")
+        ],
+        decorrelate=Annotated[
+            bool, typer.Option("--decorrelate/--rgb", help="Colours along nature's axes, or red, green and blue.")
+        ],
+        jitter=Annotated[int, typer.Option("--jitter", metavar="PIXELS", help="How far a view is moved, at most.")],
+        rotate=Annotated[float, typer.Option("--rotate", metavar="DEGREES", help="How far a view is turned, at most.")],
+        noise=Annotated[
+            float | None,
+            typer.Option("--noise", help="Standard deviation of the noise on a view, of [0, 1]: 0, or 0.05 for maco."),
+        ],
+        views=Annotated[
+            int | None,
+            typer.Option(
+                "--views", metavar="N", help="Gradients that are averaged for a step of Adam: 1; maco up to 4."
+            ),
+        ],
+        rivals_weight=Annotated[
+            float | None,
+            typer.Option("--rivals-weight", help="How much of the other classes is held against a class."),
+        ],
+        tv_weight=Annotated[
+            float | None, typer.Option("--tv-weight", help="Weight of the smoothness; the default is 0.")
+        ],
+        norm_weight=Annotated[
+            float | None,
+            typer.Option("--norm-weight", help="Weight of the alpha norm, against glare; the default is 0."),
+        ],
+        diversity_weight=Annotated[
+            float | None, typer.Option("--diversity-weight", help="How much the pictures of a unit must differ.")
+        ],
+        learning_rate=Annotated[
+            float | None,
+            typer.Option("--learning-rate", help="Step of Adam, on the parameters: 0.1, or 0.3 for maco."),
+        ],
+        fade=Annotated[
+            bool | None,
+            typer.Option("--fade/--opaque", help="Transparent where the unit asked for nothing; maco's pictures are."),
+        ],
+        seed=options.Seed,
+    ),
+]
 
 
-@reports_errors
+@command
 def visualize_command(
-    output: options.Output,
+    *,
     more: Annotated[
         list[str] | None, typer.Argument(metavar="[MORE]...", help="More channels, neurons or classes of that kind.")
     ] = None,
+    output: options.Output,
     layer: Annotated[str | None, typer.Option("--layer", "-l", metavar="NAME", help="The layer to look into.")] = None,
     channel: Annotated[
         list[str] | None, typer.Option("--channel", metavar="N...", help="Channels: 5, or 0-15, or 3,7,11.")
@@ -37,142 +108,47 @@ def visualize_command(
     class_: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME...", help="Classes: names, synset ids or numbers.")
     ] = None,
-    model: options.Model = None,
-    size: Annotated[
-        int | None, typer.Option("--size", metavar="PIXELS", help="Edge of each picture: 224, or 128 for channels.")
-    ] = None,
-    coarsest: Annotated[
-        int | None,
-        typer.Option(
-            "--coarsest", metavar="PIXELS", help="Edge of the first scale, which grows by sqrt(2): 112; maco has one."
-        ),
-    ] = None,
-    steps: Annotated[
-        int, typer.Option("--steps", metavar="N", help="Gradient steps for each picture.")
-    ] = _DEFAULTS.steps,
     diversity: Annotated[
         int, typer.Option("--diversity", metavar="N", help="Pictures of each unit, made to differ.")
     ] = 1,
-    parameters: Annotated[
-        str,
-        typer.Option(
-            "--parameters",
-            metavar="fourier|maco|pixels",
-            help="What is optimised; maco is the phase alone, for deep layers.",
-        ),
-    ] = _DEFAULTS.parameters,
-    decay: Annotated[
-        float, typer.Option("--decay", help="The spectrum is 1 / frequency^decay: more is smoother.")
-    ] = _DEFAULTS.decay,
-    cut: Annotated[
-        float, typer.Option("--cut", help="Cycles per pixel above which the spectrum falls off; 0 for never.")
-    ] = _DEFAULTS.cut,
-    decorrelate: Annotated[
-        bool, typer.Option("--decorrelate/--rgb", help="Colours along nature's axes, or red, green and blue.")
-    ] = _DEFAULTS.decorrelate,
-    jitter: Annotated[
-        int, typer.Option("--jitter", metavar="PIXELS", help="How far a view is moved, at most.")
-    ] = _DEFAULTS.jitter,
+    settings: _Settings,
     scale: Annotated[
         str, typer.Option("--scale", metavar="LOW,HIGH", help="Least and most magnification of a view.")
     ] = f"{_DEFAULTS.scale[0]},{_DEFAULTS.scale[1]}",
-    rotate: Annotated[
-        float, typer.Option("--rotate", metavar="DEGREES", help="How far a view is turned, at most.")
-    ] = _DEFAULTS.rotate,
-    noise: Annotated[
-        float | None,
-        typer.Option("--noise", help="Standard deviation of the noise on a view, of [0, 1]: 0, or 0.05 for maco."),
-    ] = None,
-    views: Annotated[
-        int | None,
-        typer.Option("--views", metavar="N", help="Gradients that are averaged for a step of Adam: 1; maco up to 4."),
-    ] = None,
-    rivals_weight: Annotated[
-        float | None, typer.Option("--rivals-weight", help="How much of the other classes is held against a class.")
-    ] = None,
-    tv_weight: Annotated[
-        float | None, typer.Option("--tv-weight", help="Weight of the smoothness; the default is 0.")
-    ] = None,
-    norm_weight: Annotated[
-        float | None, typer.Option("--norm-weight", help="Weight of the alpha norm, against glare; the default is 0.")
-    ] = None,
-    diversity_weight: Annotated[
-        float | None, typer.Option("--diversity-weight", help="How much the pictures of a unit must differ.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option("--learning-rate", help="Step of Adam, on the parameters: 0.1, or 0.3 for maco."),
-    ] = None,
-    fade: Annotated[
-        bool | None,
-        typer.Option("--fade/--opaque", help="Transparent where the unit asked for nothing; maco's pictures are."),
-    ] = None,
-    pool: options.Pool = "max",
-    preprocess: options.Preprocess = None,
-    prototxt: options.Prototxt = None,
-    precision: options.Precision = "fp32",
-    seed: options.Seed = _DEFAULTS.seed,
-    device: options.Device = "auto",
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    network: groups.Network,
+    run: groups.RunOptions,
 ) -> None:
     """Make pictures that channels, neurons or classes of a network respond to.
 
     Example: pixelgrad visualize --model googlenet.onnx --class banana volcano -o classes.png
     """
-    check_streams(output, [], json=json)
-    settings = VisualizeSettings(
-        size=size,
-        coarsest=coarsest,
-        steps=steps,
-        seed=seed,
-        parameters=parameters,
-        decay=decay,
-        cut=cut,
-        decorrelate=decorrelate,
-        learning_rate=learning_rate,
-        views=views,
-        jitter=jitter,
-        scale=_range(scale),
-        rotate=rotate,
-        noise=noise,
-        fade=fade,
-        rivals_weight=rivals_weight,
-        tv_weight=tv_weight,
-        norm_weight=norm_weight,
-        diversity_weight=diversity_weight,
-    )
+    check_streams(output, [], run)
+    settings = replace(settings, scale=_range(scale))
     settings.check()
     check_diversity(diversity)
     channels, neurons, classes = list(channel or ()), list(neuron or ()), list(class_ or ())
     kind = unit_kind(channels, neurons, classes)
     {"channel": channels, "neuron": neurons, "class": classes}[kind].extend(more or ())
-    chosen = choose_device(device)
-    check_output(output, force=force)
+    choice = choose_device(run.device)
+    check_output(output, force=run.force)
     units = visualization_units(
-        model,
+        network,
         layer=layer,
         channels=_numbers(channels, "--channel"),
         neurons=_numbers(neurons, "--neuron"),
         classes=classes,
-        prototxt=prototxt,
     )
     folder = visualize_artifact(
-        model,
+        network,
         layer=layer,
         unit=kind,
         settings=settings,
         diversity=diversity,
-        batch=batch_for(chosen, len(units)),
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=chosen,
+        batch=batch_for(choice, len(units)),
+        device=choice,
     )
-    artifact = open_artifact(folder, chosen, quiet=quiet)
-    run_to_file(visualize(artifact, units, settings), output, chosen.name, force=force, quiet=quiet, json=json)
+    artifact = open_artifact(folder, choice, quiet=run.quiet)
+    run_to_file(visualize(artifact, units, settings), output, choice, run)
 
 
 def _numbers(texts: Sequence[str], option: str) -> list[int]:

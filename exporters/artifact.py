@@ -107,15 +107,24 @@ def commit(
     _write_folder(network, models, parts, directory, extra)
 
 
-def write_projection(network: Network, projection: Projection, directory: str | Path, *, force: bool = False) -> Path:
+def write_projection(
+    network: Network,
+    projection: Projection,
+    directory: str | Path,
+    *,
+    precision: str = "fp32",
+    force: bool = False,
+) -> Path:
     """Write ``projection`` over ``network`` as an artifact folder, whole or not at all.
 
     Its graphs are those of :func:`build_projection_graphs`; ``projection`` in the manifest says what is what.
-    force and errors as of :func:`write_artifact`.
+    precision, force and errors as of :func:`write_artifact`.
     """
     directory = Path(directory)
     check_directory(directory, force=force)
-    graphs = build_projection_graphs(network, projection)
+    graphs = build_projection_graphs(network, projection, precision)
+    # As in write_artifact: a device is held to exact arithmetic.
+    exact = graphs if precision == "fp32" else build_projection_graphs(network, projection)
     models = {"training_model.onnx": graphs.training, "eval_model.onnx": graphs.evaluation}
     parts = {
         **_objective("projection", {"layer": projection.layer, "rule": projection.rule}),
@@ -130,9 +139,9 @@ def write_projection(network: Network, projection: Projection, directory: str | 
             "fields": _fields(graphs.geometry.get(graphs.layer)),
         },
         "profile": "portable",
-        "precision": "fp32",
+        "precision": precision,
         "gradient": "standard",
-        "self_check": projection_self_check(graphs),
+        "self_check": projection_self_check(exact, precision),
     }
     _write_folder(network, models, parts, directory)
     return directory

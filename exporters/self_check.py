@@ -76,12 +76,13 @@ def _size(graphs: LossGraphs | ProjectionGraphs) -> tuple[int, int]:
     )
 
 
-def projection_self_check(graphs: ProjectionGraphs) -> dict[str, Any]:
+def projection_self_check(graphs: ProjectionGraphs, precision: str = "fp32") -> dict[str, Any]:
     """Run both graphs on a seeded picture (seed 2) and a seeded cotangent (seed 1).
 
     Returns sizes, seeds, the L2 norms ``maxima_norm`` and ``projection_norm``, and relative ``tolerance``s.
     """
     height, width = _size(graphs)
+    tolerance = _TOLERANCES[precision]
     image = pattern((1, 3, height, width), seed=2)
     seen = _run(graphs.evaluation, {"image": image})
     cotangent = pattern(seen["features"].shape, seed=1)
@@ -93,7 +94,7 @@ def projection_self_check(graphs: ProjectionGraphs) -> dict[str, Any]:
         "cotangent_seed": 1,
         "maxima_norm": float(np.linalg.norm(seen["maxima"].astype(np.float64))),
         "projection_norm": float(np.linalg.norm(projected.astype(np.float64))),
-        "tolerance": {"maxima_norm": 1e-3, "projection_norm": 2e-2},
+        "tolerance": {"maxima_norm": tolerance["loss"], "projection_norm": tolerance["gradient_norm"]},
     }
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         vjp,
         write_artifact,
     )
-    from pixelgrad.networks import load_network
+    from pixelgrad.networks import NetworkSpec, load_network
     from pixelgrad.runtime import (
         Artifact,
         CompareSettings,
@@ -90,7 +90,7 @@ _HOMES = {
         "dream_objective inversion_objective style_objective texture_objective value_and_gradient "
         "visualize_objective vjp write_artifact"
     ),
-    "pixelgrad.networks": ("load_network"),
+    "pixelgrad.networks": ("NetworkSpec load_network"),
     "pixelgrad.runtime": (
         "Artifact CompareSettings DeconvResult DeconvSettings DreamSettings EvolveResult EvolveSettings "
         "FrameEvent InversionSettings MistakesResult MistakesSettings Picture StepEvent StyleSettings "
@@ -124,6 +124,7 @@ __all__ = [
     "MistakesResult",
     "MistakesSettings",
     "NetworkError",
+    "NetworkSpec",
     "OutputError",
     "Picture",
     "PixelgradError",

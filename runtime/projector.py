@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from pixelgrad.errors import ArtifactError
+from pixelgrad.errors import ArtifactError, DivergedError
 from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.devices import Choice
 
 __all__ = ["Box", "Projector"]
 
 Array = np.ndarray[Any, Any]
+# How often, and how much smaller each time, the cotangent of a projection in float16 is tried.
+_ATTEMPTS, _SMALLER = 4, 1024.0
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,13 @@ class Projector(Artifact):
         return wanted if self._most is None else min(wanted, int(self._most))
 
     def strongest(self, images: Array) -> tuple[Array, Array]:
-        """Each channel's largest activation, float32 [N, C], and where it is in the channel's map, int64 [N, C]."""
+        """Each channel's largest activation, float32 [N, C], and where it is in the channel's map, int64 [N, C].
+
+        Raises :class:`DivergedError` where one is beyond float16 in which the network runs.
+        """
         values, positions = self.evaluation.run(["maxima", "positions"], {"image": images})
+        if self.precision == "fp16" and not np.isfinite(values).all():
+            raise DivergedError(f"activations of {self.layer!r} are beyond float16, 65504; use --precision fp32")
         return values, positions
 
     def features(self, images: Array, layers: tuple[str, ...] | None = None) -> list[Array]:
@@ -92,10 +99,23 @@ class Projector(Artifact):
         return result
 
     def project(self, images: Array, cotangent: Array) -> Array:
-        """``cotangent`` (shape of the features of ``images``) carried down to the pixels, [N, 3, H, W]."""
-        (projection,) = self.training.run(["projection"], {"image": images, "cotangent": cotangent})
-        result: Array = projection
-        return result
+        """``cotangent`` (shape of the features of ``images``) carried down to the pixels, [N, 3, H, W].
+
+        In float16 a projection that overflows is made again from a smaller cotangent: all rules are homogeneous, so
+        the result is the same but for its scale. Raises :class:`DivergedError` where that does not help.
+        """
+        scale = 1.0
+        for _ in range(_ATTEMPTS if self.precision == "fp16" else 1):
+            feeds = {"image": images, "cotangent": cotangent * np.float32(scale)}
+            (projection,) = self.training.run(["projection"], feeds)
+            result: Array = projection * np.float32(1 / scale)
+            if np.isfinite(result).all():
+                return result
+            scale /= _SMALLER
+        raise DivergedError(
+            f"the projection from {self.layer!r} is not finite"
+            + (": float16 ends at 65504; use --precision fp32" if self.precision == "fp16" else "")
+        )
 
     def project_one(self, image: Array, channel: int, position: int, value: float = 1.0) -> Array:
         """``image`` [1, 3, H, W]: one activation of one channel, all others zeroed, as [1, 3, H, W]."""

@@ -16,6 +16,8 @@ from pixelgrad.exporters.autodiff.registry import overlay
 from pixelgrad.exporters.networks import Geometry, Network, minimum_size, settle_size, upstream
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.shapes import dims, rank
+from pixelgrad.exporters.profiles import check_precision
+from pixelgrad.exporters.profiles.half import use_float16
 from pixelgrad.exporters.profiles.written_out import write_out
 from pixelgrad.exporters.projections.rules import PROJECTION_RULES
 
@@ -59,12 +61,14 @@ class ProjectionGraphs:
     adjoint: bool
 
 
-def build_projection_graphs(network: Network, projection: Projection) -> ProjectionGraphs:
+def build_projection_graphs(network: Network, projection: Projection, precision: str = "fp32") -> ProjectionGraphs:
     """Write ``projection`` over a copy of ``network``, trimmed to the layers in use.
 
-    Raises :class:`SettingsError` for an unknown rule, :class:`UnknownLayerError`, :class:`UnsupportedOperatorError`,
-    and :class:`NetworkError` for a layer that has no channels.
+    precision: as of :func:`build_loss_graphs`. Raises :class:`SettingsError` for an unknown rule or precision,
+    :class:`UnknownLayerError`, :class:`UnsupportedOperatorError`, and :class:`NetworkError` for a layer that has no
+    channels, or for weights too large for float16.
     """
+    check_precision(precision, "portable")
     if projection.rule not in PROJECTION_RULES:
         raise SettingsError(f"the rule is {projection.rule!r}; it must be one of {', '.join(PROJECTION_RULES)}")
     network = network.clone()
@@ -83,8 +87,8 @@ def build_projection_graphs(network: Network, projection: Projection) -> Project
     assert isinstance(channels, int)
     least = 1 if fixed else minimum_size(upstream(used))
     return ProjectionGraphs(
-        evaluation=_evaluation(network.clone(), str(layer.name), [str(value.name) for value in watched]),
-        training=_training(network.clone(), projection, str(layer.name)),
+        evaluation=_evaluation(network.clone(), str(layer.name), [str(value.name) for value in watched], precision),
+        training=_training(network.clone(), projection, str(layer.name), precision),
         layer=str(layer.name),
         channels=channels,
         watched=tuple(str(value.name) for value in watched),
@@ -124,10 +128,10 @@ def _free_batch(network: Network, used: Iterable[ir.Value], fixed: tuple[int, in
     raise AssertionError
 
 
-def _evaluation(network: Network, layer: str, watched: list[str]) -> onnx.ModelProto:
+def _evaluation(network: Network, layer: str, watched: list[str], precision: str) -> onnx.ModelProto:
     graph = network.model.graph
+    features, *followed = _layers(network, [layer, *watched], precision)
     graph.outputs.clear()
-    features = network.layer(layer)
     op = Emitter(graph)
     with op.named("strongest"):
         flat = op.Reshape(features, [0, 0, -1])
@@ -136,8 +140,8 @@ def _evaluation(network: Network, layer: str, watched: list[str]) -> onnx.ModelP
         graph.outputs.append(_output(op, maxima, "maxima", ir.DataType.FLOAT))
         graph.outputs.append(_output(op, positions, "positions", ir.DataType.INT64))
         graph.outputs.append(_output(op, features, "features", ir.DataType.FLOAT))
-        for name in watched:
-            graph.outputs.append(_output(op, network.layer(name), f"features.{name}", ir.DataType.FLOAT))
+        for name, value in zip(watched, followed, strict=True):
+            graph.outputs.append(_output(op, value, f"features.{name}", ir.DataType.FLOAT))
     for output in graph.outputs[:2]:
         output.shape = ir.Shape(dims(features)[:2])
     write_out(network.model)
@@ -145,10 +149,10 @@ def _evaluation(network: Network, layer: str, watched: list[str]) -> onnx.ModelP
     return finish(network.model)
 
 
-def _training(network: Network, projection: Projection, layer: str) -> onnx.ModelProto:
+def _training(network: Network, projection: Projection, layer: str, precision: str) -> onnx.ModelProto:
     graph = network.model.graph
+    (features,) = _layers(network, [layer], precision)
     graph.outputs.clear()
-    features = network.layer(layer)
     cotangent = ir.Value(name="cotangent", shape=features.shape, type=_FLOAT)
     graph.inputs.append(cotangent)
     (result,) = append_gradient(
@@ -162,6 +166,13 @@ def _training(network: Network, projection: Projection, layer: str) -> onnx.Mode
     write_out(network.model)
     graph.name = f"pixelgrad {projection.rule} projection"
     return finish(network.model)
+
+
+def _layers(network: Network, names: Iterable[str], precision: str) -> list[ir.Value]:
+    """The layers' features in float32, whatever the network runs in."""
+    found = [network.layer(name) for name in names]
+    copies = use_float16(network.model, network.image, found) if precision == "fp16" else {}
+    return [copies.get(value, value) for value in found]
 
 
 def _output(op: Emitter, value: ir.Value, name: str, dtype: ir.DataType) -> ir.Value:

@@ -2,11 +2,14 @@
 
 from pixelgrad.networks.files import Progress
 from pixelgrad.networks.lookup import Located, add, facts, find_network, load_network, locate, remove
+from pixelgrad.networks.spec import Model, NetworkSpec
 from pixelgrad.networks.store import Check, Record, is_offline, pull, record_of, records, verify
 
 __all__ = [
     "Check",
     "Located",
+    "Model",
+    "NetworkSpec",
     "Progress",
     "Record",
     "add",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixelgrad.cache import cached_artifact
-from pixelgrad.networks import facts, load_network, locate
+from pixelgrad.networks import NetworkSpec
 from pixelgrad.networks.lookup import exporters
 from pixelgrad.runtime import Choice, Picture, StepEvent
 
@@ -33,60 +33,32 @@ S = TypeVar("S")
 
 def task_artifact(
     kind: str,
-    model: str | Path | None,
+    network: NetworkSpec,
     build: Callable[[Network], Objective],
     settings: Mapping[str, Any],
-    *,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact, exported if it is not in the cache yet.
 
     kind: the objective's. build: makes it over the network. settings: JSON-able, all that ``build`` depends on.
-    model, pool, preprocess, prototxt: as of :func:`pixelgrad.networks.load_network`.
-    precision: as of :func:`pixelgrad.exporters.write_artifact`. device: which it is for; any by default.
+    device: which it is for; any by default.
     """
+    precision = network.precision
     # The form for a CPU runs there only; see docs/devices.md.
     profile = "fast" if device is not None and device.device.name == "cpu" and precision == "fp32" else "portable"
 
-    def write(network: Network, folder: Path) -> None:
-        exporters().write_artifact(network, build(network), folder, profile=profile, precision=precision)
+    def write(loaded: Network, folder: Path) -> None:
+        exporters().write_artifact(loaded, build(loaded), folder, profile=profile, precision=precision)
 
-    settings = {**settings, "profile": profile, "precision": precision}
-    return network_artifact(kind, model, write, settings, pool=pool, preprocess=preprocess, prototxt=prototxt)
+    return network_artifact(kind, network, write, {**settings, "profile": profile})
 
 
 def network_artifact(
-    kind: str,
-    model: str | Path | None,
-    write: Callable[[Network, Path], object],
-    settings: Mapping[str, Any],
-    *,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
+    kind: str, network: NetworkSpec, write: Callable[[Network, Path], object], settings: Mapping[str, Any]
 ) -> Path:
     """:func:`task_artifact` for an artifact of any kind, which ``write(network, folder)`` writes."""
-    export = exporters()
-    located = locate(model)
-    key = {
-        "objective": kind,
-        "network": export.fingerprint(located.path),
-        "known": facts(located),
-        "preprocess": preprocess,
-        "pool": pool,
-        **settings,
-    }
-    if prototxt is not None:
-        key["prototxt"] = export.fingerprint(Path(prototxt))
-
-    return cached_artifact(
-        key,
-        lambda folder: write(load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt), folder),
-    )
+    key = {"objective": kind, **network.key(), **settings}
+    return cached_artifact(key, lambda folder: write(network.load(), folder))
 
 
 def settings_of(cls: type[S], task: str, given: Mapping[str, Any]) -> S:
@@ -94,8 +66,15 @@ def settings_of(cls: type[S], task: str, given: Mapping[str, Any]) -> S:
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(given) - known)
     if unknown:
+        name = unknown[0]
+        about_network = name in {field.name for field in fields(NetworkSpec)}
         raise TypeError(
-            f"{task}() got an unexpected keyword argument {unknown[0]!r}; settings are {', '.join(sorted(known))}"
+            f"{task}() got an unexpected keyword argument {name!r}; "
+            + (
+                f"it is said of the network: model=pixelgrad.NetworkSpec(..., {name}=...)"
+                if about_network
+                else f"settings are {', '.join(sorted(known))}"
+            )
         )
     return cls(**given)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelgrad.errors import ImageError, NetworkError, SettingsError
-from pixelgrad.networks import load_network
+from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import (
     Artifact,
     Choice,
@@ -62,13 +62,11 @@ class Comparison:
 
 
 def comparison_subject(
-    model: str | Path | None,
+    model: Model,
     settings: CompareSettings,
     *,
     layer: str | None = None,
     device: str | Choice = "auto",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
 ) -> Subject:
     """All that a comparison needs of a network, exported if it is not in the cache yet.
 
@@ -76,7 +74,8 @@ def comparison_subject(
     Raises :class:`UnknownLayerError`, and :class:`NetworkError` for a network that does not begin with a convolution.
     """
     export = exporters()
-    network = load_network(model, preprocess=preprocess, prototxt=prototxt)
+    spec = NetworkSpec.of(model)
+    network = spec.load()
     first = export.first_layer(network)
     last = str(export.last_map(network).name)
     try:
@@ -93,10 +92,10 @@ def comparison_subject(
         return objective
 
     choice = device if isinstance(device, Choice) else choose_device(device)
-    folder = task_artifact("features", model, build, {"layers": wanted}, preprocess=preprocess, prototxt=prototxt)
+    folder = task_artifact("features", spec, build, {"layers": wanted})
     visual = None
     if settings.channels:
-        place = visualize_artifact(model, layer=shown, preprocess=preprocess, prototxt=prototxt, device=choice)
+        place = visualize_artifact(spec, layer=shown, device=choice)
         visual = Artifact(place, device=choice)
     return Subject(
         name=network.name,
@@ -141,14 +140,12 @@ def comparison_pictures(images: str | Path | None, unreadable: Callable[[str], o
 
 
 def compare(
-    networks: Sequence[str | Path] | str | Path,
+    networks: Sequence[str | Path | NetworkSpec] | str | Path | NetworkSpec,
     /,
     *,
     images: str | Path | Sequence[ImageSource] | None = None,
     layers: Sequence[str] | str | None = None,
     device: str = "auto",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
     on_event: Callable[[CompareEvent], object] | None = None,
     **settings: Any,
 ) -> Comparison:
@@ -157,8 +154,9 @@ def compare(
 
     >>> pixelgrad.compare(["googlenet.onnx", "squeezenet1_1.onnx"]).save("comparison.png")
 
+    networks: files or names, or :class:`NetworkSpec` objects, which say more.
     images: a folder, or pictures; the built-in samples by default. layers: whose strongest channels are shown, one for
-        all or one for each network. device, preprocess, prototxt: as of :func:`pixelgrad.stylize`.
+        all or one for each network. device: as of :func:`pixelgrad.stylize`.
     on_event: called with a :class:`CompareEvent` after every piece of work.
     settings: fields of :class:`CompareSettings`: ``size``, ``pictures``, ``channels``, ``steps``, ``edge``, ``seed``.
 
@@ -166,14 +164,14 @@ def compare(
     """
     chosen = settings_of(CompareSettings, "compare", settings)
     chosen.check()
-    models = [networks] if isinstance(networks, str | Path) else list(networks)
+    models = [networks] if isinstance(networks, str | Path | NetworkSpec) else list(networks)
     of_each = layers_of_each(len(models), [layers] if isinstance(layers, str) else list(layers or ()))
     folder = images is None or isinstance(images, str | Path)
     pictures = (
         comparison_pictures(images) if folder else [read_image(image) for image in images]  # type: ignore[arg-type, union-attr]
     )
     subjects = [
-        comparison_subject(model, chosen, layer=layer, device=device, preprocess=preprocess, prototxt=prototxt)
+        comparison_subject(model, chosen, layer=layer, device=device)
         for model, layer in zip(models, of_each, strict=True)
     ]
     event: CompareEvent | None = None
@@ -190,9 +188,9 @@ def comparison_recipe(
     """All that it takes to make the sheet again: settings and hashes, never paths."""
     networks = []
     for subject in subjects:
-        network = subject.features.artifact.manifest["network"]
-        facts = {key: network[key] for key in ("name", "sha256", "preprocessing")}
-        networks.append({**facts, "layer": subject.layer})
+        artifact = subject.features.artifact
+        facts = {key: artifact.manifest["network"][key] for key in ("name", "sha256", "pool", "preprocessing")}
+        networks.append({**facts, "precision": artifact.precision, "layer": subject.layer})
     return {
         "task": "compare",
         "pixelgrad": __version__,

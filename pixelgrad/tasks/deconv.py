@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelgrad.cache import home
+from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import DeconvResult, DeconvSettings, ProjectEvent, Projector, ScanEvent
 from pixelgrad.runtime import deconv as run_deconv
 from pixelgrad.runtime.tasks.deconv import image_size, index_key
@@ -21,29 +22,28 @@ __all__ = ["deconv", "projection_artifact", "scan_index"]
 
 
 def projection_artifact(
-    model: str | Path | None = None,
+    model: Model = None,
     *,
     layer: str | None,
     rule: str = "deconvnet",
     watched: Sequence[str] = (),
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
 ) -> Path:
     """The folder of an artifact that projects a layer's activations, exported if it is not in the cache yet.
 
     layer: ``None`` for the one that scores the classes. rule: ``deconvnet``, ``gradient`` or ``guided``. watched:
-    layers whose features it can put out, too. The rest as of :func:`pixelgrad.exporters.load_network`; raises what
-    :func:`pixelgrad.exporters.write_projection` does.
+    layers whose features it can put out, too. Raises what :func:`pixelgrad.load_network` and
+    :func:`pixelgrad.exporters.write_projection` do.
     """
+    spec = NetworkSpec.of(model)
     settings = {"layer": layer, "rule": rule, "watched": list(watched)}
 
     def write(network: Network, folder: Path) -> None:
         export = exporters()
         chosen = str(export.class_scores(network).name) if layer is None else layer
-        export.write_projection(network, export.Projection(chosen, rule, tuple(watched)), folder)
+        projection = export.Projection(chosen, rule, tuple(watched))
+        export.write_projection(network, projection, folder, precision=spec.precision)
 
-    return network_artifact("projection", model, write, settings, pool=pool, preprocess=preprocess, prototxt=prototxt)
+    return network_artifact("projection", spec, write, settings)
 
 
 def scan_index(projector: Projector, settings: Any) -> Path:
@@ -57,12 +57,9 @@ def deconv(
     *,
     layer: str,
     rule: str = "deconvnet",
-    model: str | Path | None = None,
+    model: Model = None,
     index: str | Path | None = None,
     device: str = "auto",
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
     on_event: Callable[[ScanEvent | ProjectEvent], object] | None = None,
     **settings: Any,
 ) -> DeconvResult:
@@ -73,7 +70,7 @@ def deconv(
     images: a folder; what is below it counts. Its scan is kept, so that other channels and rules cost no second one.
     layer: a layer of maps. rule: ``deconvnet``, ``gradient`` (Simonyan et al. 2014) or ``guided`` (Springenberg et
         al. 2015).
-    model, device, pool, preprocess, prototxt: as of :func:`stylize`. index: the file to keep the scan in.
+    model, device: as of :func:`stylize`. index: the file to keep the scan in.
     on_event: called with every :class:`ScanEvent` and :class:`ProjectEvent`.
     settings: fields of :class:`DeconvSettings`: ``channels``, ``top``, ``size``, ``batch``.
 
@@ -81,7 +78,7 @@ def deconv(
     """
     chosen = settings_of(DeconvSettings, "deconv", settings)
     chosen.check()
-    folder = projection_artifact(model, layer=layer, rule=rule, pool=pool, preprocess=preprocess, prototxt=prototxt)
+    folder = projection_artifact(model, layer=layer, rule=rule)
     projector = Projector(folder, device=device)
     result: DeconvResult | None = None
     for event in run_deconv(projector, images, index or scan_index(projector, chosen), chosen):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.models import find_class
-from pixelgrad.networks import load_network
+from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import Artifact, Choice, DreamSettings, Picture, choose_device, read_image
 from pixelgrad.runtime import dream as run_dream
 from pixelgrad.runtime.images import ImageSource
@@ -29,20 +29,16 @@ __all__ = ["dream", "dream_artifact", "dream_subject"]
 
 
 def dream_artifact(
-    model: str | Path | None = None,
+    model: Model = None,
     *,
     enhance: str = "layers",
     layers: Layers | None = None,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for dreams, exported if it is not in the cache yet.
 
-    Arguments as of :func:`pixelgrad.exporters.load_network` and :func:`pixelgrad.exporters.dream_objective`, which
-    also say what is raised.
+    Arguments as of :func:`pixelgrad.exporters.dream_objective`; that and :func:`pixelgrad.load_network` say what is
+    raised. device: which it is for; any by default.
     """
 
     def build(network: Network) -> Objective:
@@ -50,30 +46,16 @@ def dream_artifact(
         return objective
 
     key = {"enhance": enhance, "layers": plain_layers(layers)}
-    return task_artifact(
-        "dream",
-        model,
-        build,
-        key,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=device,
-    )
+    return task_artifact("dream", NetworkSpec.of(model), build, key, device)
 
 
 def dream_subject(
-    model: str | Path | None = None,
+    model: Model = None,
     *,
     layers: Layers | None = None,
     channels: Sequence[int] | None = None,
     classes: str | int | Sequence[str | int] | None = None,
     guided: bool = False,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     device: Choice | None = None,
 ) -> tuple[Path, list[int] | None]:
     """The folder of the artifact for a dream of layers, channels, classes or a guide, and the channels to choose in it.
@@ -86,18 +68,9 @@ def dream_subject(
     if len(given) > 1:
         raise SettingsError(f"a dream is of one thing, not of {' and '.join(given)}; give one of them")
     enhance = given[0] if given else "layers"
-    folder = dream_artifact(
-        model,
-        enhance=enhance,
-        layers=layers,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=device,
-    )
+    folder = dream_artifact(model, enhance=enhance, layers=layers, device=device)
     if wanted:
-        network = load_network(model, preprocess=preprocess, prototxt=prototxt)
+        network = NetworkSpec.of(model).load()
         return folder, [find_class(network, text) for text in wanted]
     return folder, None if channels is None else list(channels)
 
@@ -106,16 +79,12 @@ def dream(
     picture: ImageSource | None = None,
     /,
     *,
-    model: str | Path | None = None,
+    model: Model = None,
     device: str = "auto",
     layers: Layers | None = None,
     channels: Sequence[int] | None = None,
     classes: str | int | Sequence[str | int] | None = None,
     guide: ImageSource | None = None,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -125,15 +94,10 @@ def dream(
     >>> pixelgrad.dream(model="googlenet.onnx", classes="banana").save("banana.png")  # from noise
 
     picture: a path, file object, bytes, Pillow image, NumPy array or picture; ``None`` starts from noise.
-    model: an ONNX file; the bundled network by default.
-    device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``directml``, ``webgpu``, ``openvino`` or ``coreml``.
+    model, device: as of :func:`pixelgrad.stylize`.
     layers: layer names, or names with relative weights: what they see, whatever it is.
     channels: some channels of the layer. classes: classes of a classifier, by label, synset id or index.
     guide: a picture to look for. At most one of these three.
-    pool: ``avg`` to replace max pooling by average pooling.
-    preprocess: how the network wants its input, where that is not known (``pixelgrad.models.PREPROCESSINGS``).
-    prototxt: the description of a Caffe network, where it is not the one beside it.
-    precision: ``fp16`` for the network in half precision, on a GPU.
     on_step: called with a :class:`StepEvent` after every step.
     settings: fields of :class:`DreamSettings`: ``size``, ``steps``, ``octaves``, ``octave_scale``, ``strength``,
         ``jitter``, ``smoothing``, ``seed``, ...
@@ -152,10 +116,6 @@ def dream(
         channels=channels,
         classes=classes,
         guided=guide is not None,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
         device=choice,
     )
     events = run_dream(Artifact(folder, device=choice), source, chosen, channels=chosen_channels, guide=towards)

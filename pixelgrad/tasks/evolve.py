@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelgrad.errors import SettingsError
-from pixelgrad.networks import find_network, load_network
+from pixelgrad.networks import NetworkSpec, find_network
 from pixelgrad.runtime import Choice, EvolveEvent, EvolveResult, EvolveSettings, Projector, Snapshot
 from pixelgrad.runtime import evolve as run_evolve
 from pixelgrad.tasks.common import exporters, settings_of
@@ -39,45 +39,37 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def open_snapshots(
-    checkpoints: Sequence[str | Path],
+    checkpoints: Sequence[str | Path | NetworkSpec],
     settings: EvolveSettings,
     *,
     layer: str,
     layers: Sequence[str] | None = None,
     rule: str = "deconvnet",
     device: str | Choice = "auto",
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
 ) -> list[Snapshot]:
     """The snapshots in order of training, exported where they are not in the cache; arguments as of :func:`evolve`."""
-    if len(checkpoints) < 2:
+    specs = {find_network(spec.model): spec for spec in map(NetworkSpec.of, checkpoints)}
+    if len(specs) < 2:
         raise SettingsError("an evolution takes at least two checkpoints of one network")
-    ordered = in_training_order([find_network(checkpoint) for checkpoint in checkpoints])
+    ordered = in_training_order(list(specs))
     if layers is None:
-        network = load_network(ordered[0][0], preprocess=preprocess, pool=pool, prototxt=prototxt)
-        layers = exporters().learnt_layers(network, MOST_LAYERS)
+        layers = exporters().learnt_layers(specs[ordered[0][0]].load(), MOST_LAYERS)
     snapshots = []
     for path, when in ordered:
-        folder = projection_artifact(
-            path, layer=layer, rule=rule, watched=layers, pool=pool, preprocess=preprocess, prototxt=prototxt
-        )
+        folder = projection_artifact(specs[path], layer=layer, rule=rule, watched=layers)
         projector = Projector(folder, device=device)
         snapshots.append(Snapshot(path.stem, when, projector, scan_index(projector, settings)))
     return snapshots
 
 
 def evolve(
-    checkpoints: Sequence[str | Path],
+    checkpoints: Sequence[str | Path | NetworkSpec],
     images: str | Path,
     *,
     layer: str,
     layers: Sequence[str] | None = None,
     rule: str = "deconvnet",
     device: str = "auto",
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
     on_event: Callable[[EvolveEvent], object] | None = None,
     **settings: Any,
 ) -> EvolveResult:
@@ -85,10 +77,11 @@ def evolve(
 
     >>> pixelgrad.evolve(glob("net_iter_*.caffemodel"), "photos", layer="conv2").picture().save("evolution.png")
 
-    checkpoints: files of one network, in any order: the iteration number in their names tells it.
+    checkpoints: files of one network, in any order: the iteration number in their names tells it. A
+        :class:`NetworkSpec` in place of a file says more.
     images: a folder; its scan is kept for each snapshot.
     layer: whose channels to project. layers: whose features to follow; by default up to seven with weights.
-    rule, device, pool, preprocess, prototxt: as of :func:`deconv`.
+    rule, device: as of :func:`deconv`.
     on_event: called with every :class:`EvolveEvent`.
     settings: fields of :class:`EvolveSettings`: ``channels``, ``size``, ``batch``, ``crop``, ``compared``.
 
@@ -96,17 +89,7 @@ def evolve(
     """
     chosen = settings_of(EvolveSettings, "evolve", settings)
     chosen.check()
-    snapshots = open_snapshots(
-        checkpoints,
-        chosen,
-        layer=layer,
-        layers=layers,
-        rule=rule,
-        device=device,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-    )
+    snapshots = open_snapshots(checkpoints, chosen, layer=layer, layers=layers, rule=rule, device=device)
     result: EvolveResult | None = None
     for event in run_evolve(snapshots, images, chosen):
         if on_event is not None:

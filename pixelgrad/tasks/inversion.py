@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelgrad.networks import load_network
+from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import Artifact, Choice, InversionSettings, Picture, choose_device, read_image
 from pixelgrad.runtime import invert as run_invert
 from pixelgrad.runtime import invert_depth as run_invert_depth
@@ -21,20 +21,16 @@ __all__ = ["inversion_artifact", "inversion_artifacts", "invert", "invert_depth"
 
 def inversion_artifact(
     layer: str,
-    model: str | Path | None = None,
+    model: Model = None,
     *,
     alpha: float = 6.0,
     beta: float = 2.0,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for reconstruction from ``layer``, exported if it is not in the cache yet.
 
-    Arguments as of :func:`pixelgrad.exporters.load_network` and :func:`pixelgrad.exporters.inversion_objective`, which
-    also say what is raised.
+    Arguments as of :func:`pixelgrad.exporters.inversion_objective`; that and :func:`pixelgrad.load_network` say what
+    is raised. device: which it is for; any by default.
     """
 
     def build(network: Network) -> Objective:
@@ -42,49 +38,21 @@ def inversion_artifact(
         return objective
 
     key = {"layer": layer, "alpha": alpha, "beta": beta}
-    return task_artifact(
-        "inversion",
-        model,
-        build,
-        key,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=device,
-    )
+    return task_artifact("inversion", NetworkSpec.of(model), build, key, device)
 
 
 def inversion_artifacts(
     layers: Sequence[str] | None = None,
-    model: str | Path | None = None,
+    model: Model = None,
     *,
     alpha: float = 6.0,
     beta: float = 2.0,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     device: Choice | None = None,
 ) -> dict[str, Path]:
     """By layer, the folders of artifacts for reconstruction; by default for layers over the depth of the network."""
     if layers is None:
-        network = load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt)
-        layers = exporters().depth_layers(network)
-    return {
-        layer: inversion_artifact(
-            layer,
-            model,
-            alpha=alpha,
-            beta=beta,
-            pool=pool,
-            preprocess=preprocess,
-            prototxt=prototxt,
-            precision=precision,
-            device=device,
-        )
-        for layer in layers
-    }
+        layers = exporters().depth_layers(NetworkSpec.of(model).load())
+    return {layer: inversion_artifact(layer, model, alpha=alpha, beta=beta, device=device) for layer in layers}
 
 
 def invert(
@@ -92,14 +60,10 @@ def invert(
     /,
     layer: str,
     *,
-    model: str | Path | None = None,
+    model: Model = None,
     device: str = "auto",
     alpha: float = 6.0,
     beta: float = 2.0,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -109,7 +73,7 @@ def invert(
     >>> picture.recipe["error"]
 
     picture: a path, file object, bytes, Pillow image, NumPy array or picture. layer: its name.
-    model, device, pool, preprocess, prototxt, precision, on_step: as of :func:`pixelgrad.stylize`.
+    model, device, on_step: as of :func:`pixelgrad.stylize`.
     alpha, beta: exponents of the alpha-norm and of total variation; 1 for ``beta`` gives sharper edges.
     settings: fields of :class:`InversionSettings`: ``size``, ``steps``, ``seed``, ``jitter``, ``alpha_weight``,
         ``tv_weight``, ``optimizer``, ...
@@ -120,17 +84,7 @@ def invert(
     chosen.check()
     original = read_image(picture)
     choice = choose_device(device)
-    folder = inversion_artifact(
-        layer,
-        model,
-        alpha=alpha,
-        beta=beta,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=choice,
-    )
+    folder = inversion_artifact(layer, model, alpha=alpha, beta=beta, device=choice)
     return last_picture(run_invert(Artifact(folder, device=choice), original, chosen), on_step)
 
 
@@ -139,14 +93,10 @@ def invert_depth(
     /,
     layers: Sequence[str] | None = None,
     *,
-    model: str | Path | None = None,
+    model: Model = None,
     device: str = "auto",
     alpha: float = 6.0,
     beta: float = 2.0,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -159,16 +109,6 @@ def invert_depth(
     chosen.check()
     original = read_image(picture)
     choice = choose_device(device)
-    folders = inversion_artifacts(
-        layers,
-        model,
-        alpha=alpha,
-        beta=beta,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=choice,
-    )
+    folders = inversion_artifacts(layers, model, alpha=alpha, beta=beta, device=choice)
     artifacts = {layer: Artifact(folder, device=choice) for layer, folder in folders.items()}
     return last_picture(run_invert_depth(artifacts, original, chosen), on_step)

@@ -12,7 +12,7 @@ from typing import Any
 from pixelgrad.cache import home
 from pixelgrad.errors import SettingsError
 from pixelgrad.models import class_name, find_class
-from pixelgrad.networks import load_network
+from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import (
     Artifact,
     Choice,
@@ -66,11 +66,9 @@ def labelled_images(network: Any, images: str | Path | None, labels: str | Path 
 
 
 def class_pictures(
-    model: str | Path | None,
+    model: Model,
     *,
     device: str | Choice = "auto",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
     **settings: Any,
 ) -> Believe:
     """What makes a picture of what a network believes a class to be, by :func:`pixelgrad.visualize`.
@@ -80,9 +78,7 @@ def class_pictures(
     """
     chosen = settings_of(VisualizeSettings, "class_pictures", settings)
     choice = device if isinstance(device, Choice) else choose_device(device)
-    folder = visualize_artifact(
-        model, unit="class", settings=chosen, preprocess=preprocess, prototxt=prototxt, device=choice
-    )
+    folder = visualize_artifact(model, unit="class", settings=chosen, device=choice)
     artifact = Artifact(folder, device=choice)
     key = json.dumps(
         {"network": artifact.manifest["network"], "settings": asdict(chosen), "version": __version__}, sort_keys=True
@@ -107,11 +103,9 @@ def mistakes(
     labels: str | Path | None = None,
     layer: str | None = None,
     rule: str = "deconvnet",
-    model: str | Path | None = None,
+    model: Model = None,
     index: str | Path | None = None,
     device: str = "auto",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
     believe: Believe | bool = True,
     on_event: Callable[[ScanEvent | MistakesEvent], object] | None = None,
     **settings: Any,
@@ -125,22 +119,19 @@ def mistakes(
     layer: what scores the classes, before a softmax; found by itself.
     believe: whether to make a picture of what the network believes each class in question to be, as
         :func:`visualize` does, to show beside the errors; or what makes them.
-    rule, model, index, device, preprocess, prototxt: as of :func:`deconv`. on_event: called with every event.
+    rule, model, index, device: as of :func:`deconv`. on_event: called with every event.
     settings: fields of :class:`MistakesSettings`: ``most``, ``size``, ``batch``.
 
     Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
     chosen = settings_of(MistakesSettings, "mistakes", settings)
     chosen.check()
-    network = load_network(model, preprocess=preprocess, prototxt=prototxt)
+    network = NetworkSpec.of(model).load()
     given = labelled_images(network, images, labels)
-    projector = Projector(
-        projection_artifact(model, layer=layer, rule=rule, preprocess=preprocess, prototxt=prototxt), device=device
-    )
-    if isinstance(believe, bool):
-        makes = class_pictures(model, device=device, preprocess=preprocess, prototxt=prototxt) if believe else None
-    else:
-        makes = believe
+    projector = Projector(projection_artifact(model, layer=layer, rule=rule), device=device)
+    if believe is True:
+        believe = class_pictures(model, device=device)
+    makes = believe or None
     result: MistakesResult | None = None
     place = index or scan_index(projector, chosen)
     for event in run_mistakes(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import Artifact, Choice, Picture, StyleSettings, choose_device, read_image, style
 from pixelgrad.runtime.images import ImageSource
 from pixelgrad.tasks.common import (
@@ -25,22 +26,18 @@ __all__ = ["style_artifact", "stylize"]
 
 
 def style_artifact(
-    model: str | Path | None = None,
+    model: Model = None,
     *,
     loss: str = "moments",
     masks: int = 0,
     content_layers: Layers | None = None,
     style_layers: Layers | None = None,
-    pool: str = "avg",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for style transfer, exported if it is not in the cache yet.
 
-    Arguments as of :func:`pixelgrad.exporters.load_network`, :func:`pixelgrad.exporters.style_objective` and
-    :func:`pixelgrad.exporters.write_artifact`, which also say what is raised.
+    Arguments as of :func:`pixelgrad.exporters.style_objective`; that, :func:`pixelgrad.load_network` and
+    :func:`pixelgrad.exporters.write_artifact` say what is raised. device: which it is for; any by default.
     """
 
     def build(network: Network) -> Objective:
@@ -55,17 +52,7 @@ def style_artifact(
         "content_layers": plain_layers(content_layers),
         "style_layers": plain_layers(style_layers),
     }
-    return task_artifact(
-        "style",
-        model,
-        build,
-        key,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=device,
-    )
+    return task_artifact("style", NetworkSpec.of(model, pool="avg"), build, key, device)
 
 
 def stylize(
@@ -73,16 +60,12 @@ def stylize(
     style_images: ImageSource | Sequence[ImageSource],
     /,
     *,
-    model: str | Path | None = None,
+    model: Model = None,
     device: str = "auto",
     loss: str = "moments",
     masks: Sequence[ImageSource] | None = None,
     content_layers: Layers | None = None,
     style_layers: Layers | None = None,
-    pool: str = "avg",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -92,15 +75,12 @@ def stylize(
 
     content, style_images: paths, file objects, bytes, Pillow images, NumPy arrays or pictures; a list for several
         styles.
-    model: a network file, or a name (``pixelgrad models list``); the bundled network by default.
+    model: a network file, or a name (``pixelgrad models list``); the bundled network by default. A
+        :class:`NetworkSpec` says more: max or average pooling, half precision, how the network wants its input.
     device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``directml``, ``webgpu``, ``openvino`` or ``coreml``.
     loss: ``moments``, the Wasserstein distance of Gaussians over features, or ``gram``, as in the paper.
     masks: one picture for each style, white where it is wanted.
     content_layers, style_layers: layer names, or names with relative weights.
-    pool: ``avg`` replaces max pooling by average pooling, as in the paper; ``max`` leaves it.
-    preprocess: how the network wants its input, where that is not known (``pixelgrad.models.PREPROCESSINGS``).
-    prototxt: the description of a Caffe network, where it is not the one beside it.
-    precision: ``fp16`` for the network in half precision, on a GPU.
     on_step: called with a :class:`StepEvent` after every step.
     settings: fields of :class:`StyleSettings`: ``size``, ``steps``, ``seed``, ``init``, ``style_weights``,
         ``style_scale``, ``content_weight``, ``style_weight``, ``tv_weight``, ``optimizer``, ``learning_rate``, ...
@@ -122,10 +102,6 @@ def stylize(
         masks=len(places or ()),
         content_layers=content_layers,
         style_layers=style_layers,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
         device=choice,
     )
     events = style(Artifact(folder, device=choice), picture, pictures, chosen, masks=places)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelgrad.errors import UnknownLayerError
-from pixelgrad.networks import load_network
+from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import Artifact, Choice, Picture, TextureSettings, choose_device, read_image
 from pixelgrad.runtime import texture as run_texture
 from pixelgrad.runtime import texture_row as run_texture_row
@@ -26,24 +26,20 @@ if TYPE_CHECKING:
 
 __all__ = ["texture", "texture_artifact", "texture_artifacts", "texture_row"]
 
-_POOL = "avg"
+_POOL = "avg"  # as in the paper
 
 
 def texture_artifact(
-    model: str | Path | None = None,
+    model: Model = None,
     *,
     layers: Layers | None = None,
     tv_weight: float = 0.0,
-    pool: str = _POOL,
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for texture synthesis, exported if it is not in the cache yet.
 
-    Arguments as of :func:`pixelgrad.exporters.load_network` and :func:`pixelgrad.exporters.texture_objective`, which
-    also say what is raised; ``pool`` is ``avg`` unless said otherwise, as in the paper.
+    Arguments as of :func:`pixelgrad.exporters.texture_objective`; that and :func:`pixelgrad.load_network` say what is
+    raised. device: which it is for; any by default.
     """
 
     def build(network: Network) -> Objective:
@@ -51,36 +47,22 @@ def texture_artifact(
         return objective
 
     key = {"layers": plain_layers(layers), "tv_weight": tv_weight}
-    return task_artifact(
-        "texture",
-        model,
-        build,
-        key,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=device,
-    )
+    return task_artifact("texture", NetworkSpec.of(model, _POOL), build, key, device)
 
 
 def texture_artifacts(
     upto: str,
-    model: str | Path | None = None,
+    model: Model = None,
     *,
     layers: Layers | None = None,
     tv_weight: float = 0.0,
-    pool: str = _POOL,
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     device: Choice | None = None,
 ) -> dict[str, Path]:
     """By caption, the folders of artifacts with one layer more in each: the first, the first two, ... up to ``upto``.
 
     Raises :class:`UnknownLayerError` where ``upto`` is not among the layers.
     """
-    network = load_network(model, preprocess=preprocess, pool=pool, prototxt=prototxt)
+    network = NetworkSpec.of(model, _POOL).load()
     names = list(layers if layers is not None else exporters().texture_layers(network))
     tensors = [network.layer(name).name for name in names]
     wanted = network.layer(upto).name
@@ -92,16 +74,7 @@ def texture_artifacts(
         chosen = names[: last + 1]
         some = {name: layers[name] for name in chosen} if isinstance(layers, dict) else chosen
         caption = names[0] if not last else f"+ {names[last]}"
-        found[caption] = texture_artifact(
-            model,
-            layers=some,
-            tv_weight=tv_weight,
-            pool=pool,
-            preprocess=preprocess,
-            prototxt=prototxt,
-            precision=precision,
-            device=device,
-        )
+        found[caption] = texture_artifact(model, layers=some, tv_weight=tv_weight, device=device)
     return found
 
 
@@ -109,14 +82,10 @@ def texture(
     source: ImageSource,
     /,
     *,
-    model: str | Path | None = None,
+    model: Model = None,
     device: str = "auto",
     layers: Layers | None = None,
     tv_weight: float = 0.0,
-    pool: str = _POOL,
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -125,9 +94,9 @@ def texture(
     >>> pixelgrad.texture("gravel.png", size=(640, 480), tileable=True).save("out.png")
 
     source: a path, file object, bytes, Pillow image, NumPy array or picture.
-    model, device, preprocess, prototxt, precision, on_step: as of :func:`pixelgrad.stylize`.
+    model, device, on_step: as of :func:`pixelgrad.stylize`.
     layers: layer names, shallow to deep, or names with relative weights; conv1_1 and pool1 to pool4 by default.
-    tv_weight: weight of the smoothness. pool: ``avg``, as in the paper, or ``max``.
+    tv_weight: weight of the smoothness.
     settings: fields of :class:`TextureSettings`: ``size`` (width, height), ``source_size``, ``steps``, ``seed``,
         ``tileable``, ``match_histogram``, ``optimizer``, ...
 
@@ -137,16 +106,7 @@ def texture(
     chosen.check()
     picture = read_image(source)
     choice = choose_device(device)
-    folder = texture_artifact(
-        model,
-        layers=layers,
-        tv_weight=tv_weight,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=choice,
-    )
+    folder = texture_artifact(model, layers=layers, tv_weight=tv_weight, device=choice)
     return last_picture(run_texture(Artifact(folder, device=choice), picture, chosen), on_step)
 
 
@@ -155,14 +115,10 @@ def texture_row(
     /,
     upto: str,
     *,
-    model: str | Path | None = None,
+    model: Model = None,
     device: str = "auto",
     layers: Layers | None = None,
     tv_weight: float = 0.0,
-    pool: str = _POOL,
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Picture:
@@ -174,16 +130,6 @@ def texture_row(
     chosen.check()
     picture = read_image(source)
     choice = choose_device(device)
-    folders = texture_artifacts(
-        upto,
-        model,
-        layers=layers,
-        tv_weight=tv_weight,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=choice,
-    )
+    folders = texture_artifacts(upto, model, layers=layers, tv_weight=tv_weight, device=choice)
     artifacts = {caption: Artifact(folder, device=choice) for caption, folder in folders.items()}
     return last_picture(run_texture_row(artifacts, picture, chosen), on_step)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.models import class_name, find_class
-from pixelgrad.networks import load_network
+from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import Artifact, Choice, Picture, Seen, Unit, VisualizeEvent, VisualizeSettings, choose_device
 from pixelgrad.runtime import visualize as run_visualize
 from pixelgrad.tasks.common import OnStep, exporters, settings_of, task_artifact
@@ -49,24 +49,20 @@ class Visualization(Sequence[Seen]):
 
 
 def visualize_artifact(
-    model: str | Path | None = None,
+    model: Model = None,
     *,
     layer: str | None = None,
     unit: str = "channel",
     settings: VisualizeSettings | None = None,
     diversity: int = 1,
     batch: int = 1,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for feature visualisation, exported if it is not in the cache yet.
 
     unit: ``channel``, ``neuron`` or ``class``. settings: for which terms it must have. diversity: pictures of each
-    unit. batch: pictures at once where that is one. The rest as of :func:`pixelgrad.exporters.load_network` and
-    :func:`pixelgrad.exporters.visualize_objective`, which also say what is raised.
+    unit. batch: pictures at once where that is one. device: which it is for; any by default. The rest as of
+    :func:`pixelgrad.exporters.visualize_objective`; that and :func:`pixelgrad.load_network` say what is raised.
     """
     chosen = settings or VisualizeSettings()
     weights = {
@@ -81,27 +77,16 @@ def visualize_artifact(
         objective: Objective = exporters().visualize_objective(network, **key)
         return objective
 
-    return task_artifact(
-        "visualize",
-        model,
-        build,
-        key,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
-        device=device,
-    )
+    return task_artifact("visualize", NetworkSpec.of(model), build, key, device)
 
 
 def visualization_units(
-    model: str | Path | None,
+    model: Model,
     *,
     layer: str | None = None,
     channels: Sequence[int] = (),
     neurons: Sequence[int] = (),
     classes: Sequence[str | int] = (),
-    prototxt: str | Path | None = None,
 ) -> list[Unit]:
     """The units of a request; exactly one of ``channels``, ``neurons`` and ``classes`` must hold any.
 
@@ -109,7 +94,7 @@ def visualization_units(
     """
     kind = unit_kind(channels, neurons, classes)
     if kind == "class":
-        network = load_network(model, prototxt=prototxt)
+        network = NetworkSpec.of(model).load()
         indices = [find_class(network, text) for text in classes]
         return [Unit(index, class_name(network, index)) for index in indices]
     if layer is None:
@@ -133,12 +118,8 @@ def visualize(
     neurons: int | Sequence[int] = (),
     classes: str | int | Sequence[str | int] = (),
     diversity: int = 1,
-    model: str | Path | None = None,
+    model: Model = None,
     device: str = "auto",
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Visualization:
@@ -150,7 +131,7 @@ def visualize(
     channels, neurons, classes: one or several, of one kind; a neuron is that of a channel at the centre; a class is a
         name, a synset id or an index.
     diversity: pictures of each unit, made to differ.
-    model, device, pool, preprocess, prototxt, precision, on_step: as of :func:`pixelgrad.stylize`.
+    model, device, on_step: as of :func:`pixelgrad.stylize`.
     settings: fields of :class:`VisualizeSettings`: ``size``, ``steps``, ``seed``, ``parameters``, ``jitter``,
         ``scale``, ``rotate``, ``tv_weight``, ``norm_weight``, ...
 
@@ -161,7 +142,7 @@ def visualize(
     chosen.check()
     wanted = {"channels": _several(channels), "neurons": _several(neurons), "classes": _several(classes)}
     kind = unit_kind(*wanted.values())
-    units = visualization_units(model, layer=layer, prototxt=prototxt, **wanted)
+    units = visualization_units(model, layer=layer, **wanted)
     choice = choose_device(device)
     folder = visualize_artifact(
         model,
@@ -170,10 +151,6 @@ def visualize(
         settings=chosen,
         diversity=check_diversity(diversity),
         batch=batch_for(choice, len(units)),
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
         device=choice,
     )
     event: VisualizeEvent | None = None

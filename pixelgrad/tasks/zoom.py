@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pixelgrad.networks import Model
 from pixelgrad.runtime import (
     Artifact,
     DreamSettings,
@@ -96,7 +97,7 @@ def zoom(
     output: str | Path,
     /,
     *,
-    model: str | Path | None = None,
+    model: Model = None,
     device: str = "auto",
     layers: Layers | None = None,
     channels: Sequence[int] | None = None,
@@ -104,10 +105,6 @@ def zoom(
     guide: ImageSource | None = None,
     fps: float = 15,
     force: bool = False,
-    pool: str = "max",
-    preprocess: str | None = None,
-    prototxt: str | Path | None = None,
-    precision: str = "fp32",
     on_frame: OnFrame | None = None,
     **settings: Any,
 ) -> Path:
@@ -141,10 +138,6 @@ def zoom(
         channels=channels,
         classes=classes,
         guided=guide is not None,
-        pool=pool,
-        preprocess=preprocess,
-        prototxt=prototxt,
-        precision=precision,
         device=choice,
     )
     run = ZoomRun(

@@ -74,6 +74,7 @@ def index_key(projector: Projector, size: tuple[int, int]) -> dict[str, Any]:
     return {
         "version": _INDEX_VERSION,
         "network": {key: network[key] for key in ("sha256", "pool", "preprocessing")},
+        "precision": projector.precision,
         "layer": projector.layer,
         "size": list(size),
     }

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import pixelgrad
 from pixelgrad.cli.main import app
+from pixelgrad.networks import NetworkSpec
 from pixelgrad.runtime import read_recipe
 from pixelgrad.tasks.mistakes import class_pictures
 
@@ -61,21 +62,23 @@ def test_folders_and_a_list_agree(network: Path, folder: Path, tmp_path: Path) -
 
 
 def test_from_python(network: Path, folder: Path) -> None:
-    result = pixelgrad.mistakes(folder, model=network, size=40, most=2, device="cpu", preprocess="rgb", believe=False)
+    rgb = NetworkSpec(network, preprocess="rgb")
+    result = pixelgrad.mistakes(folder, model=rgb, size=40, most=2, device="cpu", believe=False)
     assert result.images == 8
     assert len(result.wrong) <= 2
 
 
 def test_what_the_network_believes_is_made_once(network: Path, folder: Path, tmp_path: Path) -> None:
-    makes = class_pictures(network, device="cpu", preprocess="rgb", size=32, steps=2)
+    rgb = NetworkSpec(network, preprocess="rgb")
+    makes = class_pictures(rgb, device="cpu", size=32, steps=2)
     first = dict(makes([3, 1]))
     assert sorted(first) == [1, 3]
     assert first[1] != first[3]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.modules["pixelgrad.tasks.mistakes"], "run_visualize", lambda *_: pytest.fail("made again"))
-        again = class_pictures(network, device="cpu", preprocess="rgb", size=32, steps=2)
+        again = class_pictures(rgb, device="cpu", size=32, steps=2)
         assert dict(again([1])) == {1: first[1]}
-    result = pixelgrad.mistakes(folder, model=network, size=40, device="cpu", preprocess="rgb", believe=makes)
+    result = pixelgrad.mistakes(folder, model=rgb, size=40, device="cpu", believe=makes)
     assert set(result.believed) == {one for error in result.wrong for one in (error.predicted, error.truth)}
 
 

@@ -16,6 +16,7 @@ from onnx import numpy_helper
 
 from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.exporters import learnt_layers, load_network
+from pixelgrad.networks import NetworkSpec
 from pixelgrad.runtime import EvolveResult, EvolveSettings, Snapshot, evolve
 from pixelgrad.runtime.scanning import find_images, load_pixels, to_batch
 from pixelgrad.tasks.evolve import in_training_order, open_snapshots
@@ -52,7 +53,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def snapshots(checkpoints: list[Path], **values: Any) -> list[Snapshot]:
     settings = EvolveSettings(**{**SETTINGS, **values})
-    return open_snapshots(checkpoints, settings, layer="r2", device="cpu", preprocess="rgb")
+    specs = [NetworkSpec(checkpoint, preprocess="rgb") for checkpoint in checkpoints]
+    return open_snapshots(specs, settings, layer="r2", device="cpu")
 
 
 def run(checkpoints: list[Path], images: Path, **values: Any) -> EvolveResult:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers.networks import chain
 
-from pixelgrad.errors import ArtifactError
+from pixelgrad.errors import ArtifactError, DivergedError
 from pixelgrad.exporters import Projection, load_network, write_projection
 from pixelgrad.exporters.projections import PROJECTION_RULES
 from pixelgrad.runtime import Artifact, Box, Projector, verify
@@ -55,6 +55,37 @@ def test_strongest_and_features_agree(projector: Projector) -> None:
     assert projector.grid((20, 24)) == (10, 12)
     r1, r3 = projector.features(images, ("r1", "r3"))
     assert (r1.shape, r3.shape) == ((3, 8, 20, 24), (3, 16, 5, 6))
+
+
+def test_half_precision_keeps_to_the_exact_projection(tmp_path: Path, folder: Path) -> None:
+    network = load_network(chain(tmp_path / "net.onnx"), preprocess="rgb")
+    half = write_projection(network, Projection("r2", watched=("r1", "r3")), tmp_path / "half", precision="fp16")
+    image = picture()
+    exact, rounded = Projector(folder, device="cpu"), Projector(half, device="cpu")
+    values, positions = exact.strongest(image)
+    np.testing.assert_allclose(rounded.strongest(image)[0], values, rtol=5e-3)
+    assert not np.array_equal(rounded.strongest(image)[0], values)
+    channel = int(values[0].argmax())
+    projections = [p.project_one(image, channel, int(positions[0, channel])) for p in (exact, rounded)]
+    assert np.linalg.norm(projections[0] - projections[1]) < 2e-2 * np.linalg.norm(projections[0])
+    assert [value.dtype for value in rounded.features(image, ("r1", "r3"))] == [np.float32] * 2
+    assert all(check.passed for check in verify(rounded))
+
+
+def test_a_projection_beyond_half_precision_is_made_smaller_and_scaled_back(tmp_path: Path) -> None:
+    network = load_network(chain(tmp_path / "net.onnx"), preprocess="rgb")
+    exact, rounded = (
+        Projector(write_projection(network, Projection("r2"), tmp_path / p, precision=p), device="cpu")
+        for p in ("fp32", "fp16")
+    )
+    image = picture()
+    large = np.zeros((1, 12, 10, 12), np.float32)
+    large[0, int(exact.strongest(image)[0][0].argmax()), 5, 6] = 6e4
+    wanted, made = exact.project(image, large * 10), rounded.project(image, large * 10)
+    assert np.isfinite(made).all()
+    assert np.linalg.norm(made - wanted) < 2e-2 * np.linalg.norm(wanted)
+    with pytest.raises(DivergedError, match="use --precision fp32"):
+        rounded.project(image, np.full_like(large, np.inf))
 
 
 def test_one_activation_stays_in_its_field(projector: Projector) -> None:

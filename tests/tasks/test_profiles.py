@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pixelgrad.networks import NetworkSpec
 from pixelgrad.runtime import Choice, choose_device
 from pixelgrad.runtime.devices import DEVICES
 from pixelgrad.tasks.dream import dream_artifact
@@ -33,7 +34,7 @@ def profile(folder: Path) -> str:
 def test_a_cpu_gets_its_own_form_and_others_what_runs_everywhere(
     small_network: Path, device: Choice | None, precision: str, expected: str
 ) -> None:
-    assert profile(style_artifact(small_network, precision=precision, device=device)) == expected
+    assert profile(style_artifact(NetworkSpec(small_network, precision=precision), device=device)) == expected
 
 
 def test_every_task_says_its_device(small_network: Path) -> None:
