@@ -7,6 +7,7 @@ import re
 
 import onnx_ir as ir
 import sympy
+from onnx_ir import _symbolic_shapes as ir_shapes
 from onnx_shape_inference import (
     ShapeInferenceContext,
     ShapeInferenceError,
@@ -18,8 +19,9 @@ from onnx_shape_inference import (
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.attributes import integer, integers
 
-# The library writes ceilings and does not read them back.
-_symbolic_shapes.ALLOWED_FUNCTIONS["ceiling"] = sympy.ceiling
+# Both libraries write ceilings, of poolings in ceil_mode and of SAME padding, and neither reads them back.
+for _functions in (_symbolic_shapes.ALLOWED_FUNCTIONS, ir_shapes._ALLOWED_FUNCTIONS):
+    _functions["ceiling"] = sympy.ceiling
 
 logging.getLogger("onnx_shape_inference").setLevel(logging.ERROR)
 
@@ -36,10 +38,6 @@ def infer_shapes(model: ir.Model) -> None:
         for axis, dim in enumerate(value.shape):
             if isinstance(dim, ir.SymbolicDim) and dim.value is None:
                 value.shape[axis] = re.sub(r"\W", "_", f"size_{value.name}_{axis}")
-    for node in model.graph:
-        for output in node.outputs:
-            if output.shape is not None and any("ceiling" in str(dim) for dim in output.shape):
-                output.shape = None  # the library writes this of a pooling in ceil_mode, and cannot read it again
     try:
         infer_symbolic_shapes(model, warn_on_missing=False)
     except (ShapeInferenceError, ValueError) as error:
