@@ -16,6 +16,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES
 from pixelgrad.exporters.opset18 import from_opset18
 from pixelgrad.exporters.opset18 import to_opset18 as to_opset18_of
+from pixelgrad.exporters.opset18.shapes import same_dim
 
 _rng = np.random.default_rng(0)
 X = _rng.normal(size=(1, 3, 8, 8)).astype(np.float32)
@@ -266,3 +267,21 @@ def test_a_window_that_would_start_beyond_the_input_is_dropped() -> None:
     nodes = [n("MaxPool", "x", kernel_shape=[1, 1], strides=[3, 3], ceil_mode=1)]
     converted = to_opset18(model(nodes, {}, 18, free=False))
     assert converted.graph.outputs[0].shape.numpy() == (1, 3, 3, 3)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ("H", "H", True),
+        ("2*floor(H/2)", "H", False),
+        ("4*floor(floor(H/2)/4)", "floor(H/2)", False),
+        ("H", "W", False),
+        ("2*(H + W) - H", "H + 2*W", True),
+        ("16*floor(H/16 + 15/16)", "2*floor(8*floor(H/16 + 15/16))", True),
+        # Equal at nearly every size.
+        ("floor(H/100000)", "floor((H + 1)/100000)", False),
+    ],
+)
+def test_dimensions_are_equal_only_where_that_is_proven(one: str, other: str, equal: bool) -> None:
+    assert same_dim(ir.SymbolicDim(one), ir.SymbolicDim(other)) is equal
+    assert same_dim(ir.SymbolicDim(other), ir.SymbolicDim(one)) is equal
