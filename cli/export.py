@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,22 +13,12 @@ from pixelgrad.cli import groups, options
 from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.console import note, print_json
 from pixelgrad.errors import SettingsError
-from pixelgrad.exporters import (
-    Network,
-    Objective,
-    Projection,
-    dream_objective,
-    inversion_objective,
-    style_objective,
-    texture_objective,
-    visualize_objective,
-    write_artifact,
-    write_projection,
-)
-from pixelgrad.exporters.artifact import check_directory
-from pixelgrad.exporters.ort_training import write_ort_training_artifact
 from pixelgrad.networks import NetworkSpec
+from pixelgrad.networks.lookup import exporters
 from pixelgrad.runtime import Artifact
+
+if TYPE_CHECKING:
+    from pixelgrad.exporters import Network, Objective
 
 export_app = typer.Typer(no_args_is_help=True, help="Write an artifact: a folder that any ONNX Runtime can run.")
 
@@ -96,13 +86,14 @@ def export_style(
     """
 
     def build(loaded: Network) -> Objective:
-        return style_objective(
+        objective: Objective = exporters().style_objective(
             loaded,
             loss=loss,
             masks=masks,
             content_layers=options.parse_layers(content_layers, "--content-layers"),
             style_layers=options.parse_layers(style_layers, "--style-layers"),
         )
+        return objective
 
     _write(network, build, output, form, run)
 
@@ -122,7 +113,7 @@ def export_texture(
     Example: pixelgrad export texture --model vgg19.onnx -o texture.pixelgrad
     """
     chosen = options.parse_layers(layers, "--layers")
-    _write(network, lambda loaded: texture_objective(loaded, layers=chosen), output, form, run)
+    _write(network, lambda loaded: exporters().texture_objective(loaded, layers=chosen), output, form, run)
 
 
 @export_app.command("invert")
@@ -141,7 +132,13 @@ def export_invert(
 
     Example: pixelgrad export invert --model googlenet.onnx --layer mixed4a -o invert.pixelgrad
     """
-    _write(network, lambda loaded: inversion_objective(loaded, layer, alpha=alpha, beta=beta), output, form, run)
+    _write(
+        network,
+        lambda loaded: exporters().inversion_objective(loaded, layer, alpha=alpha, beta=beta),
+        output,
+        form,
+        run,
+    )
 
 
 @export_app.command("dream")
@@ -162,7 +159,9 @@ def export_dream(
     Example: pixelgrad export dream --model googlenet.onnx --enhance class -o dream.pixelgrad
     """
     chosen = options.parse_layers(layers, "--layers")
-    _write(network, lambda loaded: dream_objective(loaded, enhance=enhance, layers=chosen), output, form, run)
+    _write(
+        network, lambda loaded: exporters().dream_objective(loaded, enhance=enhance, layers=chosen), output, form, run
+    )
 
 
 @export_app.command("visualize")
@@ -195,7 +194,7 @@ def export_visualize(
     """
 
     def build(loaded: Network) -> Objective:
-        return visualize_objective(
+        objective: Objective = exporters().visualize_objective(
             loaded,
             layer,
             unit=unit,
@@ -205,6 +204,7 @@ def export_visualize(
             norm_weight=norm_weight,
             diversity_weight=diversity_weight,
         )
+        return objective
 
     _write(network, build, output, form, run)
 
@@ -224,12 +224,17 @@ def export_deconv(
     Example: pixelgrad export deconv --model googlenet.onnx --layer conv2 -o conv2.pixelgrad
     """
     loaded = _load(network, output, run)
-    write_projection(loaded, Projection(layer, rule), output, precision=network.precision, force=run.force)
+    export = exporters()
+    export.write_projection(
+        loaded, export.Projection(layer, rule), output, precision=network.precision, force=run.force
+    )
     _report(output, loaded.name, run)
 
 
 def _load(network: NetworkSpec, output: Path, run: groups.Run) -> Network:
     """The network to export, once it is sure that the artifact can be written."""
+    from pixelgrad.exporters.artifact import check_directory
+
     check_directory(output, force=run.force)
     loaded = network.load()
     for assumed in loaded.notes:
@@ -247,9 +252,13 @@ def _write(
         if (form.profile, network.precision) != ("portable", "fp32"):
             raise SettingsError("--gradient ort-training knows neither --profile nor --precision; leave them out")
         pixels = options.parse_size(form.size, "--size")
+        from pixelgrad.exporters.ort_training import write_ort_training_artifact
+
         write_ort_training_artifact(loaded, objective, output, size=pixels, force=run.force)
     elif form.gradient == "standard":
-        write_artifact(loaded, objective, output, profile=form.profile, precision=network.precision, force=run.force)
+        exporters().write_artifact(
+            loaded, objective, output, profile=form.profile, precision=network.precision, force=run.force
+        )
     else:
         raise SettingsError(f"--gradient is {form.gradient!r}; it must be standard or ort-training")
     _report(output, loaded.name, run)

@@ -9,8 +9,9 @@ ONNX Runtime only.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pixelgrad.lazy import lazy
 
 if TYPE_CHECKING:
     from pixelgrad.errors import (
@@ -81,29 +82,31 @@ if TYPE_CHECKING:
     from pixelgrad.tasks.zoom import zoom
     from pixelgrad.version import __version__
 
-_HOMES = {
-    "pixelgrad.errors": (
-        "ArtifactError DeviceError DivergedError DownloadError ImageError NetworkError OutputError "
-        "PixelgradError SettingsError UnknownLayerError UnsupportedOperatorError"
-    ),
-    "pixelgrad.exporters": (
-        "dream_objective inversion_objective style_objective texture_objective value_and_gradient "
-        "visualize_objective vjp write_artifact"
-    ),
-    "pixelgrad.networks": ("NetworkSpec load_network"),
-    "pixelgrad.runtime": (
-        "Artifact CompareSettings DeconvResult DeconvSettings DreamSettings EvolveResult EvolveSettings "
-        "FrameEvent InversionSettings MistakesResult MistakesSettings Picture StepEvent StyleSettings "
-        "TextureSettings VisualizeSettings ZoomSettings read_image"
-    ),
-    "pixelgrad.tasks": (
-        "Comparison Visualization compare deconv dream dream_artifact evolve inversion_artifact invert "
-        "invert_depth mistakes projection_artifact style_artifact stylize texture texture_artifact "
-        "texture_row visualize visualize_artifact zoom"
-    ),
-    "pixelgrad.version": ("__version__"),
-}
-_WHERE = {name: module for module, names in _HOMES.items() for name in names.split()}
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "pixelgrad.errors": (
+            "ArtifactError DeviceError DivergedError DownloadError ImageError NetworkError OutputError "
+            "PixelgradError SettingsError UnknownLayerError UnsupportedOperatorError"
+        ),
+        "pixelgrad.exporters": (
+            "dream_objective inversion_objective style_objective texture_objective value_and_gradient "
+            "visualize_objective vjp write_artifact"
+        ),
+        "pixelgrad.networks": ("NetworkSpec load_network"),
+        "pixelgrad.runtime": (
+            "Artifact CompareSettings DeconvResult DeconvSettings DreamSettings EvolveResult EvolveSettings "
+            "FrameEvent InversionSettings MistakesResult MistakesSettings Picture StepEvent StyleSettings "
+            "TextureSettings VisualizeSettings ZoomSettings read_image"
+        ),
+        "pixelgrad.tasks": (
+            "Comparison Visualization compare deconv dream dream_artifact evolve inversion_artifact invert "
+            "invert_depth mistakes projection_artifact style_artifact stylize texture texture_artifact "
+            "texture_row visualize visualize_artifact zoom"
+        ),
+        "pixelgrad.version": ("__version__"),
+    },
+)
 
 __all__ = [
     "Artifact",
@@ -167,15 +170,3 @@ __all__ = [
     "write_artifact",
     "zoom",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'pixelgrad' has no attribute {name!r}")
-    value = getattr(import_module(_WHERE[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

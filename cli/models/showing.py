@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,10 +10,12 @@ from pixelgrad.cli import options
 from pixelgrad.cli.console import print_json, reports_errors
 from pixelgrad.cli.models.tables import columns, megabytes
 from pixelgrad.errors import NetworkError, SettingsError
-from pixelgrad.exporters import LayerFacts, Network, summary
-from pixelgrad.exporters.networks import default_layers
 from pixelgrad.models import CATALOGUE, PREPROCESSINGS, Entry, plain_name
 from pixelgrad.networks import load_network, locate, records
+from pixelgrad.networks.lookup import exporters
+
+if TYPE_CHECKING:
+    from pixelgrad.exporters import LayerFacts, Network
 
 _SIZE = 224
 
@@ -42,7 +44,7 @@ def show_command(
         return
     network = load_network(model, preprocess=preprocess, prototxt=prototxt)
     edge = size or (network.entry.input_size if network.entry is not None else None) or _SIZE
-    layers = summary(network, (edge, edge))
+    layers = exporters().summary(network, (edge, edge))
     located = locate(model)
     facts = {
         **(_of_row(network.entry) if network.entry is not None else {}),
@@ -100,7 +102,7 @@ def _preprocessing(name: str) -> str:
 
 def _defaults(network: Network) -> dict[str, list[str]]:
     try:
-        style, content = default_layers(network)
+        style, content = exporters().default_layers(network)
     except NetworkError:
         return {}
     return {"style_layers": style, "content_layers": content}

@@ -1,7 +1,6 @@
 """Network files -> :class:`Network`."""
 
 from pixelgrad.exporters.networks.batch import set_batch
-from pixelgrad.exporters.networks.converted import companions, fingerprint
 from pixelgrad.exporters.networks.defaults import default_dream_layers, default_layers
 from pixelgrad.exporters.networks.depth import depth_layers
 from pixelgrad.exporters.networks.ends import FirstLayer, first_layer, last_map
@@ -22,11 +21,9 @@ __all__ = [
     "Network",
     "Reading",
     "class_scores",
-    "companions",
     "default_dream_layers",
     "default_layers",
     "depth_layers",
-    "fingerprint",
     "first_layer",
     "from_torch",
     "infer_again",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pixelgrad.cache import conversions
 from pixelgrad.errors import DeviceError, NetworkError, SettingsError
+from pixelgrad.exporters.identity import companions, fingerprint
 from pixelgrad.models import BUNDLED, CATALOGUE, Entry, bundled_network, close_names, plain_name
 from pixelgrad.models.labels import LABEL_SETS, label_set, parse_labels
 from pixelgrad.networks.store import Record, check_name, record_of, records, register, remove_files
@@ -123,14 +124,13 @@ def add(
     labels that do not fit, :class:`OutputError` where it cannot be kept.
     """
     check_name(name, force=force)
-    export = exporters()
     if prototxt is not None and link and prototxt.resolve().parent != file.resolve().parent:
         raise SettingsError(
             f"{file.name} is to stay where it is (--link), so its description {prototxt.name} must lie beside it; "
             "leave --link out to have both copied"
         )
-    network = export.load_network(file, preprocess=preprocess, prototxt=prototxt, cache=conversions())
-    files = [file, *export.companions(file)]
+    network = exporters().load_network(file, preprocess=preprocess, prototxt=prototxt, cache=conversions())
+    files = [file, *companions(file)]
     if prototxt is not None:
         files = [*(path for path in files if path.suffix != ".prototxt"), prototxt]
     text = _labels_text(labels)
@@ -171,7 +171,7 @@ def remove(name: str) -> int:
     record = record_of(name)
     conversion = None
     if record is not None and record.path.is_file():
-        conversion = conversions() / f"{exporters().fingerprint(record.path)}.onnx"
+        conversion = conversions() / f"{fingerprint(record.path)}.onnx"
     freed = remove_files(name)
     if conversion is not None and conversion.is_file():
         freed += conversion.stat().st_size
@@ -190,12 +190,12 @@ def facts(located: Located) -> dict[str, str | None]:
 def exporters() -> ModuleType:
     """The exporters; :class:`DeviceError` with the pip line where what they need is not installed."""
     try:
-        import pixelgrad.exporters as module
+        import pixelgrad.exporters.artifact  # all that the package loads when it is needed
     except ImportError as error:
         raise DeviceError(
             f"exporting a network needs more than running an artifact does ({error}): pip install 'pixelgrad[export]'"
         ) from error
-    return module
+    return pixelgrad.exporters
 
 
 def _as_added(network: Network, record: Record) -> Network:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pixelgrad.networks.lookup import exporters, facts, load_network, locate
+from pixelgrad.exporters.identity import fingerprint
+from pixelgrad.networks.lookup import facts, load_network, locate
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network
@@ -47,9 +48,9 @@ class NetworkSpec:
     def key(self) -> dict[str, Any]:
         """JSON-able, all of it that an artifact depends on: contents of files, not their names."""
         located = locate(self.model)
-        described = {} if self.prototxt is None else {"prototxt": exporters().fingerprint(Path(self.prototxt))}
+        described = {} if self.prototxt is None else {"prototxt": fingerprint(Path(self.prototxt))}
         return {
-            "network": exporters().fingerprint(located.path),
+            "network": fingerprint(located.path),
             "known": facts(located),
             "preprocess": self.preprocess,
             "pool": self.pool,

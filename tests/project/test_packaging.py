@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.cli import invoke
 from helpers.data import ROOT
 
 from pixelgrad import models, version
@@ -126,6 +127,30 @@ def test_without_exporters_the_message_says_what_to_install(monkeypatch: pytest.
     from pixelgrad.errors import DeviceError
     from pixelgrad.tasks import common
 
-    monkeypatch.setitem(sys.modules, "pixelgrad.exporters", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for name in [name for name in sys.modules if name.startswith("pixelgrad.exporters.")]:
+        monkeypatch.delitem(sys.modules, name)
     with pytest.raises(DeviceError, match=r"pip install 'pixelgrad\[export\]'"):
         common.exporters()
+
+
+_AGAIN = """
+import sys
+from pixelgrad.cli.main import app
+for command in {commands!r}:
+    try:
+        app(command)
+    except SystemExit as end:
+        assert not end.code, command
+    loaded = sorted(name for name in ("onnx", "onnx_ir", "sympy") if name in sys.modules)
+    assert not loaded, (command, loaded)
+"""
+
+
+def test_a_second_run_loads_none_of_what_the_exporters_need(photo: Path, painting: Path, tmp_path: Path) -> None:
+    """Half a second of each."""
+    style = ["style", str(photo), str(painting), "-o", str(tmp_path / "out.png"), "--size", "32", "--steps", "1", "-f"]
+    assert invoke(*style).exit_code == 0
+    code = _AGAIN.format(commands=[["--help"], [*style, "--quiet"]])
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
