@@ -52,10 +52,12 @@ def _facts(event: StepEvent) -> str:
 
 def _frame_facts(event: FrameEvent) -> str:
     each = event.seconds / event.made
-    return (
-        f"frame {event.frame}/{event.frames} {event.width}x{event.height}  loss {event.loss:.4g}  "
-        f"{each:.1f} s/frame  ETA {_clock(each * (event.frames - event.frame))}"
+    of, left = (
+        ("", "")
+        if event.frames is None
+        else (f"/{event.frames}", f"  ETA {_clock(each * (event.frames - event.frame))}")
     )
+    return f"frame {event.frame}{of} {event.width}x{event.height}  loss {event.loss:.4g}  {each:.1f} s/frame{left}"
 
 
 def _clock(seconds: float) -> str:

@@ -41,15 +41,15 @@ class StepEvent:
 class FrameEvent:
     """One frame of a moving picture is done.
 
-    frame, frames: which of how many, from 1. width, height: its size.
+    frame, frames: which of how many, from 1; ``frames`` is ``None`` where there is no end. width, height: its size.
     made: how many of them this run has made, where it went on from another.
     loss, losses: as of :class:`StepEvent`, at its last step.
-    seconds: since the task began. progress: the share of the frames that are done, from 0 to 1.
+    seconds: since the task began. progress: the share of the frames that are done, from 0 to 1; 0 of an endless zoom.
     picture: the frame.
     """
 
     frame: int
-    frames: int
+    frames: int | None
     made: int
     width: int
     height: int

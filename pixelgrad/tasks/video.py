@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from importlib import import_module
 from itertools import pairwise
@@ -13,11 +13,15 @@ import numpy as np
 from PIL import GifImagePlugin, Image
 
 from pixelgrad.errors import OutputError, SettingsError
+from pixelgrad.runtime import Picture
 from pixelgrad.runtime.images import check_place, written_beside
 
-__all__ = ["VIDEO_SUFFIXES", "check_video", "is_video", "write_video"]
+__all__ = ["VIDEO_SUFFIXES", "check_fps", "check_video", "is_video", "stream_video", "write_video"]
 
 VIDEO_SUFFIXES = (".mp4", ".gif", ".webp")
+# From red, green and blue of 0 to 1 to luma and both chromas (ITU-R BT.601, 8 bits).
+_BT601 = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]], dtype=np.float32)
+_OFFSETS = np.array([16, 128, 128], np.float32)
 _LARGEST = {".gif": 65_535, ".webp": 16_383, ".mp4": 16_384}
 
 
@@ -39,11 +43,32 @@ def is_video(output: Path) -> bool:
 
 def check_video(output: Path, *, fps: float, force: bool) -> None:
     """Raise :class:`SettingsError` and :class:`OutputError` where a video could not be written there."""
-    if not 0.1 <= fps <= 100:
-        raise SettingsError(f"fps is {fps}; it must be a number of frames per second from 0.1 to 100")
+    check_fps(fps)
     check_place(output, force=force)
     if output.suffix.lower() == ".mp4":
         _av()
+
+
+def check_fps(fps: float) -> None:
+    """Raise :class:`SettingsError` for a rate that a video cannot have."""
+    if not 0.1 <= fps <= 100:
+        raise SettingsError(f"fps is {fps}; it must be a number of frames per second from 0.1 to 100")
+
+
+def stream_video(pictures: Iterable[Picture], stream: IO[bytes], *, fps: float) -> None:
+    """Write pictures of one size to a pipe, each at once, as the raw video that players and encoders read from one.
+
+    That is YUV4MPEG2 (``man yuv4mpeg``), 4:4:4, with the colours of ITU-R BT.601 in 16 to 235 and 240.
+    """
+    rate = Fraction(fps).limit_denominator(1001)
+    for number, picture in enumerate(pictures):
+        if number == 0:
+            width, height = picture.size
+            stream.write(f"YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} Ip A1:1 C444\n".encode())
+        rgb = np.asarray(picture.to_pil().convert("RGB"), np.float32) / 255
+        planes = np.moveaxis(rgb @ _BT601.T + _OFFSETS, -1, 0)
+        stream.write(b"FRAME\n" + np.rint(planes).astype(np.uint8).tobytes())
+        stream.flush()
 
 
 def write_video(frames: Sequence[Path], output: Path, *, fps: float, force: bool = False) -> Path:

@@ -75,7 +75,8 @@ class ZoomRun:
     @property
     def done(self) -> int:
         """How many of the frames are there."""
-        return min(self.folder.count, self._settings.frames)
+        frames = self._settings.frames
+        return self.folder.count if frames is None else min(self.folder.count, frames)
 
     def events(self) -> Iterator[FrameEvent]:
         """Make the frames that are missing; each is a file before its event is seen."""
@@ -86,8 +87,8 @@ class ZoomRun:
     def finish(self) -> Path:
         """Write the video of the frames that are there, and remove them if they are all; the output's path."""
         if self._video:
-            write_video(self.folder.frames(self._settings.frames), self.output, fps=self._fps, force=self._force)
-            if self.folder.count >= self._settings.frames:
+            write_video(self.folder.frames(self.done), self.output, fps=self._fps, force=self._force)
+            if self._settings.frames is not None and self.folder.count >= self._settings.frames:
                 self.folder.remove()
         return self.output
 

@@ -13,7 +13,7 @@ from pixelgrad.runtime.images.picture import Picture
 from pixelgrad.runtime.images.reading import ImageSource, read_image, read_recipe
 from pixelgrad.runtime.images.resizing import Filter, fit_size, resize
 from pixelgrad.runtime.images.sheets import sheet
-from pixelgrad.runtime.images.writing import check_output, check_place, write_image, written_beside
+from pixelgrad.runtime.images.writing import check_output, check_place, standard_output, write_image, written_beside
 
 __all__ = [
     "MAX_PIXELS",
@@ -33,6 +33,7 @@ __all__ = [
     "resize",
     "sheet",
     "srgb_from_lab",
+    "standard_output",
     "write_image",
     "written_beside",
 ]

@@ -20,7 +20,7 @@ from pixelgrad.runtime.images.encoding import check_quality, check_size, encode_
 if TYPE_CHECKING:
     from pixelgrad.runtime.images.picture import Picture
 
-__all__ = ["STANDARD_STREAM", "check_output", "check_place", "write_image", "written_beside"]
+__all__ = ["STANDARD_STREAM", "check_output", "check_place", "standard_output", "write_image", "written_beside"]
 
 STANDARD_STREAM = "-"
 
@@ -38,7 +38,7 @@ def check_output(path: str | PathLike[str], *, force: bool = False, size: tuple[
     standard output. ``OutputError`` where the picture could not be written.
     """
     if os.fspath(path) == STANDARD_STREAM:
-        _standard_output()
+        standard_output()
         return None
     path = Path(path)
     form = format_of(path)
@@ -74,7 +74,7 @@ def write_image(
     """
     check_quality(quality)
     if os.fspath(target) == STANDARD_STREAM:
-        stream = _standard_output()
+        stream = standard_output()
         _write_stream(stream, encode_image(picture, "PNG"))
         return None
     path = Path(target)
@@ -189,7 +189,8 @@ def _disk_full(path: Path, needed: int) -> str:
     return f"the disk is full: {free} free{need}; free some space or choose another folder"
 
 
-def _standard_output() -> IO[bytes]:
+def standard_output() -> IO[bytes]:
+    """stdout for bytes; :class:`OutputError` where it takes none, or is a terminal."""
     stream = getattr(sys.stdout, "buffer", None)
     if stream is None:
         raise OutputError("- : this program has no standard output for binary data; name a file instead")

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count, takewhile
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ _STEPS, _OCTAVES, _LARGEST = 4, 3, 512
 class ZoomSettings:
     """How to zoom.
 
-    frames: how many.
+    frames: how many; ``None`` for no end.
     growth: how many times larger each frame shows the one before; below 1 it draws back.
     rotate: degrees per frame, counter-clockwise.
     drift: how far the middle of the frame moves per frame, to the right and down, in percent of its width and height.
@@ -48,7 +49,7 @@ class ZoomSettings:
         where it says nothing. Its seed is that of the zoom.
     """
 
-    frames: int = 60
+    frames: int | None = 60
     growth: float = 1.04
     rotate: float = 0.0
     drift: tuple[float, float] = (0.0, 0.0)
@@ -56,7 +57,8 @@ class ZoomSettings:
 
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
-        check_whole(self, 1, "frames")
+        if self.frames is not None:
+            check_whole(self, 1, "frames")
         self.dream.check()
         if not 0.5 <= self.growth <= 2:
             raise SettingsError(f"growth is {self.growth}; it must be a number from 0.5 to 2")
@@ -145,7 +147,8 @@ def _run(
     first = _fit(start(picture, sizes[-1], _random(settings, 0)), sizes[-1])
     targets = {**directions, **references(artifact, first, sizes[0], guide)}
     done, before = after or (0, None)
-    for frame in range(done + 1, settings.frames + 1):
+    last_frame = math.inf if settings.frames is None else settings.frames
+    for frame in takewhile(lambda number: number <= last_frame, count(done + 1)):
         source = first if before is None else _closer(before.to_nchw(), settings)
         plan = Plan([(*size, settings.dream.steps or 1) for size in sizes])
         finish = Finish({**recipe, "frame": frame})
@@ -163,7 +166,7 @@ def _run(
             loss=last.loss,
             losses=last.losses,
             seconds=time.perf_counter() - began,
-            progress=frame / settings.frames,
+            progress=frame / last_frame,
             picture=Picture(before.pixels, None, shown.recipe),
         )
 

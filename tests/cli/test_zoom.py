@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,13 +12,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.cli import error_of, invoke
 from helpers.networks import chain
 from PIL import Image
 
 import pixelgrad
-from pixelgrad.runtime import read_image
+from pixelgrad.cli import progress
+from pixelgrad.runtime import FrameEvent, Picture, read_image
 
 
 @pytest.fixture
@@ -95,7 +98,8 @@ def test_mp4_without_the_library_says_what_to_install(base: list[Any], monkeypat
         (("-o", "zoom.avi"), "'.avi' names no moving picture; allowed are .mp4, .gif, .webp"),
         (("-o", "nowhere/zoom.gif"), "nowhere"),
         (("-o", "nowhere/frames"), "nowhere"),
-        (("-o", "-"), "a zoom cannot go to stdout"),
+        (("-o", "-", "--fps", 0), "fps is 0.0; it must be a number of frames per second"),
+        (("-o", "-", "--json"), "--json and -o - both want stdout"),
         (("-o", "zoom.gif", "--fps", 0), "fps is 0.0; it must be a number of frames per second"),
         (("--from-noise",), "or --from-noise, not both"),
     ],
@@ -116,6 +120,60 @@ def test_nothing_that_is_there_is_lost(base: list[Any], tmp_path: Path) -> None:
     assert names(foreign) == ["thesis.txt"]
     assert invoke(*base, "-q").exit_code == 0
     assert "holds another zoom, with settings.growth 1.04, not 1.1" in error_of(invoke(*base, "--growth", 1.1))
+
+
+def test_a_stream_has_the_frames_of_the_folder(base: list[Any], tmp_path: Path) -> None:
+    assert invoke(*base, "-q").exit_code == 0
+    result = invoke(*to(base, "-"))
+    assert result.exit_code == 0, result.output
+    assert "frame 3/3 48x32  loss" in result.stderr
+    head, *frames = result.stdout_bytes.split(b"FRAME\n")
+    assert head == b"YUV4MPEG2 W48 H32 F15:1 Ip A1:1 C444\n"
+    for name, frame in zip(FRAMES, frames, strict=True):
+        luma = np.frombuffer(frame, np.uint8)[: 48 * 32].reshape(32, 48)
+        red, green, blue = np.moveaxis(np.asarray(Image.open(tmp_path / "frames" / name), float), -1, 0) / 255
+        np.testing.assert_allclose(luma, 16 + 65.481 * red + 128.553 * green + 24.966 * blue, atol=0.51)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes a pipe")
+def test_an_endless_stream_ends_with_its_reader(photo: Path, small_network: Path) -> None:
+    command = ["zoom", photo, "--model", small_network, "--size", 32, "--steps", 1, "--octaves", 1, "--device", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pixelgrad", *map(str, command), "--endless", "-o", "-"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    frame = len(b"FRAME\n") + 3 * 32 * 20
+    # Beyond what the default of 60 frames would give.
+    assert len(process.stdout.read(70 * frame)) == 70 * frame
+    process.stdout.close()
+    said = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0, said
+    assert re.search(r"the program reading standard output has stopped; \d{2,} frames went there", said)
+    assert "Traceback" not in said
+    assert "Exception" not in said
+
+
+def test_endless_frames_have_no_time_left() -> None:
+    event = FrameEvent(7, None, 7, 32, 20, 1.5, {}, 14.0, 0.0, Picture(np.zeros((20, 32, 3), np.float32)))
+    assert progress.FRAMES.facts(event) == "frame 7 32x20  loss 1.5  2.0 s/frame"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_endless_frames_are_kept_one_by_one(base: list[Any], tmp_path: Path) -> None:
+    run = ["pixelgrad", *map(str, to(base, tmp_path / "endless")), "--endless"]
+    process = subprocess.Popen([sys.executable, "-m", *run], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while not (tmp_path / "endless" / "frame_00005.png").exists():
+        assert process.poll() is None, process.stderr.read()
+    process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 130
+    assert re.search(r"interrupted at frame \d+; .*endless holds them, and the same command goes on from there", said)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from PIL import Image
 
 from pixelgrad.errors import OutputError, SettingsError
+from pixelgrad.runtime import Picture, read_image
 from pixelgrad.tasks import video
-from pixelgrad.tasks.video import check_video, is_video, write_video
+from pixelgrad.tasks.video import check_video, is_video, stream_video, write_video
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,34 @@ def test_the_frames_are_those_that_went_in(frames: list[Path], tmp_path: Path, s
         assert frame.shape == expected.shape
         assert np.abs(frame - expected).mean() < 4
         assert np.abs(frame.mean((0, 1)) - expected.mean((0, 1))).max() < 2.5  # no colour cast
+
+
+@pytest.mark.parametrize("fps", [12.5, 30])
+def test_what_is_streamed_is_what_ffmpeg_reads(frames: list[Path], fps: float) -> None:
+    av = pytest.importorskip("av", reason="needs the 'video' extra")
+    pipe = io.BytesIO()
+    stream_video((read_image(path) for path in frames), pipe, fps=fps)
+    pipe.seek(0)
+    with av.open(pipe, format="yuv4mpegpipe") as container:
+        assert float(container.streams.video[0].average_rate) == fps
+        found = [frame.reformat(format="rgb24").to_ndarray() for frame in container.decode(video=0)]
+    for path, frame in zip(frames, found, strict=True):
+        assert np.abs(frame - np.asarray(Image.open(path), float)).max() <= 3  # a byte is 1.16 of 255
+
+
+def test_a_stream_is_written_frame_by_frame(frames: list[Path]) -> None:
+    pipe = io.BytesIO()
+    seen = []
+
+    def pictures() -> Iterator[Picture]:
+        for path in frames:
+            seen.append(len(pipe.getvalue()))
+            yield read_image(path)
+
+    stream_video(pictures(), pipe, fps=10)
+    each = len(b"FRAME\n") + 3 * 63 * 48
+    assert seen[0] == 0
+    assert list(np.diff(seen[1:])) == [each, each]
 
 
 def test_an_mp4_says_how_it_is_to_be_shown(frames: list[Path], tmp_path: Path) -> None:
