@@ -4,10 +4,11 @@ W2^2 = ||m1 - m2||^2 + tr S1 + tr S2 - 2 tr (S2^(1/2) S1 S2^(1/2))^(1/2) for mea
 1982, equation 16); the covariances' part is the squared Bures distance. Its gradient in S1 is I - T, where T is the
 optimal transport map from the first Gaussian to the second (Bhatia, Jain & Lim 2019).
 
-Everything is written with matrix products, by Newton-Schulz iterations (Higham 2008, equations 5.36 and 8.20). For
-R1 = S1^(1/2) and R2 = S2^(1/2), the trace is the nuclear norm of R2 R1, that is tr U' R2 R1 with U the orthogonal polar
-factor of R2 R1, and T = R2 U R1^(-1). The product S2^(1/2) S1 S2^(1/2) of the textbook form, whose condition number is
-the square of that of R2 R1, is never formed: in float32 its inverse root loses four digits where this loses two.
+Everything is written with matrix products, by Newton-Schulz iterations (Higham 2008, equations 5.36 and 8.20), scaled
+so that small values grow faster (Chen & Chow 2014). For R1 = S1^(1/2) and R2 = S2^(1/2), the trace is the nuclear norm
+of R2 R1, that is tr U' R2 R1 with U the orthogonal polar factor of R2 R1, and T = R2 U R1^(-1). The product S2^(1/2) S1
+S2^(1/2) of the textbook form, whose condition number is the square of that of R2 R1, is never formed: in float32 its
+inverse root loses four digits where this loses two. R2 does not change over a run, so it is what the target holds.
 """
 
 from __future__ import annotations
@@ -23,19 +24,29 @@ from pixelgrad.exporters.opset18.shapes import dims
 #: What is added to both covariances, as a share of the mean variance of the target: with fewer positions than
 #: channels, or channels that are silent, they are singular, and the distance has no gradient there.
 RIDGE = 0.01
-#: Newton-Schulz steps: eigenvalues grow by 2.25 a step to 1 from RIDGE / channels^(3/2) at the worst, for 512 channels.
-STEPS = 22
+# The stable limit of scaling: a step that makes small values grow as fast as can be takes those near 1 to nearly 0, and
+# their direction with them. At this the largest is left at 0.45, and small ones grow by 2.3; unscaled, by 1.5.
+_LEAST = 0.2
+_CONVERGED = 1e-7
+# The ridge bounds the least singular values, as shares of the norm, where the features of the image vary as much as the
+# target's; where they vary this many times as much the gradient is still exact.
+_MARGIN = 10
 
 
 class Moments(Term):
     """W2^2 between Gaussians with the features' means and covariances, over the target's mean square of features.
 
-    The target, [N, C, C + 1], is the covariance with the mean as a last column.
+    The target, [N, C, C + 1], is S2^(1/2), of the covariance with its ridge, and the mean as a last column. The mean of
+    several is close to their Wasserstein barycentre, and is it where the covariances commute.
     """
 
     def target(self, op: Emitter, features: ir.Value) -> ir.Value:
         mean, covariance = moments(op, features)
-        packed = op.Concat(covariance, mean, axis=2)
+        identity = _identity(op, covariance)
+        variance = op.Div(_trace(op, covariance), _trace(op, identity))
+        ridge = op.Mul(identity, op.Clip(op.Mul(variance, RIDGE), TINY))
+        root, _ = square_roots(op, op.Add(covariance, ridge), identity)
+        packed = op.Concat(root, mean, axis=2)
         packed.shape = ir.Shape([*dims(covariance)[:2], _plus_one(dims(features)[1])])
         return packed
 
@@ -47,12 +58,13 @@ class Moments(Term):
     ) -> ir.Value:
         assert target is not None
         mean, covariance = moments(op, features, weights)
-        wanted_covariance = op.Slice(target, [0], [-1], [2])
-        wanted_covariance.shape = covariance.shape
+        root = op.Slice(target, [0], [-1], [2])
+        root.shape = covariance.shape
         wanted_mean = op.Slice(target, [-1], [END], [2])
         wanted_mean.shape = mean.shape
-        energy = op.Add(sum_of_squares(op, wanted_mean), _trace(op, wanted_covariance))
-        distance = op.Add(sum_of_squares(op, op.Sub(mean, wanted_mean)), bures(op, covariance, wanted_covariance))
+        variance = op.Div(sum_of_squares(op, root), 1 + RIDGE)
+        energy = op.Add(sum_of_squares(op, wanted_mean), variance)
+        distance = op.Add(sum_of_squares(op, op.Sub(mean, wanted_mean)), bures(op, covariance, root))
         return op.Div(distance, op.Clip(energy, TINY))
 
 
@@ -71,21 +83,21 @@ def moments(op: Emitter, features: ir.Value, weights: ir.Value | None = None) ->
     return mean, covariance
 
 
-def bures(op: Emitter, covariance: ir.Value, target: ir.Value) -> ir.Value:
-    """tr S1 + tr S2 - 2 tr (S2^(1/2) S1 S2^(1/2))^(1/2), a scalar, for S1, S2 [1, C, C] with ridge.
+def bures(op: Emitter, covariance: ir.Value, other: ir.Value) -> ir.Value:
+    """tr S1 + tr S2 - 2 tr (S2^(1/2) S1 S2^(1/2))^(1/2), a scalar, for S1 [1, C, C] and S2^(1/2), which has a ridge.
 
-    Differentiated in S1 only, by its closed form.
+    S1 is given the same one. Differentiated in S1 only, by its closed form.
     """
     identity = _identity(op, covariance)
-    ridge = op.Mul(identity, op.Clip(op.Mul(op.Div(_trace(op, target), _trace(op, identity)), RIDGE), TINY))
-    first, second = op.Add(covariance, ridge), op.Add(target, ridge)
-    first.shape = second.shape = covariance.shape
+    second = sum_of_squares(op, other)
+    share = op.Div(second, op.Mul(_trace(op, identity), (1 + RIDGE) / RIDGE))
+    first = op.Add(covariance, op.Mul(identity, op.Clip(share, TINY)))
+    first.shape = covariance.shape
     root, inverse = square_roots(op, first, identity)
-    other, _ = square_roots(op, second, identity)
     product = op.MatMul(other, root)
     factor = polar(op, product, identity)
     overlap = op.ReduceSum(op.Mul(factor, product), keepdims=0)
-    distance = op.Sub(op.Add(_trace(op, first), _trace(op, second)), op.Mul(overlap, 2.0))
+    distance = op.Sub(op.Add(_trace(op, first), second), op.Mul(overlap, 2.0))
     transport = op.MatMul(op.MatMul(other, factor), inverse)
     symmetric = op.Mul(op.Add(transport, op.Transpose(transport, perm=[0, 2, 1])), 0.5)
     gradient = op.Sub(identity, symmetric)
@@ -97,8 +109,8 @@ def square_roots(op: Emitter, matrix: ir.Value, identity: ir.Value) -> tuple[ir.
     """S^(1/2) and S^(-1/2) of a positive definite S [1, C, C] (the coupled iteration)."""
     norm = op.Sqrt(sum_of_squares(op, matrix))
     root, inverse = op.Div(matrix, norm), identity
-    for _ in range(STEPS):
-        step = op.Sub(op.Mul(identity, 1.5), op.Mul(op.MatMul(inverse, root), 0.5))
+    for linear, cubic in schedule((RIDGE / _channels(identity)) ** 0.5 / _MARGIN):
+        step = op.Sub(op.Mul(identity, linear), op.Mul(op.MatMul(inverse, root), cubic))
         root, inverse = op.MatMul(root, step), op.MatMul(step, inverse)
     scale = op.Sqrt(norm)
     return op.Mul(root, scale), op.Div(inverse, scale)
@@ -107,17 +119,36 @@ def square_roots(op: Emitter, matrix: ir.Value, identity: ir.Value) -> tuple[ir.
 def polar(op: Emitter, matrix: ir.Value, identity: ir.Value) -> ir.Value:
     """The orthogonal U of A = U P, P positive definite, for a regular A [1, C, C]."""
     factor = op.Div(matrix, op.Sqrt(sum_of_squares(op, matrix)))
-    for _ in range(STEPS):
+    for linear, cubic in schedule(RIDGE / _channels(identity) / _MARGIN):
         square = op.MatMul(op.Transpose(factor, perm=[0, 2, 1]), factor)
-        factor = op.MatMul(factor, op.Sub(op.Mul(identity, 1.5), op.Mul(square, 0.5)))
+        factor = op.MatMul(factor, op.Sub(op.Mul(identity, linear), op.Mul(square, cubic)))
     return factor
+
+
+def schedule(least: float) -> list[tuple[float, float]]:
+    """The steps x -> a x - b x^3 that take all singular values between ``least`` and 1 to 1, as (a, b).
+
+    Scaling the argument of the plain step, 1.5 x - 0.5 x^3, by (3 / (1 + l + l^2))^(1/2) takes an interval [l, 1] into
+    the narrowest one below 1 (Chen & Chow 2014, section 2).
+    """
+    steps = []
+    while 1 - least > _CONVERGED:
+        bound = max(least, _LEAST)
+        scale = (3 / (1 + bound + bound**2)) ** 0.5
+        steps.append((1.5 * scale, 0.5 * scale**3))
+        least = steps[-1][0] * least - steps[-1][1] * least**3
+    return steps
 
 
 def _identity(op: Emitter, like: ir.Value) -> ir.Value:
     """[1, C, C]."""
-    channels = dims(like)[1]
+    return op.const(np.eye(_channels(like), dtype=(like.dtype or ir.DataType.FLOAT).numpy())[None])
+
+
+def _channels(matrix: ir.Value) -> int:
+    channels = dims(matrix)[1]
     assert isinstance(channels, int)
-    return op.const(np.eye(channels, dtype=(like.dtype or ir.DataType.FLOAT).numpy())[None])
+    return channels
 
 
 def _trace(op: Emitter, matrix: ir.Value) -> ir.Value:

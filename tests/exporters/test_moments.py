@@ -10,7 +10,7 @@ import pytest
 from helpers.gradcheck import runtime
 
 from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient, finish
-from pixelgrad.exporters.objectives.moments import RIDGE, Moments
+from pixelgrad.exporters.objectives.moments import RIDGE, Moments, schedule
 from pixelgrad.exporters.opset18 import infer_shapes
 
 Array = np.ndarray[Any, Any]
@@ -77,6 +77,8 @@ CASES = {
     "both singular": (features(48, 24, 1), features(48, 18, 2)),
     "silent channels": (features(16, 600, 1) * (np.arange(16) % 2)[:, None], features(16, 600, 2)),
     "as wide as pebble": (features(128, 600, 1), features(128, 900, 2)),
+    "far more colourful": (features(48, 24, 1) * 8, features(48, 18, 2)),
+    "far paler": (features(48, 24, 1) / 8, features(48, 2000, 2)),
 }
 
 
@@ -88,7 +90,7 @@ def test_value_and_gradient_are_those_of_scipy(case: str) -> None:
     value, gradient = reference(x, y)
     assert float(found["loss"]) == pytest.approx(value, rel=1e-5)
     error = np.linalg.norm(found["gradient_x"][0, :, :, 0] - gradient) / np.linalg.norm(gradient)
-    assert error < 1e-5
+    assert error < (2e-5 if case == "far more colourful" else 1e-5)
 
 
 def test_features_like_the_target_s_cost_nothing() -> None:
@@ -106,3 +108,17 @@ def test_features_like_the_target_s_cost_nothing() -> None:
     centred = y - y.mean(axis=1, keepdims=True)
     variance = float((centred.astype(np.float64) ** 2).sum() / y.shape[1])
     assert at(y + centred) == pytest.approx(variance / energy, rel=0.02)  # the ridge is not scaled
+
+
+@pytest.mark.parametrize("least", [0.3, 1e-2, 1e-5])
+def test_the_steps_take_every_value_to_one(least: float) -> None:
+    values = np.geomspace(least, 1, 1000)
+    for linear, cubic in schedule(least):
+        values = linear * values - cubic * values**3
+        assert values.max() <= 1 + 1e-12
+        assert values.min() > min(least, 0.4)  # none falls so low that float32 would forget it
+    assert values.min() > 1 - 1e-6
+    plain, count = least, 0
+    while plain < 1 - 1e-6:
+        plain, count = 1.5 * plain - 0.5 * plain**3, count + 1
+    assert len(schedule(least)) < 0.8 * count or least == 0.3
