@@ -35,7 +35,7 @@ def to_float32(model: onnx.ModelProto) -> list[str]:
             elif attribute.name == "to" and attribute.s in {b"FLOAT16", b"DOUBLE"}:
                 attribute.s = b"FLOAT"
     names = sorted(TensorProto.DataType.Name(kind).lower() for kind in found)
-    return [f"it is in {' and '.join(names)}, and computed in float32"] if names else []
+    return [f"its file is in {' and '.join(names)}"] if names else []
 
 
 def _graphs(model: onnx.ModelProto) -> Iterator[Any]:
