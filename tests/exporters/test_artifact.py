@@ -63,12 +63,15 @@ def test_weights_are_written_once_and_only_those_in_use(artifact: Path, net: Pat
         {t.name: {e.key: e.value for e in t.external_data} for t in m.graph.initializer if t.external_data}
         for m in (training, evaluation)
     ]
-    identity = {name: place for name, place in places[0].items() if name.startswith("constant/")}
-    assert set(places[0]) - set(identity) == {"w2", "w3"}
-    assert len(identity) <= 1  # of the widest layer, in the moment loss
-    assert {name: place for name, place in places[0].items() if name not in identity} == places[1]
+    # Identity matrices of the widest layers, in the moment loss.
+    identities = [{n: p for n, p in found.items() if n.startswith("constant/")} for found in places]
+    weights_of = [{n: p for n, p in found.items() if not n.startswith("constant/")} for found in places]
+    assert weights_of[0] == weights_of[1]
+    assert set(weights_of[0]) == {"w2", "w3"}
+    assert [place for found in identities for place in found.values()] == [*identities[0].values()] * 2
+    assert len(identities[0]) <= 1
     weights = sum(np.prod(t.dims) * 4 for t in onnx.load(net).graph.initializer if t.name in places[0])
-    extra = sum(int(place["length"]) for place in identity.values())
+    extra = sum(int(place["length"]) for place in identities[0].values())
     assert (artifact / "weights.bin").stat().st_size < weights + extra + 200
 
 
