@@ -20,7 +20,7 @@ from pixelgrad.exporters.autodiff import rules as _rules  # noqa: F401  (fills t
 from pixelgrad.exporters.autodiff.closed_form import CLOSED_FORM, closed_form, lower_closed_forms
 from pixelgrad.exporters.autodiff.driver import append_gradient
 from pixelgrad.exporters.autodiff.emitter import Emitter
-from pixelgrad.exporters.autodiff.lowering import drop_identities, keep_dimensions
+from pixelgrad.exporters.autodiff.lowering import drop_identities, keep_dimensions, write_kernel_shapes
 from pixelgrad.exporters.autodiff.registry import NON_DIFFERENTIABLE, RULES, Rule, RuleFunction, overlay, rule
 from pixelgrad.exporters.opset18 import from_opset18, to_opset18
 from pixelgrad.exporters.opset18.shapes import is_floating, static_shape
@@ -136,6 +136,7 @@ def finish(model: ir.Model) -> onnx.ModelProto:
     lower_closed_forms(model.graph)
     drop_identities(model.graph)
     keep_dimensions(model.graph)
+    write_kernel_shapes(model.graph)
     RemoveUnusedNodesPass()(model)
     return from_opset18(model)
 

@@ -8,7 +8,7 @@ from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.opset18.attributes import integer
 from pixelgrad.exporters.opset18.shapes import dims
 
-__all__ = ["drop_identities", "keep_dimensions", "sizes_from_inputs", "take_over"]
+__all__ = ["drop_identities", "keep_dimensions", "sizes_from_inputs", "take_over", "write_kernel_shapes"]
 
 
 def drop_identities(graph: ir.Graph) -> None:
@@ -66,6 +66,23 @@ def sizes_from_inputs(graph: ir.Graph) -> None:
         end = integer(node, "end", len(value.shape))
         node.outputs[0].replace_all_uses_with(op.shape(value, start, end))
     graph.sort()
+
+
+def write_kernel_shapes(graph: ir.Graph) -> None:
+    """Say of each convolution what its kernel's size is, where it is known and not said.
+
+    From it ONNX Runtime fills in the strides, dilations and pads that a node leaves to their defaults; the JavaScript
+    kernels of WebGPU in ONNX Runtime Web refuse those without ("strides should be 2D").
+    """
+    for node in graph:
+        if not (_is(node, "Conv") or _is(node, "ConvTranspose")) or "kernel_shape" in node.attributes:
+            continue
+        weight = node.inputs[1]
+        if weight is None or weight.shape is None:
+            continue
+        kernel = [size for size in dims(weight)[2:] if isinstance(size, int)]
+        if kernel and len(kernel) == len(weight.shape) - 2:
+            node.attributes["kernel_shape"] = ir.AttrInt64s("kernel_shape", kernel)
 
 
 def _is(node: ir.Node, operator: str) -> bool:

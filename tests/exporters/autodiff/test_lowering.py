@@ -8,10 +8,15 @@ import onnx.reference
 import onnx.shape_inference
 import onnx_ir as ir
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from pixelgrad.exporters import value_and_gradient
-from pixelgrad.exporters.autodiff.lowering import drop_identities, keep_dimensions, sizes_from_inputs
+from pixelgrad.exporters.autodiff.lowering import (
+    drop_identities,
+    keep_dimensions,
+    sizes_from_inputs,
+    write_kernel_shapes,
+)
 
 
 def graph(nodes: str, outputs: str, shape: str = "N,C,H,W") -> ir.Model:
@@ -109,3 +114,38 @@ def test_gradients_of_other_peoples_losses_have_no_scalar_reductions() -> None:
     ]
     assert ("ReduceMean", 0) not in kinds
     assert "Squeeze" in {kind for kind, _ in kinds}
+
+
+def test_every_convolution_says_the_size_of_its_kernel() -> None:
+    """Those of the network and those of its gradient; without it, WebGPU's kernels in JavaScript see no strides."""
+    rng = np.random.default_rng(0)
+    weights = {"a": (4, 3, 3, 2), "b": (4, 2, 2, 2)}
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["c"]),
+        helper.make_node("ConvTranspose", ["c", "b"], ["t"], strides=[2, 2]),
+        helper.make_node("ReduceSum", ["t"], ["y"], keepdims=0),
+    ]
+    made = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "H", "W"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [])],
+        [numpy_helper.from_array(rng.normal(size=s).astype(np.float32), n) for n, s in weights.items()],
+    )
+    written = value_and_gradient(helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=8))
+    found = [
+        [list(attribute.ints) for attribute in node.attribute if attribute.name == "kernel_shape"]
+        for node in written.graph.node
+        if node.op_type in ("Conv", "ConvTranspose")
+    ]
+    assert sorted(found) == [[[2, 2]], [[2, 2]], [[3, 2]], [[3, 2]]]
+
+
+def test_a_kernel_of_unknown_size_stays_unsaid() -> None:
+    model = graph("y = Conv x k", "y")
+    kernel = model.graph.node(0).inputs[1]
+    for shape in (None, ir.Shape([4, 3, "h", 3])):
+        if kernel is not None:
+            kernel.shape = shape
+        write_kernel_shapes(model.graph)
+        assert "kernel_shape" not in model.graph.node(0).attributes
