@@ -1,0 +1,52 @@
+// What tests/project/test_browser.py has done in a page; tensors come and go as {dims, data}, data in base64.
+import { Adam, Artifact, chooseDevice, fetcher, resize, scaleSizes, shareSteps } from "./pixelgrad.js";
+
+const decode = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+
+function encode(values) {
+  let text = "";
+  for (const byte of new Uint8Array(values.buffer, values.byteOffset, values.byteLength)) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+let ort;
+let device;
+
+/** Once per page. file: of ONNX Runtime Web, in ort/. */
+export async function begin(wanted, file) {
+  device = await chooseDevice(wanted);
+  ort = await import(new URL(`ort/${file}`, location.href).href);
+  if (device.adapter) ort.env.webgpu.adapter = device.adapter;
+  ort.env.logLevel = "verbose"; // says where nodes are
+}
+
+async function opened(folder, given) {
+  const artifact = await Artifact.load(fetcher(folder), ort, device, { logSeverityLevel: 0 });
+  const tensor = ({ dims, data }) => artifact.tensor(decode(data), dims);
+  const feeds = Object.fromEntries(Object.entries(given.feeds).map(([name, value]) => [name, tensor(value)]));
+  return { artifact, image: tensor(given.image), targets: { ...(await artifact.targets(tensor(given.reference))), ...feeds } };
+}
+
+/** given: {image, reference, feeds}. */
+export async function evaluate(folder, given) {
+  const { artifact, image, targets } = await opened(folder, given);
+  const where = Object.values(targets).map((tensor) => tensor.location);
+  const { loss, norm, gradient } = await artifact.evaluate(image, targets);
+  const location = gradient.location;
+  return { loss, norm, gradient: encode(await gradient.getData()), location, targets: where };
+}
+
+export async function descend(folder, given, steps) {
+  const { artifact, image, targets } = await opened(folder, given);
+  const adam = new Adam(artifact, image, 0.02);
+  for (let step = 0; step < steps; step++) await adam.update((await artifact.evaluate(adam.image, targets)).gradient);
+  const location = adam.image.location;
+  return { image: encode(await adam.image.getData()), shown: encode(await adam.shown.getData()), location };
+}
+
+export const schedule = (picture, edge, image, steps) => {
+  const sizes = scaleSizes(picture, edge, image);
+  return { sizes, shares: shareSteps(steps, sizes.length) };
+};
+
+export const enlarge = (data, ...sizes) => encode(resize(decode(data), ...sizes));
