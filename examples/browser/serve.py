@@ -3,6 +3,7 @@
 python -m http.server does, too, but says nothing of isolation, and without it a browser gives WebAssembly one thread.
 """
 
+import contextlib
 import functools
 import http.server
 import pathlib
@@ -26,7 +27,5 @@ if __name__ == "__main__":
     with http.server.ThreadingHTTPServer(("localhost", port), here) as server:
         sys.stdout.write(f"http://localhost:{port}/\n")
         sys.stdout.flush()
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
-        except KeyboardInterrupt:
-            pass

@@ -72,12 +72,10 @@ def write_kernel_shapes(graph: ir.Graph) -> None:
     """Say of each convolution what its kernel's size is, where it is known and not said.
 
     From it ONNX Runtime fills in the strides, dilations and pads that a node leaves to their defaults; the JavaScript
-    kernels of WebGPU in ONNX Runtime Web refuse those without ("strides should be 2D").
+    kernels of WebGPU in ONNX Runtime Web refuse a Conv without ("dilations should be 2D").
     """
     for node in graph:
-        if not (_is(node, "Conv") or _is(node, "ConvTranspose")) or "kernel_shape" in node.attributes:
-            continue
-        weight = node.inputs[1]
+        weight = node.inputs[1] if _is(node, "Conv") and "kernel_shape" not in node.attributes else None
         if weight is None or weight.shape is None:
             continue
         kernel = [size for size in dims(weight)[2:] if isinstance(size, int)]

@@ -92,6 +92,9 @@ def _against(
     for index in row.get("constant_inputs", []):
         if index < len(node.input) and node.input[index] and node.input[index] not in constants:
             return f"input {index} must be a constant"
+    for name in row.get("attributes", []):
+        if name not in attributes:
+            return f"attribute {name} must be there"
     for name in row.get("no_attributes", []):
         if name in attributes and any(attributes[name]):
             return f"attribute {name} must be absent"

@@ -1,5 +1,5 @@
 // What tests/project/test_browser.py has done in a page; tensors come and go as {dims, data}, data in base64.
-import { Adam, Artifact, chooseDevice, fetcher, resize, scaleSizes, shareSteps } from "./pixelgrad.js";
+import { Adam, Artifact, chooseDevice, fetcher, loadRuntime, resize, scaleSizes, shareSteps } from "./pixelgrad.js";
 
 const decode = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 
@@ -50,3 +50,23 @@ export const schedule = (picture, edge, image, steps) => {
 };
 
 export const enlarge = (data, ...sizes) => encode(resize(decode(data), ...sizes));
+
+/** For the benchmark: a step at a time, of a picture of noise, as the page takes them. */
+let adam;
+let wanted;
+
+export async function prepare(folder, width, height) {
+  device = await chooseDevice("wasm");
+  ort = await loadRuntime(device, "ort/");
+  const artifact = await Artifact.load(fetcher(folder), ort, device);
+  const noise = () => artifact.tensor(Float32Array.from({ length: 3 * width * height }, Math.random), [1, 3, height, width]);
+  wanted = await artifact.targets(noise());
+  adam = new Adam(artifact, noise());
+  return ort.env.wasm.numThreads;
+}
+
+export async function step() {
+  const began = performance.now();
+  await adam.update((await adam.artifact.evaluate(adam.image, wanted)).gradient);
+  return performance.now() - began;
+}

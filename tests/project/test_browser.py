@@ -1,4 +1,4 @@
-"""Artifacts in a browser: the page of examples/browser and its module, in a headless Chromium, on WebAssembly and WebGPU.
+"""Artifacts in a browser: the page of examples/browser and its module in a headless Chromium, on its CPU and GPU.
 
 Needs chromium, playwright from PyPI, and PIXELGRAD_ORT_WEB: the folder of the npm package onnxruntime-web, unpacked.
 WebGPU runs on Chromium's own software GPU.
@@ -9,13 +9,11 @@ from __future__ import annotations
 import base64
 import functools
 import http.server
-import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.artifacts import OBJECTIVES
-from helpers.data import ROOT
+from helpers.browser import CHROMIUM, PAGE, isolated, make_site, serving
 from helpers.networks import chain
 from PIL import Image
 
@@ -34,7 +32,6 @@ from pixelgrad.runtime.optimizers import Adam
 from pixelgrad.runtime.scales import scale_sizes, share_steps
 from pixelgrad.runtime.verify import pattern
 
-PAGE = ROOT / "examples" / "browser"
 KINDS = [*((kind, "MaxPool") for kind in OBJECTIVES), ("style", "AveragePool"), ("dream-channels", "AveragePool")]
 # How ONNX Runtime Web computes: from which of its files, on which device.
 WAYS = {
@@ -54,10 +51,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not package:
         pytest.skip("PIXELGRAD_ORT_WEB names no folder of the npm package onnxruntime-web")
     folder = tmp_path_factory.mktemp("site")
-    for path in [*PAGE.iterdir(), ROOT / "tests" / "helpers" / "browser.js"]:
-        (folder / path.name).symlink_to(path)
-    (folder / "ort").symlink_to(Path(package) / "dist")
-    (folder / "blank.html").write_text("<!doctype html><title>blank</title>")
+    make_site(folder, package)
     for pool in ("MaxPool", "AveragePool"):
         network = load_network(chain(folder / f"{pool}.onnx", pool=pool), preprocess="imagenet")
         for kind, wanted in KINDS:
@@ -71,47 +65,24 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def serve(site: Path) -> Iterator[Callable[[type], str]]:
-    """Starts a server of the site with a request handler; its address."""
-    servers: list[http.server.ThreadingHTTPServer] = []
-
-    def start(handler: type) -> str:
-        quiet = type("Quiet", (handler,), {"log_message": lambda *_: None})
-        server = http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(quiet, directory=str(site)))
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        return f"http://localhost:{server.server_port}/"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def address(serve: Callable[[type], str]) -> str:
+def address(site: Path) -> Iterator[str]:
     """The site as examples/browser/serve.py serves it."""
-    spec = importlib.util.spec_from_file_location("serve", PAGE / "serve.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return serve(module.Isolated)
+    with serving(site, isolated()) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Callable[..., Any]]:
     """Starts Chromium, with its software WebGPU or without."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
+    if CHROMIUM is None:
         pytest.skip("there is no chromium")
     with playwright.sync_playwright() as running:
 
         @functools.cache
         def start(gpu: bool = True) -> Any:
             flags = ["--no-sandbox", *(["--enable-unsafe-webgpu"] if gpu else [])]
-            return running.chromium.launch(executable_path=chromium, args=flags)
+            return running.chromium.launch(executable_path=CHROMIUM, args=flags)
 
         yield start
         for flag in (True, False):
@@ -352,12 +323,13 @@ def test_a_lost_gpu_is_said(visit: Callable[..., Any], address: str) -> None:
     assert re.fullmatch(r"The GPU was lost.*: reload the page, or add \?device=wasm\.", page.inner_text("#error"))
 
 
-def test_threads_need_isolation(visit: Callable[..., Any], serve: Callable[[type], str]) -> None:
+def test_threads_need_isolation(visit: Callable[..., Any], site: Path) -> None:
     """With serve.py there are several where there are cores; with python -m http.server there is one."""
-    isolated, alone = visit("device=wasm"), visit("device=wasm", base=serve(http.server.SimpleHTTPRequestHandler))
-    assert "WebAssembly, 1 thread (" in alone.inner_text("#device")
-    if isolated.evaluate("navigator.hardwareConcurrency") > 1:
-        assert re.search(r"WebAssembly, [2-8] threads \(", isolated.inner_text("#device"))
+    with serving(site, http.server.SimpleHTTPRequestHandler) as url:
+        assert "WebAssembly, 1 thread (" in visit("device=wasm", base=url).inner_text("#device")
+    page = visit("device=wasm")
+    if page.evaluate("navigator.hardwareConcurrency") > 1:
+        assert re.search(r"WebAssembly, [2-8] threads \(", page.inner_text("#device"))
 
 
 def _artifact(site: Path, name: str, change: Callable[[dict[str, Any]], Any]) -> str:
@@ -429,7 +401,7 @@ import {{ readFile }} from "node:fs/promises";
 import ort from "onnxruntime-web";
 import {{ Artifact, stylise }} from {module};
 const artifact = await Artifact.load((name) => readFile({folder} + "/" + name), ort, {{ name: "cpu" }});
-const pixels = (width, height) => Float32Array.from({{ length: 3 * width * height }}, (_, i) => (i * 7919 % 1000) / 1000);
+const pixels = (width, height) => Float32Array.from({{ length: 3 * width * height }}, (_, i) => (i * 7919 % 997) / 997);
 const [content, style] = [{{ width: 48, height: 32, pixels }}, {{ width: 40, height: 40, pixels }}];
 for await (const {{ step, loss, image }} of stylise(artifact, content, style, {{ size: 48, steps: 3 }}))
   console.log(JSON.stringify({{ step, loss, dims: image.dims }}));
@@ -444,7 +416,9 @@ def test_the_module_runs_in_node(site: Path, tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(package.parent.absolute())
     shutil.copy(PAGE / "pixelgrad.js", tmp_path / "pixelgrad.mjs")
     script = tmp_path / "run.mjs"
-    script.write_text(_NODE.format(module=json.dumps("./pixelgrad.mjs"), folder=json.dumps(str(site / "style.pixelgrad"))))
+    script.write_text(
+        _NODE.format(module=json.dumps("./pixelgrad.mjs"), folder=json.dumps(str(site / "style.pixelgrad")))
+    )
     found = subprocess.run([node, script], capture_output=True, text=True, check=False, timeout=300)
     assert found.returncode == 0, found.stderr[-2000:]
     steps = [json.loads(line) for line in found.stdout.splitlines()]

@@ -103,6 +103,8 @@ def _one(operator: str, inputs: int = 1, constants: int = 0, **attributes: objec
         ),
         ("OpenVINOExecutionProvider", _one("HardSigmoid", beta=0.0), "beta must not be 0"),
         ("browser", _one("MaxPool", kernel_shape=[2, 2]), ""),
+        ("browser", _one("Conv", 1, 1), "attribute kernel_shape must be there"),
+        ("browser", _one("Conv", 1, 1, kernel_shape=[1, 1]), ""),
     ],
 )
 def test_constraints(provider: str, model: onnx.ModelProto, reason: str) -> None:
