@@ -1,7 +1,7 @@
 // An artifact of pixelgrad in a browser (index.html) or in Node, by ONNX Runtime Web and nothing else.
 // A picture is {width, height, pixels(width, height)}: a Float32Array [3, height, width], RGB in [0, 1].
 
-/** Where ONNX Runtime Web is fetched from; another folder has to end in a slash, too. */
+/** Where ONNX Runtime Web is fetched from; another URL has to end in a slash, too. */
 export const ORT = "https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/";
 const FORMAT_VERSION = 1;
 const COARSEST = 128;
@@ -27,7 +27,7 @@ export async function chooseDevice(wanted = "auto") {
 /** ONNX Runtime Web for what chooseDevice returned. */
 export async function loadRuntime(device, base = ORT) {
   const file = device.name === "webgpu" ? "ort.webgpu.bundle.min.mjs" : "ort.wasm.bundle.min.mjs";
-  const ort = await import(new URL(file, new URL(base, location.href)).href).catch((error) => {
+  const ort = await import(new URL(file, base).href).catch((error) => {
     throw new PixelgradError(`ONNX Runtime Web cannot be fetched: ${error.message}.`);
   });
   if (device.name === "webgpu") ort.env.webgpu.adapter = device.adapter;
@@ -56,6 +56,8 @@ export class Artifact {
     if (format !== "pixelgrad-artifact") throw new PixelgradError("artifact.json is not that of a pixelgrad artifact.");
     if (version !== FORMAT_VERSION)
       throw new PixelgradError(`The artifact has format version ${version}, not ${FORMAT_VERSION}: export it again.`);
+    if (manifest.gradient !== "standard" || (manifest.profile === "fast" && device.name === "webgpu"))
+      throw new PixelgradError("The artifact was written for another ONNX Runtime: export it with --profile portable.");
     if (manifest.precision === "fp16" && device.adapter && !device.adapter.features.has("shader-f16"))
       throw new PixelgradError("The artifact is in float16 and this GPU is not: export it with --precision fp32.");
     const artifact = Object.assign(new Artifact(), { manifest, ort });
@@ -102,8 +104,11 @@ export class Artifact {
     if (this.ort.env.wasm.proxy) // the worker takes arrays away from who lends them
       feeds = Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, this.tensor(t.data.slice(), t.dims)]));
     if (!this.lost) return session.run(feeds, outputs);
-    const soon = () => Promise.race([this.lost, new Promise((done) => setTimeout(done, 500))]); // says why a step failed
-    return Promise.race([session.run(feeds, outputs).catch((error) => soon().then(() => Promise.reject(error))), this.lost]);
+    const failed = async (error) => {
+      await Promise.race([this.lost, new Promise((done) => setTimeout(done, 500))]); // the better reason, if it is that
+      throw error;
+    };
+    return Promise.race([session.run(feeds, outputs).catch(failed), this.lost]);
   }
 }
 
@@ -187,7 +192,12 @@ export async function* stylise(artifact, content, style, { size = 384, steps = 2
   const { image } = artifact.manifest;
   const sizes = scaleSizes(content, size, image);
   const shares = shareSteps(steps, sizes.length);
-  const at = (picture, width, height) => artifact.tensor(picture.pixels(width, height), [1, 3, height, width]);
+  const at = (picture, width, height) => {
+    if (Math.min(width, height) >= image.minimum_size)
+      return artifact.tensor(picture.pixels(width, height), [1, 3, height, width]);
+    const needed = `the network needs ${image.minimum_size} along each edge`;
+    throw new PixelgradError(`${width} × ${height} is too small: ${needed}.`);
+  };
   let [adam, step, made] = [null, 0, []];
   const free = () => made.splice(0).forEach((tensor) => tensor.dispose());
   try {

@@ -5,7 +5,8 @@ const decode = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.c
 
 function encode(values) {
   let text = "";
-  for (const byte of new Uint8Array(values.buffer, values.byteOffset, values.byteLength)) text += String.fromCharCode(byte);
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  for (const byte of bytes) text += String.fromCharCode(byte);
   return btoa(text);
 }
 
@@ -24,7 +25,8 @@ async function opened(folder, given) {
   const artifact = await Artifact.load(fetcher(folder), ort, device, { logSeverityLevel: 0 });
   const tensor = ({ dims, data }) => artifact.tensor(decode(data), dims);
   const feeds = Object.fromEntries(Object.entries(given.feeds).map(([name, value]) => [name, tensor(value)]));
-  return { artifact, image: tensor(given.image), targets: { ...(await artifact.targets(tensor(given.reference))), ...feeds } };
+  const targets = { ...(await artifact.targets(tensor(given.reference))), ...feeds };
+  return { artifact, image: tensor(given.image), targets };
 }
 
 /** given: {image, reference, feeds}. */
@@ -57,9 +59,10 @@ let wanted;
 
 export async function prepare(folder, width, height) {
   device = await chooseDevice("wasm");
-  ort = await loadRuntime(device, "ort/");
+  ort = await loadRuntime(device, new URL("ort/", location.href));
   const artifact = await Artifact.load(fetcher(folder), ort, device);
-  const noise = () => artifact.tensor(Float32Array.from({ length: 3 * width * height }, Math.random), [1, 3, height, width]);
+  const values = () => Float32Array.from({ length: 3 * width * height }, Math.random);
+  const noise = () => artifact.tensor(values(), [1, 3, height, width]);
   wanted = await artifact.targets(noise());
   adam = new Adam(artifact, noise());
   return ort.env.wasm.numThreads;

@@ -367,8 +367,16 @@ def test_what_is_wrong_is_said_in_a_sentence(visit: Callable[..., Any], site: Pa
 
     page = visit("device=webgpu", gpu=False)
     assert re.fullmatch(r"WebGPU was asked for and cannot be used: .*\.", page.inner_text("#error"))
-    page = visit("ort=nowhere/", gpu=False, local=False)
+    page = visit("ort=nowhere/", local=False)
     assert page.inner_text("#error").startswith("ONNX Runtime Web cannot be fetched: ")
+    page = visit("ort=https://example.com/", local=False)
+    assert page.inner_text("#error") == "ort= is a folder of this server."
+
+    deep = _artifact(site, "deep", lambda manifest: {**manifest, "image": {**manifest["image"], "minimum_size": 99}})
+    page = visit(f"device=wasm&size=64&artifact={deep}")
+    page.click("#start")
+    page.wait_for_function("document.getElementById('error').textContent")
+    assert page.inner_text("#error") == "64 × 45 is too small: the network needs 99 along each edge."
 
 
 def test_float16_needs_a_gpu_that_has_it(visit: Callable[..., Any]) -> None:
