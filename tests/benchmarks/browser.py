@@ -4,7 +4,8 @@
 
 The bundled network, an artifact of each loss, a step of gradient and Adam as the page of examples/browser takes it, in
 Chromium with one thread and with several, and in onnxruntime with as many. All take turns, step by step; the figures
-are medians in milliseconds, the ratio that of WebAssembly to ONNX Runtime at as many threads, paired by round.
+are the fastest of the rounds in milliseconds, the ratio the median of WebAssembly's to ONNX Runtime's at as many
+threads, paired by round.
 Needs chromium, and playwright from PyPI.
 """
 
@@ -115,7 +116,7 @@ def measure(browser: Any, addresses: list[str], folder: Path, width: int, rounds
             if turn > 1:  # the first are for warming up
                 found.append(pair)
     for found, (threads, _, _) in zip(times, steps, strict=True):
-        web, own = (statistics.median(column) for column in zip(*found, strict=True))
+        web, own = (min(column) for column in zip(*found, strict=True))
         ratio = statistics.median(a / b for a, b in found)
         print(f"{folder.name:8} {f'{width}x{height}':>8} {threads:7} {web:12.0f} {own:8.0f} {ratio:6.2f}", flush=True)
     for page in pages:
