@@ -74,6 +74,9 @@ def export_style(
     masks: Annotated[
         int, typer.Option("--masks", metavar="N", help="For how many paintings, each in a place of its own.")
     ] = 0,
+    content_weight: Annotated[float, typer.Option("--content-weight", help="Weight of the content.")] = 0.05,
+    style_weight: Annotated[float, typer.Option("--style-weight", help="Weight of the style.")] = 1.0,
+    tv_weight: Annotated[float, typer.Option("--tv-weight", help="Weight of the smoothness.")] = 0.2,
     content_layers: options.ContentLayers = None,
     style_layers: options.StyleLayers = None,
     network: groups.Network = groups.POOLED,
@@ -89,6 +92,9 @@ def export_style(
         objective: Objective = exporters().style_objective(
             loaded,
             loss=loss,
+            content_weight=content_weight,
+            style_weight=style_weight,
+            tv_weight=tv_weight,
             masks=masks,
             content_layers=options.parse_layers(content_layers, "--content-layers"),
             style_layers=options.parse_layers(style_layers, "--style-layers"),
