@@ -7,16 +7,15 @@ import onnx_ir as ir
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Network, class_scores, default_dream_layers
-from pixelgrad.exporters.objectives.activations import Activation, Rivals
+from pixelgrad.exporters.objectives.activations import Activation
 from pixelgrad.exporters.objectives.layers import Layers, layer_weights
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term
+from pixelgrad.exporters.objectives.waking import class_terms
 from pixelgrad.exporters.opset18.shapes import dims, rank
 
 # A mean square is never divided by less: a layer may see nothing at all.
 _TINY = 1e-8
-# How much of the softmax's normaliser is held against a class, as in feature visualisation.
-_RIVALS = 0.9
 ENHANCE = ("layers", "channels", "class", "guide")
 
 
@@ -78,14 +77,13 @@ def dream_objective(network: Network, *, enhance: str = "layers", layers: Layers
         if layers:
             raise SettingsError("a class is made stronger at the network's scores; give a class or layers, not both")
         scores = str(class_scores(network).name)
-        terms = [Activation(f"class.{scores}", scores, 1.0), Rivals(f"rivals.{scores}", scores, _RIVALS)]
-        return Objective("dream", tuple(terms), {"enhance": enhance})
+        return Objective("dream", tuple(class_terms(scores)), {"enhance": enhance})
     shares = layer_weights(default_dream_layers(network) if layers is None else layers, ratio=1.0)
     if enhance == "channels" and len(shares) != 1:
         raise SettingsError(f"channels belong to one layer; {len(shares)} are named: {', '.join(shares)}")
     kinds: dict[str, type[Term]] = {"layers": Energy, "channels": Activation, "guide": Guide}
     names = {"layers": "energy", "channels": "activation", "guide": "guide"}
-    terms = []
+    terms: list[Term] = []
     for layer, share in shares.items():
         value = network.layer(layer)
         if rank(value) != 4 and enhance != "channels":

@@ -7,10 +7,10 @@ import onnx_ir as ir
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Network, class_scores, last_map
-from pixelgrad.exporters.objectives.activations import Rivals
+from pixelgrad.exporters.objectives.activations import RIVALS_WEIGHT
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term, TotalVariation, gram_matrix
-from pixelgrad.exporters.objectives.waking import CentreUnit, WakingUnit
+from pixelgrad.exporters.objectives.waking import CentreUnit, WakingUnit, class_terms
 from pixelgrad.exporters.opset18.shapes import dims, rank
 
 UNITS = ("channel", "neuron", "class")
@@ -47,7 +47,7 @@ def visualize_objective(
     layer: str | None = None,
     *,
     unit: str = "channel",
-    rivals_weight: float = 0.9,
+    rivals_weight: float = RIVALS_WEIGHT,
     tv_weight: float = 0.0,
     norm_weight: float = 0.0,
     diversity_weight: float = 0.0,
@@ -78,10 +78,10 @@ def visualize_objective(
     tensor = str(value.name)
     if unit == "neuron" and rank(value) != 4:
         raise SettingsError(f"layer {layer!r} has no positions, so a neuron of it is a channel; ask for the channel")
-    activation = CentreUnit if unit == "neuron" else WakingUnit
-    terms: list[Term] = [activation(f"{unit}.{tensor}", tensor, 1.0)]
-    if unit == "class" and rivals_weight:
-        terms.append(Rivals(f"rivals.{tensor}", tensor, rivals_weight))
+    if unit == "class":
+        terms = class_terms(tensor, rivals_weight)
+    else:
+        terms = [(CentreUnit if unit == "neuron" else WakingUnit)(f"{unit}.{tensor}", tensor, 1.0)]
     if diversity_weight:
         spatial = str((value if rank(value) == 4 else last_map(network, value)).name)
         terms.append(Likeness(f"diversity.{spatial}", spatial, diversity_weight))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff import Emitter
-from pixelgrad.exporters.objectives.activations import Activation
-from pixelgrad.exporters.objectives.terms import scalar
+from pixelgrad.exporters.objectives.activations import RIVALS_WEIGHT, Activation, Rivals
+from pixelgrad.exporters.objectives.terms import Term, scalar
 from pixelgrad.exporters.opset18.shapes import constant, dims, rank
 
-__all__ = ["CentreUnit", "WakingUnit"]
+__all__ = ["CentreUnit", "WakingUnit", "class_terms"]
 
 # What has no weights and makes zeros of zeros: a unit behind it is shut where the rectifiers before it are.
 _PASSIVE = {
@@ -72,6 +72,14 @@ class CentreUnit(WakingUnit):
         centre = op.Slice(features, starts, op.Add(starts, 1), list(range(2, rank(features))))
         centre.shape = ir.Shape([*dims(features)[:2], 1, 1])
         return centre
+
+
+def class_terms(scores: str, rivals_weight: float = RIVALS_WEIGHT) -> list[Term]:
+    """What makes a class respond: its score, and its rivals held against it where that has a weight."""
+    terms: list[Term] = [WakingUnit(f"class.{scores}", scores, 1.0)]
+    if rivals_weight:
+        terms.append(Rivals(f"rivals.{scores}", scores, rivals_weight))
+    return terms
 
 
 def _before_rectifiers(op: Emitter, features: ir.Value) -> ir.Value | None:

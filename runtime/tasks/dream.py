@@ -15,9 +15,12 @@ from pixelgrad.runtime.engine import Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, fit_size, resize
 from pixelgrad.runtime.optimizers import Conditioning, NormalizedGradient
+from pixelgrad.runtime.parameters import Fourier
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import at_size, octave_sizes
 from pixelgrad.runtime.settings import SMALLEST, check_content, check_number, check_whole
+from pixelgrad.runtime.tasks.growing import Growth, grow
+from pixelgrad.runtime.transforms import Robustness
 from pixelgrad.runtime.windows import Windows
 
 __all__ = ["PRESETS", "DreamSettings", "dream"]
@@ -36,21 +39,21 @@ PRESETS: dict[str, dict[str, Any]] = {
         "natural_color": 0.0,
         "momentum": 0.0,
     },
-    # Nothing in noise holds a dream together, so coarse structure has to be favoured.
-    "noise": {
-        "steps": 40,
-        "strength": 4.0,
-        "smoothing": 5,
-        "blur": 0.8,
-        "fade": 0.35,
-        "natural_color": 1.0,
-        "momentum": 0.8,
-    },
+    # Nothing in noise holds a dream together: it grows by the spectrum of natural pictures instead, as visualisations
+    # do, and what shapes a step along the pixels' own gradient has no place.
+    "noise": {"strength": 4.0},
 }
-# The long edge of a dream of a picture where none is named, at most; of a dream of noise; of the latter's first octave.
-_LARGEST, _NOISE, _FIRST = 1024, 384, 112
+_OF_PICTURES = ("smoothing", "blur", "fade", "natural_color", "momentum")
+# Gradients for a dream of noise, shared among its octaves.
+_NOISE_STEPS = 192
+# Adam's learning rate on the spectrum for a strength of 1; how views of noise differ from it, but for the shift.
+_RATE, _VIEW_SCALE, _VIEW_ROTATE = 0.025, (0.95, 1.25), 5.0
+# The long edge of a dream of a picture where none is named, at most; of a dream of noise; of the latter's first octave:
+# what classifiers are trained at, so that things have a size which they know.
+_LARGEST, _NOISE, _FIRST = 1024, 384, 224
 # The long edge, at most, of the picture that energies are relative to, and of the guide.
 _REFERENCE, _GUIDE = 512, 256
+_ADVICE = "try a lower --strength"
 _NOTHING = (
     "nothing in the picture excites what is to be made stronger, so there is no gradient to follow; start from another "
     "picture, or choose another channel, or the layer before its ReLU"
@@ -62,10 +65,11 @@ class DreamSettings:
     """How to dream. ``None`` takes what suits the start, a picture or noise (:data:`PRESETS`).
 
     size: the long edge of the result in pixels; a picture's own, but at most 1024, by default, and 384 from noise.
-    steps: gradient evaluations at each octave.
+    steps: gradient evaluations at each octave; from noise all octaves together have 192, by default.
     octaves: how many sizes. octave_scale: how much larger each is than the one before. From noise there are as many
-        as bring the first down to about 112 pixels, by default.
-    strength: how far a step moves the average pixel, in 255ths of its range.
+        as bring the first down to about 224 pixels, by default.
+    strength: how far a step moves the average pixel, in 255ths of its range; from noise, forty times Adam's learning
+        rate on the picture's spectrum.
     smoothing: into how many bands the gradient is split, to even out coarse and fine structure; 1 leaves it as it is.
     blur: the standard deviation in pixels of a blur after each step.
     fade: the share of ``strength`` and ``blur`` that is left at the last step; they fall evenly until then.
@@ -74,6 +78,9 @@ class DreamSettings:
     jitter: the largest random shift of the picture before each step, in pixels.
     tile: a picture larger than this along an edge is looked at in windows of at most this many pixels.
     seed: of the shifts, and of the noise.
+
+    Noise is grown by its spectrum, as :func:`visualize` does it; smoothing, blur, fade, natural_color and momentum are
+    of dreams of a picture only.
     """
 
     size: int | None = None
@@ -112,7 +119,9 @@ class DreamSettings:
         preset["size"] = _NOISE if picture is None else min(_LARGEST, max(picture.size))
         if picture is None:
             size = self.size or _NOISE
-            preset["octaves"] = 1 + max(0, round(math.log(size / _FIRST) / math.log(self.octave_scale)))
+            octaves = 1 + max(0, round(math.log(size / _FIRST) / math.log(self.octave_scale)))
+            preset["octaves"] = octaves
+            preset["steps"] = math.ceil(_NOISE_STEPS / (self.octaves or octaves))
         missing = {name: value for name, value in preset.items() if getattr(self, name) is None}
         return replace(self, **missing)
 
@@ -140,6 +149,10 @@ def dream(
     """
     settings = settings or DreamSettings()
     settings.check()
+    if picture is None:
+        given = [name for name in _OF_PICTURES if getattr(settings, name) is not None]
+        if given:
+            raise SettingsError(f"only a dream of a picture has {' and '.join(given)}; leave that out for one of noise")
     settings = settings.filled(picture)
     directions = check_dream(artifact, picture, channels, guide)
     sizes = dream_sizes(artifact, dream_size(picture, settings), settings)
@@ -224,7 +237,34 @@ def _run(
     source = start(picture, sizes[-1], rng)
     targets = {**directions, **references(artifact, source, sizes[0], guide)}
     plan = Plan([(*size, settings.steps or 1) for size in sizes])
-    yield from octaves(artifact, source, settings, plan, finish, targets, rng)
+    if picture is None:
+        yield from _from_noise(artifact, settings, plan, finish, targets, rng)
+    else:
+        yield from octaves(artifact, source, settings, plan, finish, targets, rng)
+
+
+def _from_noise(
+    artifact: Artifact,
+    settings: DreamSettings,
+    plan: Plan,
+    finish: Finish,
+    targets: Mapping[str, Array],
+    rng: np.random.Generator,
+) -> Iterator[StepEvent]:
+    """Grow a dream out of nothing. settings: filled."""
+
+    def robustness(share: float) -> Robustness:
+        return Robustness(round(settings.jitter * share), _VIEW_SCALE, _VIEW_ROTATE, torus=True)
+
+    growth = Growth(Fourier, robustness, (settings.strength or 0.0) * _RATE)
+    # The views are shifted already.
+    eyes = Windows(artifact, rng, jitter=0, tile=settings.tile)
+    scales, woken = range(1, len(plan.scales) + 1), False
+    for event, grown in grow(eyes, plan, scales, growth, [rng], rng, finish, targets, advice=_ADVICE):
+        woken = woken or bool(grown.importance.any())
+        if not woken and event.step == plan.scales[0][2]:
+            raise SettingsError(_NOTHING)
+        yield event
 
 
 def octaves(
@@ -244,7 +284,7 @@ def octaves(
         image = base if detail is None else np.clip(base + resize(detail, (width, height), "bicubic"), 0.0, 1.0)
         optimizer = NormalizedGradient(image, 0.0)
         _pace(optimizer, settings, plan)
-        for event in descend(eyes, optimizer, plan, octave, finish, targets, advice="try a lower --strength"):
+        for event in descend(eyes, optimizer, plan, octave, finish, targets, advice=_ADVICE):
             if event.step == 1 and not optimizer.followed:
                 raise SettingsError(_NOTHING)
             _pace(optimizer, settings, plan)

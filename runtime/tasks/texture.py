@@ -83,7 +83,7 @@ def texture(artifact: Artifact, source: Picture, settings: TextureSettings | Non
 def texture_row(
     artifacts: Mapping[str, Artifact], source: Picture, settings: TextureSettings | None = None
 ) -> Iterator[StepEvent]:
-    """One texture for each of ``artifacts``, side by side with the source: what more and more layers add.
+    """One texture for each of ``artifacts``, side by side with the source, at their height: what more and more layers add.
 
     artifacts: by caption, each of kind ``texture``. Every event's picture is the sheet so far. Raises as
     :func:`texture` does.
@@ -93,7 +93,10 @@ def texture_row(
     settings = settings or TextureSettings()
     runs = {caption: _Run.make(artifact, source, settings) for caption, artifact in artifacts.items()}
     first = next(iter(runs.values()))
-    return strip(runs, ("source", first.source_at(first.scales[-1])))
+    shown = first.source_at(first.scales[-1])
+    width, height = shown.size
+    tall = first.scales[-1][1]
+    return strip(runs, ("source", shown.resized(max(1, round(width * tall / height)), tall)))
 
 
 @dataclass(frozen=True)

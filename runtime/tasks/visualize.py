@@ -11,14 +11,14 @@ import numpy as np
 
 from pixelgrad.errors import DivergedError, SettingsError
 from pixelgrad.runtime.artifact import Artifact
-from pixelgrad.runtime.engine import Plan, descend
+from pixelgrad.runtime.engine import Plan
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, sheet
-from pixelgrad.runtime.optimizers.reparameterized import Reparameterized, settling
-from pixelgrad.runtime.parameters import make_parameters
+from pixelgrad.runtime.parameters import Parameters, make_parameters
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import scale_sizes, share_steps
 from pixelgrad.runtime.tasks.fading import fade
+from pixelgrad.runtime.tasks.growing import Growth, grow
 from pixelgrad.runtime.tasks.visualize_settings import WEIGHTS, Manner, VisualizeSettings
 from pixelgrad.runtime.transforms import Robustness
 
@@ -152,13 +152,13 @@ def _run(
     weights: dict[str, float],
 ) -> Iterator[VisualizeEvent]:
     manner = settings.manner()
-    rates = settling(manner.learning_rate, max(1, settings.steps // manner.views))
     batches = _jobs(artifact, units)
     shares = share_steps(settings.steps, len(sizes))
     scales = [(*size, share) for size, share in zip(sizes, shares, strict=True)]
     plan = Plan(scales * len(batches))
     recipe = make_recipe("visualize", artifact, replace(settings, **vars(manner)), sizes[-1], {})
     recipe["units"] = [{"index": unit.index, "name": unit.name} for unit in units]
+    growth = _growth(settings, manner)
     done: list[Seen] = []
     for number, jobs in enumerate(batches):
         finish = _Finish(tuple(done), tuple(jobs), recipe)
@@ -166,37 +166,35 @@ def _run(
         for row, job in enumerate(jobs):
             if job.unit is not None:
                 direction[row, job.unit.index] = 1
-        noise, optimizer = [_rng(settings.seed, job.number) for job in jobs], None
-        for scale, (width, height) in enumerate(sizes, 1):
-            parameters = make_parameters(
-                settings.parameters,
-                height,
-                width,
-                decay=settings.decay,
-                cut=settings.cut,
-                decorrelate=settings.decorrelate,
-            )
-            start = np.concatenate([parameters.start(1, rng) for rng in noise])
-            if optimizer is None:
-                optimizer = Reparameterized(parameters, start, _rng(settings.seed, 0), rates, manner.views)
-            else:
-                optimizer.grow(parameters, start)
-            optimizer.look(_robustness(settings, manner, width / sizes[-1][0]))
-            at = number * len(sizes) + scale
-            steps = descend(artifact, optimizer, plan, at, finish, {target: direction}, weights, advice=_ADVICE)
-            try:
-                for event in steps:
-                    now = _Now(finish, optimizer.result, optimizer.importance if manner.fade else None)
-                    facts = {**vars(event), "scale": scale, "scales": len(sizes), "picture": now.picture}
-                    yield VisualizeEvent(**facts, seen=now.seen)
-            except DivergedError as error:
-                raise DivergedError(str(error), None if error.image is None else error.image[:1]) from error
+        noise, before = [_rng(settings.seed, job.number) for job in jobs], number * len(sizes)
+        these = range(before + 1, before + 1 + len(sizes))
+        views, targets = _rng(settings.seed, 0), {target: direction}
+        steps = grow(artifact, plan, these, growth, noise, views, finish, targets, weights, advice=_ADVICE)
+        try:
+            for event, grown in steps:
+                now = _Now(finish, grown.result, grown.importance if manner.fade else None)
+                facts = {**vars(event), "scale": event.scale - before, "scales": len(sizes), "picture": now.picture}
+                yield VisualizeEvent(**facts, seen=now.seen)
+        except DivergedError as error:
+            raise DivergedError(str(error), None if error.image is None else error.image[:1]) from error
         done = now.seen()
 
 
-def _robustness(settings: VisualizeSettings, manner: Manner, share: float) -> Robustness:
-    """For a picture that is ``share`` of its final size."""
-    return Robustness(round(settings.jitter * share), settings.scale, settings.rotate, manner.noise)
+def _growth(settings: VisualizeSettings, manner: Manner) -> Growth:
+    def parameters(height: int, width: int) -> Parameters:
+        return make_parameters(
+            settings.parameters,
+            height,
+            width,
+            decay=settings.decay,
+            cut=settings.cut,
+            decorrelate=settings.decorrelate,
+        )
+
+    def robustness(share: float) -> Robustness:
+        return Robustness(round(settings.jitter * share), settings.scale, settings.rotate, manner.noise)
+
+    return Growth(parameters, robustness, manner.learning_rate, manner.views)
 
 
 @dataclass(frozen=True)

@@ -48,12 +48,13 @@ def warp(
     shift: tuple[float, float] = (0.0, 0.0),
     scale: float = 1.0,
     degrees: float = 0.0,
+    torus: bool = False,
 ) -> Warp:
     """The view of ``size`` (height, width) around the middle of an image of size ``source``.
 
     shift: (down, right), in pixels of the source, to where the middle of the view lies. scale: how many times larger
     things are in the view. degrees: how far they are turned clockwise in it. Beyond its edges the image is continued
-    by reflection, so that no edge shows.
+    by reflection, so that no edge shows; by itself on a ``torus``.
     """
     height, width = size
     down = (np.arange(height, dtype=np.float32) - (height - 1) / 2)[:, None] / scale
@@ -63,11 +64,12 @@ def warp(
     columns = sine * down + cosine * right + np.float32(shift[1] + (source[1] - 1) / 2)
     top, left = np.floor(rows), np.floor(columns)
     below, beside = rows - top, columns - left
+    beyond = np.mod if torus else _reflected
     indices, weights = [], []
     for step_down, share_down in ((0, 1 - below), (1, below)):
         for step_right, share_right in ((0, 1 - beside), (1, beside)):
-            row = _reflected(top.astype(np.int64) + step_down, source[0])
-            column = _reflected(left.astype(np.int64) + step_right, source[1])
+            row = beyond(top.astype(np.int64) + step_down, source[0])
+            column = beyond(left.astype(np.int64) + step_right, source[1])
             indices.append((row * source[1] + column).ravel())
             weights.append((share_down * share_right).ravel())
     return Warp(np.stack(indices), np.stack(weights).astype(np.float32), source, size)

@@ -122,10 +122,31 @@ def test_noise_gets_a_preset_of_its_own(artifact: Artifact) -> None:
     assert {(e.width, e.height) for e in events} == {(64, 64)}  # no octave is needed
     recipe = events[-1].picture().recipe
     assert recipe is not None
-    assert recipe["settings"]["smoothing"] == 5
+    assert recipe["settings"]["strength"] == 4
     assert recipe["picture"] is None
-    assert DreamSettings().filled(None).octaves == 5
+    filled = DreamSettings().filled(None)
+    assert (filled.octaves, filled.steps) == (3, 64)
+    assert DreamSettings(octaves=1).filled(None).steps == 192
     assert DreamSettings(octaves=1, strength=0.5).filled(None).strength == 0.5
+
+
+def test_noise_grows_by_its_spectrum(artifact: Artifact) -> None:
+    """As visualisations do: what the layers see grows, in waves of many pixels, and the picture wraps around."""
+    chosen = settings(size=64, octaves=2, steps=20)
+    events = list(dream(artifact, None, chosen))
+    assert events[-1].loss < 2 * events[0].loss < 0
+    pixels = events[-1].picture().pixels
+    seams = [np.abs(pixels[0] - pixels[-1]).mean(), np.abs(pixels[:, 0] - pixels[:, -1]).mean()]
+    inside = [np.abs(np.diff(pixels, axis=axis)).mean() for axis in (0, 1)]
+    assert all(seam < 2 * other for seam, other in zip(seams, inside, strict=True))
+    weaker = last(artifact, None, settings(size=64, octaves=2, steps=20, strength=0.5))
+    assert weaker.pixels.std() < 0.7 * pixels.std()
+
+
+@pytest.mark.parametrize("name", ["smoothing", "blur", "fade", "natural_color", "momentum"])
+def test_noise_has_no_use_for_what_shapes_a_step(artifact: Artifact, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"only a dream of a picture has {name}; leave that out for one of noise"):
+        dream(artifact, None, settings(**{name: 1}))
 
 
 def test_size_is_the_pictures_own_up_to_1024(source: Picture) -> None:
@@ -265,6 +286,8 @@ def test_a_channel_that_sees_nothing_says_so(
     monkeypatch.setattr(Artifact, "evaluate", dead)
     with pytest.raises(SettingsError, match="nothing in the picture excites what is to be made stronger"):
         list(dream(channels, source, settings(blur=1.0), channels=[3]))
+    with pytest.raises(SettingsError, match="nothing in the picture excites what is to be made stronger"):
+        list(dream(channels, None, settings(size=32), channels=[3]))
 
 
 def test_pictures_of_a_few_pixels(artifact: Artifact, guided: Artifact, source: Picture) -> None:

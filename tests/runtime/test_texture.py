@@ -135,12 +135,15 @@ def test_a_row_shows_the_source_and_one_texture_each(artifact: Artifact, source:
     events = list(texture_row({"relu1_1": artifact, "+ pool2": artifact}, source, settings(steps=4)))
     assert [e.step for e in events] == list(range(1, 9))
     assert {(e.scales, e.steps) for e in events} == {(4, 8)}
+    across = round(source.size[0] * 48 / source.size[1])  # as high as the textures
     widths = [e.picture().size[0] for e in events]
-    assert widths[0] == 12 + 80 + 8 + 40 + 12
-    assert widths[-1] == 12 + 80 + 8 + 56 + 8 + 56 + 12
+    assert widths[0] == 12 + across + 8 + 40 + 12
+    assert widths[-1] == 12 + across + 8 + 56 + 8 + 56 + 12
     single = last(artifact, source, steps=4)
     page = events[-1].picture()
-    np.testing.assert_array_equal(page.pixels[12:60, 100:156], single.pixels)
+    begins = 12 + across + 8
+    np.testing.assert_array_equal(page.pixels[12:60, begins : begins + 56], single.pixels)
+    np.testing.assert_array_equal(page.pixels[12:60, 12 : 12 + across], source.resized(across, 48).pixels)
     assert page.recipe is not None
     assert len(page.recipe["strip"]) == 2
 

@@ -19,6 +19,7 @@ EDGES = st.integers(1, 12)
     scale=st.floats(0.3, 3),
     degrees=st.floats(-180, 180),
     seed=st.integers(0, 99),
+    torus=st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
 def test_the_adjoint(
@@ -28,10 +29,11 @@ def test_the_adjoint(
     scale: float,
     degrees: float,
     seed: int,
+    torus: bool,
 ) -> None:
     """<Ax, y> = <x, A'y>."""
     rng = np.random.default_rng(seed)
-    view = warp(source, size, shift=shift, scale=scale, degrees=degrees)
+    view = warp(source, size, shift=shift, scale=scale, degrees=degrees, torus=torus)
     x = rng.standard_normal((2, 3, *source)).astype(np.float32)
     y = rng.standard_normal((2, 3, *size)).astype(np.float32)
     forward, back = view.forward(x), view.adjoint(y)
@@ -52,6 +54,14 @@ def test_whole_shifts_move_and_reflect() -> None:
     x = np.arange(5, dtype=np.float32).reshape(1, 1, 1, 5)
     view = warp((1, 5), (1, 5), shift=(0, 2))
     np.testing.assert_array_equal(view.forward(x)[0, 0, 0], [2, 3, 4, 3, 2])
+
+
+def test_on_a_torus_what_leaves_comes_in_again() -> None:
+    x = np.arange(15, dtype=np.float32).reshape(1, 1, 3, 5)
+    view = warp((3, 5), (3, 5), shift=(1, 2), torus=True)
+    np.testing.assert_array_equal(view.forward(x), np.roll(x, (-1, -2), (2, 3)))
+    seen = Robustness(jitter=7, torus=True).draw(np.random.default_rng(0), (3, 5)).forward(x)
+    np.testing.assert_array_equal(np.sort(seen, axis=None), x.ravel())  # nothing twice, nothing missing
 
 
 def test_a_quarter_turn_is_clockwise() -> None:
