@@ -83,7 +83,7 @@ def texture(artifact: Artifact, source: Picture, settings: TextureSettings | Non
 def texture_row(
     artifacts: Mapping[str, Artifact], source: Picture, settings: TextureSettings | None = None
 ) -> Iterator[StepEvent]:
-    """One texture for each of ``artifacts``, side by side with the source, at their height: what more and more layers add.
+    """One texture for each of ``artifacts``, beside the source at their height: what more and more layers add.
 
     artifacts: by caption, each of kind ``texture``. Every event's picture is the sheet so far. Raises as
     :func:`texture` does.
