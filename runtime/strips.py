@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -61,6 +62,7 @@ def _caption(caption: str, event: StepEvent) -> str:
 
 
 def _sheet(cells: Sequence[tuple[str, Picture]], across: int, recipe: dict[str, Any]) -> Picture:
+    across = math.ceil(len(cells) / math.ceil(len(cells) / across))  # no row of one below full ones
     rows = [cells[start : start + across] for start in range(0, len(cells), across)]
     return sheet(
         [[picture for _, picture in row] for row in rows],

@@ -108,7 +108,8 @@ class Reparameterized:
         self._step += 1
         mean = first / (1 - _BETAS[0] ** self._step)
         size = np.sqrt(second / (1 - _BETAS[1] ** self._step))
-        self._values = (self._values - rate * mean / (size + _TINY)).astype(np.float32)
+        moved = (self._values - rate * mean / (size + _TINY)).astype(np.float32)
+        self._values = self._parameters.held(moved)
         self._result = self._parameters.image(self._values)
 
     def _draw(self) -> None:

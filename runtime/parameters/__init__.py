@@ -29,6 +29,9 @@ class Parameters(Protocol):
     def spread(self, moments: Array, rest: Array, height: int, width: int) -> Array:
         """What is known of each value's gradient, at the places that the values have at a larger size."""
 
+    def held(self, values: Array) -> Array:
+        """The nearest values that are allowed; after every step."""
+
     def image(self, values: Array) -> Array:
         """The pictures that the values stand for."""
 
@@ -37,11 +40,18 @@ class Parameters(Protocol):
 
 
 def make_parameters(
-    name: str, height: int, width: int, *, decay: float = 1.0, cut: float = 0.25, decorrelate: bool = True
+    name: str,
+    height: int,
+    width: int,
+    *,
+    decay: float = 1.0,
+    cut: float = 0.25,
+    decorrelate: bool = True,
+    contrast: float = 0.0,
 ) -> Parameters:
     """The parameterisation of that name, one of :data:`PARAMETERS`; the rest is of those that have it."""
     if name == "fourier":
-        return Fourier(height, width, decay, decorrelate, cut)
+        return Fourier(height, width, decay, decorrelate, cut, contrast)
     if name == "maco":
         return Phase(height, width, decay)
     if name == "pixels":

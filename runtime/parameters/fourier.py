@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pixelgrad.runtime.parameters.colour import BASE, from_axes, to_axes
+from pixelgrad.runtime.parameters.nature import natural_magnitude
 from pixelgrad.runtime.parameters.pixels import sigmoid
 from pixelgrad.runtime.parameters.spectrum import embedded, frequencies, image_of, spectrum_of
 
@@ -31,6 +32,9 @@ class Fourier:
     decay: 1 is nature's own; more is smoother. decorrelate: without, the axes are R, G and B.
     cut: cycles per pixel from which s falls off steeply (as 1 / f^4 more): waves of few pixels are what a network
         mistakes for a thing, not what shows it. 0 keeps them.
+    contrast: how many times stronger than in natural photographs (:func:`natural_magnitude`) an octave of frequencies
+        may be along any of the axes: a score can be raised by glaring contrast and colour as well, without end. 0 sets
+        no limit; nor is there one for R, G and B.
     """
 
     height: int
@@ -38,12 +42,23 @@ class Fourier:
     decay: float = 1.0
     decorrelate: bool = True
     cut: float = 0.25
+    contrast: float = 0.0
 
     @cached_property
     def _scale(self) -> Array:
         f = frequencies(self.height, self.width)
         scale: Array = _GAIN / f ** np.float32(self.decay)
         return scale / (1 + (f / np.float32(self.cut)) ** 4) if self.cut else scale
+
+    @cached_property
+    def _octaves(self) -> tuple[Array, Array]:
+        """Which octave each frequency is in, as columns of 0 and 1, and the energy of each in photographs, by axis:
+        [H * (W // 2 + 1), octaves] and [3, octaves]."""
+        f = frequencies(self.height, self.width)
+        octave = np.floor(np.log2(f * max(self.height, self.width)).clip(0)).astype(int).ravel()
+        members = np.eye(octave.max() + 1, dtype=np.float32)[octave]
+        energy: Array = (natural_magnitude(self.height, self.width) ** 2).reshape(3, -1) @ members
+        return members, energy
 
     def start(self, count: int, rng: np.random.Generator) -> Array:
         """Noise so faint that it is grey to the eye."""
@@ -59,6 +74,15 @@ class Fourier:
 
     def spread(self, moments: Array, rest: Array, height: int, width: int) -> Array:
         return embedded(moments, rest, (self.width, width))
+
+    def held(self, values: Array) -> Array:
+        if not (self.decorrelate and self.contrast):
+            return values
+        members, energy = self._octaves
+        power = (np.square(values).sum(-1) * np.square(self._scale)).reshape(*values.shape[:2], -1)
+        most = np.float32(self.contrast) * np.sqrt(energy / np.maximum(power @ members, np.float32(1e-20)))
+        factors = np.minimum(most, 1) @ members.T
+        return values * factors.reshape(*values.shape[:-1], 1)
 
     def image(self, values: Array) -> Array:
         spectrum = values.view(np.complex64)[..., 0] * self._scale

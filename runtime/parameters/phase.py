@@ -9,18 +9,13 @@ from typing import Any
 import numpy as np
 
 from pixelgrad.runtime.parameters.colour import BASE, from_axes, to_axes
+from pixelgrad.runtime.parameters.nature import CONTRAST, natural_magnitude
 from pixelgrad.runtime.parameters.pixels import sigmoid
-from pixelgrad.runtime.parameters.spectrum import embedded, frequencies, image_of, spectrum_of
+from pixelgrad.runtime.parameters.spectrum import embedded, image_of, spectrum_of
 
 __all__ = ["Phase"]
 
 Array = np.ndarray[Any, Any]
-
-# How steeply the magnitude falls in each decorrelated colour, and the standard deviation of the logits along them:
-# fitted to Kodak's 24 photographs and three more at 224 pixels (under a Hann window, two to 112 cycles per picture).
-# A law of 1 / f would leave three times as much power in waves of less than four pixels as a photograph has.
-_EXPONENTS = (1.22, 1.35, 1.28)
-_CONTRAST = 1.75
 
 
 @dataclass(frozen=True)
@@ -37,20 +32,12 @@ class Phase:
     height: int
     width: int
     decay: float = 1.0
-    contrast: float = _CONTRAST
+    contrast: float = CONTRAST
 
     @cached_property
     def _magnitude(self) -> Array:
         """[3, H, W // 2 + 1]"""
-        f = frequencies(self.height, self.width).astype(np.float64)
-        magnitude = np.stack([1 / f ** (self.decay * exponent) for exponent in _EXPONENTS])
-        magnitude[:, 0, 0] = 0  # the mean is that of natural images, whatever the phases
-        twice = np.full(magnitude.shape[2], 2.0)
-        twice[[0] if self.width % 2 else [0, -1]] = 1
-        # Parseval: the mean square of the pixels is the mean of the squared magnitudes, mirror images counted.
-        mean_square = (magnitude**2 * twice).sum((1, 2), keepdims=True) / (self.height * self.width)
-        scaled: Array = (magnitude * self.contrast / np.sqrt(mean_square)).astype(np.float32)
-        return scaled
+        return natural_magnitude(self.height, self.width, decay=self.decay, contrast=self.contrast)
 
     def start(self, count: int, rng: np.random.Generator) -> Array:
         """Random phases: the clouds of 1 / f noise."""
@@ -62,6 +49,9 @@ class Phase:
 
     def spread(self, moments: Array, rest: Array, height: int, width: int) -> Array:
         return embedded(moments, rest, (self.width, width))
+
+    def held(self, values: Array) -> Array:
+        return values
 
     def image(self, values: Array) -> Array:
         return sigmoid(from_axes(self.logits(values)) + BASE)

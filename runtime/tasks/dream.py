@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 _OF_PICTURES = ("smoothing", "blur", "fade", "natural_color", "momentum")
 # Gradients for a dream of noise, shared among its octaves.
 _NOISE_STEPS = 192
+# How much stronger than in photographs an octave of waves may become.
+_CONTRAST = 0.8
 # Adam's learning rate on the spectrum for a strength of 1; how views of noise differ from it, but for the shift.
-_RATE, _VIEW_SCALE, _VIEW_ROTATE = 0.025, (0.95, 1.25), 5.0
+_RATE, _VIEW_SCALE, _VIEW_ROTATE, _VIEW_NOISE = 0.025, (0.95, 1.25), 5.0, 0.05
 # The long edge of a dream of a picture where none is named, at most; of a dream of noise; of the latter's first octave:
 # what classifiers are trained at, so that things have a size which they know.
 _LARGEST, _NOISE, _FIRST = 1024, 384, 224
@@ -254,9 +257,9 @@ def _from_noise(
     """Grow a dream out of nothing. settings: filled."""
 
     def robustness(share: float) -> Robustness:
-        return Robustness(round(settings.jitter * share), _VIEW_SCALE, _VIEW_ROTATE, torus=True)
+        return Robustness(round(settings.jitter * share), _VIEW_SCALE, _VIEW_ROTATE, _VIEW_NOISE, torus=True)
 
-    growth = Growth(Fourier, robustness, (settings.strength or 0.0) * _RATE)
+    growth = Growth(partial(Fourier, contrast=_CONTRAST), robustness, (settings.strength or 0.0) * _RATE)
     # The views are shifted already.
     eyes = Windows(artifact, rng, jitter=0, tile=settings.tile)
     scales, woken = range(1, len(plan.scales) + 1), False

@@ -189,6 +189,7 @@ def _growth(settings: VisualizeSettings, manner: Manner) -> Growth:
             decay=settings.decay,
             cut=settings.cut,
             decorrelate=settings.decorrelate,
+            contrast=settings.contrast,
         )
 
     def robustness(share: float) -> Robustness:

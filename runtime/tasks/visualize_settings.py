@@ -25,11 +25,13 @@ class VisualizeSettings:
     seed: of the noise that it starts from, and of the views.
     parameters: ``fourier``, ``maco`` (phase alone, under a natural magnitude) or ``pixels``.
     decay: of the spectrum, 1 / f^decay: more is smoother. cut: cycles per pixel above which it falls off steeply, 0 for
-        never. decorrelate: colours along the axes in which nature's vary, rather than R, G and B.
+        never. decorrelate: colours along the axes in which nature's vary, rather than R, G and B. contrast: how many
+        times as strong as in photographs an octave of waves may be in each of those colours; 0 for no limit. All of
+        ``fourier``, decay of MACO too.
     learning_rate: of Adam, on the parameters: 0.1, of MACO 0.3. views: gradients, each at a view of its own, that are
         averaged for a step of Adam: 1, of MACO as many as leave 64 steps, up to 4.
     jitter: pixels, scale: least and most magnification, rotate: degrees, up to which a view differs from the picture.
-    noise: standard deviation of what is added to each of its pixels, of [0, 1]: 0, of MACO 0.05.
+    noise: standard deviation of what is added to each of its pixels, of [0, 1]: 0.05, of ``pixels`` 0.
     fade: leave transparent where the unit asked for nothing; by default MACO's pictures are.
     rivals_weight, tv_weight, norm_weight, diversity_weight: of the artifact's terms; ``None`` leaves its own.
 
@@ -44,6 +46,7 @@ class VisualizeSettings:
     decay: float = 1.0
     cut: float = 0.25
     decorrelate: bool = True
+    contrast: float = 0.8
     learning_rate: float | None = None
     views: int | None = None
     jitter: int = 16
@@ -64,7 +67,7 @@ class VisualizeSettings:
         if self.size is not None:
             check_whole(self, SMALLEST, "size")
         check_choice("parameters", self.parameters, PARAMETERS)
-        check_number(self, "decay", "cut", "rotate")
+        check_number(self, "decay", "cut", "rotate", "contrast")
         check_number(self, "learning_rate", positive=True, optional=True)
         check_number(self, "noise", *WEIGHTS, optional=True)
         low, high = self.scale
@@ -92,7 +95,7 @@ class Manner:
     coarsest: int = 112
     learning_rate: float = 0.1
     views: int = 1
-    noise: float = 0.0
+    noise: float = 0.05
     fade: bool = False
 
 
@@ -101,6 +104,6 @@ _SUITS = {
     "fourier": Manner(),
     # Fel et al. 2023 average more crops for a step; four give much of it in a fraction of the time. Coarse scales are
     # of no use, because low frequencies are as strong as ever from the start.
-    "maco": Manner(coarsest=1 << 30, learning_rate=0.3, views=4, noise=0.05, fade=True),
-    "pixels": Manner(),
+    "maco": Manner(coarsest=1 << 30, learning_rate=0.3, views=4, fade=True),
+    "pixels": Manner(noise=0.0),
 }

@@ -15,6 +15,7 @@ from pixelgrad.errors import SettingsError
 from pixelgrad.runtime.images import read_image, resize
 from pixelgrad.runtime.parameters import Fourier, Parameters, Phase, Pixels, make_parameters
 from pixelgrad.runtime.parameters.colour import AXES, from_axes, to_axes
+from pixelgrad.runtime.parameters.nature import CONTRAST, natural_magnitude
 from pixelgrad.runtime.parameters.spectrum import frequencies, image_of, spectrum_of
 
 SIZES = st.integers(2, 13)
@@ -165,3 +166,31 @@ def test_pixels_are_their_own_parameters() -> None:
 def test_an_unknown_name() -> None:
     with pytest.raises(SettingsError, match="the parameters are 'wavelets'; they must be one of fourier, maco, pixels"):
         make_parameters("wavelets", 8, 8)
+
+
+@given(height=st.integers(4, 40), width=st.integers(4, 40), seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_no_octave_is_held_stronger_than_in_photographs(height: int, width: int, seed: int) -> None:
+    """Along each axis, its energy is that of photographs where it was more, and what it was where it was less."""
+    rng = np.random.default_rng(seed)
+    made = Fourier(height, width, contrast=0.5)
+    values = made.start(2, rng) * rng.uniform(1, 3000, (2, 3, height, 1, 1)).astype(np.float32)
+    held = made.held(values)
+    octaves = np.floor(np.log2(np.maximum(frequencies(height, width) * max(height, width), 1))).astype(int)
+
+    def energy(at: Any, octave: int) -> Any:
+        spectrum = at.view(np.complex64)[..., 0] * made._scale
+        return (np.abs(spectrum[..., octaves == octave].astype(np.complex128)) ** 2).sum(-1)
+
+    natural = natural_magnitude(height, width, contrast=0.5 * CONTRAST).astype(np.float64) ** 2
+    for octave in range(octaves.max() + 1):
+        most = natural[:, octaves == octave].sum(-1)
+        np.testing.assert_allclose(energy(held, octave), np.minimum(energy(values, octave), most), rtol=1e-3)
+    np.testing.assert_allclose(made.held(held), held, rtol=1e-4)
+
+
+def test_without_a_limit_values_stay_what_they_are() -> None:
+    values = 1000 * Fourier(16, 12).start(1, np.random.default_rng(0))
+    for made in (Fourier(16, 12), Fourier(16, 12, decorrelate=False, contrast=1.0)):
+        np.testing.assert_array_equal(made.held(values), values)
+    assert np.square(Fourier(16, 12, contrast=1.0).held(values)).sum() < 0.9 * np.square(values).sum()
