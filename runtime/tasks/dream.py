@@ -48,9 +48,9 @@ _OF_PICTURES = ("smoothing", "blur", "fade", "natural_color", "momentum")
 # Gradients for a dream of noise, shared among its octaves.
 _NOISE_STEPS = 192
 # How much stronger than in photographs an octave of waves may become.
-_CONTRAST = 0.8
+_CONTRAST = 1.25
 # Adam's learning rate on the spectrum for a strength of 1; how views of noise differ from it, but for the shift.
-_RATE, _VIEW_SCALE, _VIEW_ROTATE, _VIEW_NOISE = 0.025, (0.95, 1.25), 5.0, 0.05
+_RATE, _VIEW_SCALE, _VIEW_ROTATE, _VIEW_NOISE = 0.025, (0.95, 1.25), 5.0, 0.04
 # The long edge of a dream of a picture where none is named, at most; of a dream of noise; of the latter's first octave:
 # what classifiers are trained at, so that things have a size which they know.
 _LARGEST, _NOISE, _FIRST = 1024, 384, 224
