@@ -48,12 +48,12 @@ _OF_PICTURES = ("smoothing", "blur", "fade", "natural_color", "momentum")
 # Gradients for a dream of noise, shared among its octaves.
 _NOISE_STEPS = 192
 # How much stronger than in photographs an octave of waves may become.
-_CONTRAST = 1.25
+_CONTRAST = 1.0
 # Adam's learning rate on the spectrum for a strength of 1; how views of noise differ from it, but for the shift.
-_RATE, _VIEW_SCALE, _VIEW_ROTATE, _VIEW_NOISE = 0.025, (0.95, 1.25), 5.0, 0.04
+_RATE, _VIEW_SCALE, _VIEW_ROTATE = 0.025, (0.95, 1.25), 5.0
 # The long edge of a dream of a picture where none is named, at most; of a dream of noise; of the latter's first octave:
 # what classifiers are trained at, so that things have a size which they know.
-_LARGEST, _NOISE, _FIRST = 1024, 384, 224
+_LARGEST, _NOISE, _FIRST = 1024, 320, 224
 # The long edge, at most, of the picture that energies are relative to, and of the guide.
 _REFERENCE, _GUIDE = 512, 256
 _ADVICE = "try a lower --strength"
@@ -67,7 +67,7 @@ _NOTHING = (
 class DreamSettings:
     """How to dream. ``None`` takes what suits the start, a picture or noise (:data:`PRESETS`).
 
-    size: the long edge of the result in pixels; a picture's own, but at most 1024, by default, and 384 from noise.
+    size: the long edge of the result in pixels; a picture's own, but at most 1024, by default, and 320 from noise.
     steps: gradient evaluations at each octave; from noise all octaves together have 192, by default.
     octaves: how many sizes. octave_scale: how much larger each is than the one before. From noise there are as many
         as bring the first down to about 224 pixels, by default.
@@ -257,7 +257,7 @@ def _from_noise(
     """Grow a dream out of nothing. settings: filled."""
 
     def robustness(share: float) -> Robustness:
-        return Robustness(round(settings.jitter * share), _VIEW_SCALE, _VIEW_ROTATE, _VIEW_NOISE, torus=True)
+        return Robustness(round(settings.jitter * share), _VIEW_SCALE, _VIEW_ROTATE, torus=True)
 
     growth = Growth(partial(Fourier, contrast=_CONTRAST), robustness, (settings.strength or 0.0) * _RATE)
     # The views are shifted already.
