@@ -18,7 +18,7 @@ from pixelgrad.runtime.images import Picture, fit_size, resize
 from pixelgrad.runtime.optimizers import Conditioning, NormalizedGradient
 from pixelgrad.runtime.parameters import Fourier
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.scales import at_size, octave_sizes
+from pixelgrad.runtime.scales import at_size, octave_sizes, share_steps
 from pixelgrad.runtime.settings import SMALLEST, check_content, check_number, check_whole
 from pixelgrad.runtime.tasks.growing import Growth, grow
 from pixelgrad.runtime.transforms import Robustness
@@ -45,10 +45,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "noise": {"strength": 4.0},
 }
 _OF_PICTURES = ("smoothing", "blur", "fade", "natural_color", "momentum")
-# Gradients for a dream of noise, shared among its octaves.
-_NOISE_STEPS = 192
+# Gradients for a dream of noise: its first octave, which decides what goes where, takes twice as many as another.
+_NOISE_STEPS = 256
 # How much stronger than in photographs an octave of waves may become.
-_CONTRAST = 1.0
+_CONTRAST = 1.25
 # Adam's learning rate on the spectrum for a strength of 1; how views of noise differ from it, but for the shift.
 _RATE, _VIEW_SCALE, _VIEW_ROTATE = 0.025, (0.95, 1.25), 5.0
 # The long edge of a dream of a picture where none is named, at most; of a dream of noise; of the latter's first octave:
@@ -68,7 +68,7 @@ class DreamSettings:
     """How to dream. ``None`` takes what suits the start, a picture or noise (:data:`PRESETS`).
 
     size: the long edge of the result in pixels; a picture's own, but at most 1024, by default, and 320 from noise.
-    steps: gradient evaluations at each octave; from noise all octaves together have 192, by default.
+    steps: gradient evaluations at each octave; from noise 256 are shared among the octaves, by default.
     octaves: how many sizes. octave_scale: how much larger each is than the one before. From noise there are as many
         as bring the first down to about 224 pixels, by default.
     strength: how far a step moves the average pixel, in 255ths of its range; from noise, forty times Adam's learning
@@ -117,14 +117,12 @@ class DreamSettings:
             raise SettingsError(f"octave_scale is {self.octave_scale}; it must be a number from 1.05 to 4")
 
     def filled(self, picture: Picture | None) -> DreamSettings:
-        """With a value for all that was ``None``."""
+        """With a value for all that was ``None``, but for what noise has no use for."""
         preset = dict(PRESETS["noise" if picture is None else "picture"])
         preset["size"] = _NOISE if picture is None else min(_LARGEST, max(picture.size))
         if picture is None:
             size = self.size or _NOISE
-            octaves = 1 + max(0, round(math.log(size / _FIRST) / math.log(self.octave_scale)))
-            preset["octaves"] = octaves
-            preset["steps"] = math.ceil(_NOISE_STEPS / (self.octaves or octaves))
+            preset["octaves"] = 1 + max(0, round(math.log(size / _FIRST) / math.log(self.octave_scale)))
         missing = {name: value for name, value in preset.items() if getattr(self, name) is None}
         return replace(self, **missing)
 
@@ -239,7 +237,8 @@ def _run(
     rng = np.random.Generator(np.random.PCG64(settings.seed))
     source = start(picture, sizes[-1], rng)
     targets = {**directions, **references(artifact, source, sizes[0], guide)}
-    plan = Plan([(*size, settings.steps or 1) for size in sizes])
+    each = [settings.steps] * len(sizes) if settings.steps else share_steps(_NOISE_STEPS, len(sizes))
+    plan = Plan([(*size, steps) for size, steps in zip(sizes, each, strict=True)])
     if picture is None:
         yield from _from_noise(artifact, settings, plan, finish, targets, rng)
     else:

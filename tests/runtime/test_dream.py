@@ -124,9 +124,9 @@ def test_noise_gets_a_preset_of_its_own(artifact: Artifact) -> None:
     assert recipe is not None
     assert recipe["settings"]["strength"] == 4
     assert recipe["picture"] is None
-    filled = DreamSettings().filled(None)
-    assert (filled.octaves, filled.steps) == (2, 96)
-    assert DreamSettings(octaves=1).filled(None).steps == 192
+    assert DreamSettings().filled(None).octaves == 2
+    whole = next(dream(artifact, None, DreamSettings(size=32, octaves=2)))
+    assert (whole.scales, whole.steps) == (2, 256)  # shared among the octaves
     assert DreamSettings(octaves=1, strength=0.5).filled(None).strength == 0.5
 
 
