@@ -61,7 +61,7 @@ _DREAM = Group(
     size=Annotated[
         int | None,
         typer.Option(
-            "--size", metavar="PIXELS", help="Long edge; the picture's own up to 1024 (a zoom 512), or 384 of noise."
+            "--size", metavar="PIXELS", help="Long edge; the picture's own up to 1024 (a zoom 512), or 320 of noise."
         ),
     ],
     steps=Annotated[int | None, typer.Option("--steps", metavar="N", help="Gradient steps at each octave.")],

@@ -52,11 +52,15 @@ _Settings = Annotated[
         decorrelate=Annotated[
             bool, typer.Option("--decorrelate/--rgb", help="Colours along nature's axes, or red, green and blue.")
         ],
+        contrast=Annotated[
+            float,
+            typer.Option("--contrast", help="Most of it, in times that of photographs, octave by octave; 0 for any."),
+        ],
         jitter=Annotated[int, typer.Option("--jitter", metavar="PIXELS", help="How far a view is moved, at most.")],
         rotate=Annotated[float, typer.Option("--rotate", metavar="DEGREES", help="How far a view is turned, at most.")],
         noise=Annotated[
             float | None,
-            typer.Option("--noise", help="Standard deviation of the noise on a view, of [0, 1]: 0, or 0.05 for maco."),
+            typer.Option("--noise", help="Standard deviation of the noise on a view, of [0, 1]; 0.04, maco 0.05."),
         ],
         views=Annotated[
             int | None,
