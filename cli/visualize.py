@@ -54,7 +54,7 @@ _Settings = Annotated[
         ],
         contrast=Annotated[
             float,
-            typer.Option("--contrast", help="Most of it, in times that of photographs, octave by octave; 0 for any."),
+            typer.Option("--contrast", help="The most, as times that of photographs; 0 for any."),
         ],
         jitter=Annotated[int, typer.Option("--jitter", metavar="PIXELS", help="How far a view is moved, at most.")],
         rotate=Annotated[float, typer.Option("--rotate", metavar="DEGREES", help="How far a view is turned, at most.")],

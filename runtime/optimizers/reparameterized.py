@@ -117,7 +117,8 @@ class Reparameterized:
         self._warp = self._robustness.draw(self._rng, (height, width))
         self._view = self._warp.forward(self._result)
         if self._robustness.noise:
-            self._view += self._robustness.noise * self._rng.standard_normal(self._view.shape, dtype=np.float32)
+            # The same for all, as the warp is: a picture does not depend on those beside it.
+            self._view += self._robustness.noise * self._rng.standard_normal(self._view.shape[1:], dtype=np.float32)
 
 
 class Settled:

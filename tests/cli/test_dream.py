@@ -50,10 +50,12 @@ def test_a_picture_comes_out(base: list[Any], tmp_path: Path) -> None:
 
 def test_from_noise(base: list[Any], tmp_path: Path) -> None:
     del base[1]
-    result = invoke(*base, "--from-noise", "--json", "--natural-color", 0.5)
+    result = invoke(*base, "--from-noise", "--json")
     assert json.loads(result.stdout)["steps"] == 4
     assert read_image(tmp_path / "out.png").size == (48, 48)
     assert "give a picture to dream from, or --from-noise" in error_of(invoke(*base))
+    refused = invoke(*base, "--force", "--from-noise", "--natural-color", 0.5)
+    assert "only a dream of a picture has natural_color; leave that out for one of noise" in error_of(refused)
 
 
 def test_a_picture_and_noise_is_one_too_many(base: list[Any]) -> None:
