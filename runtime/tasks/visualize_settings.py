@@ -46,7 +46,7 @@ class VisualizeSettings:
     decay: float = 1.0
     cut: float = 0.25
     decorrelate: bool = True
-    contrast: float = 1.0
+    contrast: float = 1.25
     learning_rate: float | None = None
     views: int | None = None
     jitter: int = 16
