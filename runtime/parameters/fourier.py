@@ -82,7 +82,8 @@ class Fourier:
         power = (np.square(values).sum(-1) * np.square(self._scale)).reshape(*values.shape[:2], -1)
         most = np.float32(self.contrast) * np.sqrt(energy / np.maximum(power @ members, np.float32(1e-20)))
         factors = np.minimum(most, 1) @ members.T
-        return values * factors.reshape(*values.shape[:-1], 1)
+        held: Array = values * factors.reshape(*values.shape[:-1], 1)
+        return held
 
     def image(self, values: Array) -> Array:
         spectrum = values.view(np.complex64)[..., 0] * self._scale
