@@ -60,7 +60,7 @@ _Settings = Annotated[
         rotate=Annotated[float, typer.Option("--rotate", metavar="DEGREES", help="How far a view is turned, at most.")],
         noise=Annotated[
             float | None,
-            typer.Option("--noise", help="Standard deviation of the noise on a view, of [0, 1]; 0.04, maco 0.05."),
+            typer.Option("--noise", help="Standard deviation of the noise on a view, of [0, 1]: 0, or 0.05 for maco."),
         ],
         views=Annotated[
             int | None,

@@ -9,7 +9,7 @@ from pixelgrad.exporters.objectives.terms import Term, scalar
 from pixelgrad.exporters.opset18.shapes import dims, rank
 
 # How much of the softmax's normaliser is held against a class: less than all of it, so that it never saturates.
-RIVALS_WEIGHT = 0.5
+RIVALS_WEIGHT = 0.9
 
 
 class Activation(Term):

@@ -16,9 +16,6 @@ from pixelgrad.exporters.opset18.shapes import dims, rank
 
 # A mean square is never divided by less: a layer may see nothing at all.
 _TINY = 1e-8
-# How much of the softmax's normaliser is held against a class: more than in feature visualisation, because a dream has
-# room for several things, and one alone would fill it.
-_RIVALS = 0.9
 ENHANCE = ("layers", "channels", "class", "guide")
 
 
@@ -80,7 +77,7 @@ def dream_objective(network: Network, *, enhance: str = "layers", layers: Layers
         if layers:
             raise SettingsError("a class is made stronger at the network's scores; give a class or layers, not both")
         scores = str(class_scores(network).name)
-        return Objective("dream", tuple(class_terms(scores, _RIVALS)), {"enhance": enhance})
+        return Objective("dream", tuple(class_terms(scores)), {"enhance": enhance})
     shares = layer_weights(default_dream_layers(network) if layers is None else layers, ratio=1.0)
     if enhance == "channels" and len(shares) != 1:
         raise SettingsError(f"channels belong to one layer; {len(shares)} are named: {', '.join(shares)}")

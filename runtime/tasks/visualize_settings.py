@@ -31,7 +31,7 @@ class VisualizeSettings:
     learning_rate: of Adam, on the parameters: 0.1, of MACO 0.3. views: gradients, each at a view of its own, that are
         averaged for a step of Adam: 1, of MACO as many as leave 64 steps, up to 4.
     jitter: pixels, scale: least and most magnification, rotate: degrees, up to which a view differs from the picture.
-    noise: standard deviation of what is added to each of its pixels, of [0, 1]: 0.04, of MACO 0.05, of ``pixels`` 0.
+    noise: standard deviation of what is added to each of its pixels, of [0, 1]: 0, of MACO 0.05.
     fade: leave transparent where the unit asked for nothing; by default MACO's pictures are.
     rivals_weight, tv_weight, norm_weight, diversity_weight: of the artifact's terms; ``None`` leaves its own.
 
@@ -46,7 +46,7 @@ class VisualizeSettings:
     decay: float = 1.0
     cut: float = 0.25
     decorrelate: bool = True
-    contrast: float = 1.25
+    contrast: float = 0.0
     learning_rate: float | None = None
     views: int | None = None
     jitter: int = 16
@@ -95,7 +95,7 @@ class Manner:
     coarsest: int = 112
     learning_rate: float = 0.1
     views: int = 1
-    noise: float = 0.04
+    noise: float = 0.0
     fade: bool = False
 
 
@@ -105,5 +105,5 @@ _SUITS = {
     # Fel et al. 2023 average more crops for a step; four give much of it in a fraction of the time. Coarse scales are
     # of no use, because low frequencies are as strong as ever from the start.
     "maco": Manner(coarsest=1 << 30, learning_rate=0.3, views=4, noise=0.05, fade=True),
-    "pixels": Manner(noise=0.0),
+    "pixels": Manner(),
 }

@@ -36,11 +36,9 @@ _ABREAST = 6
 PROTOTYPE: dict[str, Any] = {
     "coarsest": SIZE,
     "cut": 0.0,
-    "contrast": 0.0,
     "learning_rate": 0.05,
     "scale": (1.0, 1.0),
     "rotate": 0.0,
-    "noise": 0.0,
     "rivals_weight": 0.0,
 }
 FULL: dict[str, dict[str, Any]] = {"prototype": PROTOTYPE, "ours": {}}
@@ -49,12 +47,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "no coarse scales": {"coarsest": SIZE},
     "no cut of fine waves": {"cut": 0.0},
     "red, green, blue": {"decorrelate": False},
-    "any contrast": {"contrast": 0.0},
-    "no noise": {"noise": 0.0},
-    "all rivals": {"rivals_weight": 0.9},
     "pixels": {"parameters": "pixels"},
-    "jitter alone": {"scale": (1.0, 1.0), "rotate": 0.0, "noise": 0.0},
-    "no transforms": {"jitter": 0, "scale": (1.0, 1.0), "rotate": 0.0, "noise": 0.0},
+    "jitter alone": {"scale": (1.0, 1.0), "rotate": 0.0},
+    "no transforms": {"jitter": 0, "scale": (1.0, 1.0), "rotate": 0.0},
     "with TV": {"tv_weight": 50.0},
     "with alpha norm": {"norm_weight": 50.0},
 }
