@@ -44,7 +44,7 @@ def test_upto_makes_a_labelled_row(base: list[Any], tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stderr.count("small on cpu") == 1
     width, height = read_image(tmp_path / "out.png").size
-    assert width == 12 + 80 + 2 * (8 + 56) + 12
+    assert width == 12 + 46 + 2 * (8 + 56) + 12  # the source, 80x70, at their height of 40
     assert height > 70 + 24
     message = error_of(invoke(*base, "--upto", "pool3", "-f"))
     assert "not made from the layer 'pool3'; its layers are relu1_1, pool1, pool2" in message
@@ -92,7 +92,7 @@ def test_from_python(painting: Path, small_network: Path) -> None:
     picture = pixelgrad.texture(painting, **given, on_step=lambda event: steps.append(event.step))
     assert (picture.size, steps) == ((40, 40), [1, 2, 3])
     row = pixelgrad.texture_row(painting, "relu2_1", **given)
-    assert row.size[0] == 12 + 80 + 2 * (8 + 40) + 12
+    assert row.size[0] == 12 + 46 + 2 * (8 + 40) + 12
     assert not np.array_equal(row.pixels[12:52, 100:140], row.pixels[12:52, 148:188])
     with pytest.raises(TypeError, match="unexpected keyword argument 'sizes'"):
         pixelgrad.texture(painting, sizes=3)
