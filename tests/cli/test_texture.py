@@ -45,7 +45,7 @@ def test_upto_makes_a_labelled_row(base: list[Any], tmp_path: Path) -> None:
     assert result.stderr.count("small on cpu") == 1
     width, height = read_image(tmp_path / "out.png").size
     assert width == 12 + 46 + 2 * (8 + 56) + 12  # the source, 80x70, at their height of 40
-    assert height > 70 + 24
+    assert height > 40 + 24
     message = error_of(invoke(*base, "--upto", "pool3", "-f"))
     assert "not made from the layer 'pool3'; its layers are relu1_1, pool1, pool2" in message
     assert "no layer 'pool9'" in error_of(invoke(*base, "--upto", "pool9", "-f"))
