@@ -12,7 +12,7 @@ PREFIX = "shape/"
 
 
 def name_size_nodes(model: ir.Model) -> None:
-    """Put ``shape/`` before the name of every node whose outputs depend on sizes alone, in place."""
+    """Put ``shape/`` before the name of every node whose outputs depend on sizes and constants alone, in place."""
     sizes: set[ir.Value] = set()
     for node in model.graph:
         inputs = [value for value in node.inputs if value is not None and not _is_constant(value)]

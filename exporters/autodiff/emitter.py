@@ -200,9 +200,13 @@ class Emitter:
             return math.prod(a) / max(1, math.prod(b))
         dtype = int(large.dtype or ir.DataType.FLOAT)
         # Not Size, which neither WebGPU nor OpenVINO has.
-        sizes = [self.emit("Cast", [self.shape(v)], {"to": dtype})[0] for v in (large, small)]
-        counts = [self.emit("ReduceProd", [size], {"keepdims": 0})[0] for size in sizes]
-        return self.emit("Div", counts)[0]
+        count, few = (
+            self.emit("ReduceProd", [self.emit("Cast", [self.shape(v)], {"to": dtype})[0]], {"keepdims": 0})[0]
+            if known is None
+            else float(max(1, math.prod(known)))
+            for v, known in ((large, a), (small, b))
+        )
+        return count if few == 1 else self.emit("Div", [count, few])[0]
 
     def sum_to(self, value: ir.Value, broadcast: Sequence[Dim], target: ir.Value) -> ir.Value:
         """Undo broadcasting: sum ``value``, which has the dimensions ``broadcast``, to the shape of ``target``."""

@@ -20,6 +20,7 @@ from pixelgrad.exporters.profiles import check_precision
 from pixelgrad.exporters.profiles.half import use_float16
 from pixelgrad.exporters.profiles.written_out import write_out
 from pixelgrad.exporters.projections.rules import PROJECTION_RULES
+from pixelgrad.exporters.size_nodes import name_size_nodes
 
 __all__ = ["Projection", "ProjectionGraphs", "build_projection_graphs"]
 
@@ -146,6 +147,7 @@ def _evaluation(network: Network, layer: str, watched: list[str], precision: str
         output.shape = ir.Shape(dims(features)[:2])
     write_out(network.model)
     graph.name = "pixelgrad projection scan"
+    name_size_nodes(network.model)
     return finish(network.model)
 
 
@@ -165,6 +167,7 @@ def _training(network: Network, projection: Projection, layer: str, precision: s
     graph.outputs.append(output)
     write_out(network.model)
     graph.name = f"pixelgrad {projection.rule} projection"
+    name_size_nodes(network.model)
     return finish(network.model)
 
 
