@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from helpers.networks import chain
 from pixelgrad.exporters import (
     Network,
     Objective,
+    Projection,
     dream_objective,
     features_objective,
     inversion_objective,
+    load_network,
     style_objective,
     texture_objective,
     visualize_objective,
+    write_artifact,
+    write_projection,
 )
+from pixelgrad.exporters.projections import PROJECTION_RULES
 
-__all__ = ["OBJECTIVES"]
+__all__ = ["OBJECTIVES", "write_kinds"]
 
 # A new kind of artifact adds its line here; the network is one of helpers.networks.chain.
 OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
@@ -33,3 +40,18 @@ OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
     ),
     "features": lambda network: features_objective(network, ["r3"]),
 }
+
+
+def write_kinds(folder: Path, precisions: Sequence[str] = ("fp32",)) -> list[Path]:
+    """Every kind in miniature with max pooling, projections too, and those with average pooling that differ by it."""
+    made = []
+    for pool, kinds in (("MaxPool", list(OBJECTIVES)), ("AveragePool", ["style", "dream-channels"])):
+        network = load_network(chain(folder / f"{pool}.onnx", pool=pool), preprocess="imagenet")
+        for kind in kinds:
+            for precision in precisions:
+                path = folder / f"{kind}-{pool}-{precision}"
+                made.append(write_artifact(network, OBJECTIVES[kind](network), path, precision=precision))
+        for rule in PROJECTION_RULES:
+            projection = Projection("r3", rule, watched=("r1", "r2"))
+            made.append(write_projection(network, projection, folder / f"projection-{rule}-{pool}"))
+    return made

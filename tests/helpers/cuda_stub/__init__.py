@@ -10,9 +10,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-__all__ = ["NEEDS", "build"]
+__all__ = ["build", "missing"]
 
-NEEDS = ("gcc", "nm", "readelf")
+_TOOLS = ("gcc", "nm", "readelf")
 _HERE = Path(__file__).resolve().parent
 # Loaded by name while it runs, so they are in no table of the provider.
 _LOADED = ("libcudnn.so.9", "libcufft.so.11", "libcufft.so.12")
@@ -21,7 +21,7 @@ _LINKED_SYMBOL = re.compile(r" U ((?:__)?cu[A-Za-z0-9_]+)(?:@+(\S+))?$", re.MULT
 
 
 def build(provider: Path, folder: Path) -> Path:
-    """A folder to put into LD_LIBRARY_PATH: every library that ``libonnxruntime_providers_cuda.so`` asks for, by its
+    """``folder``, to be put into LD_LIBRARY_PATH: every library that ``libonnxruntime_providers_cuda.so`` asks for, by its
     name and with its symbols and their versions. It is one library under many names.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,9 @@ def build(provider: Path, folder: Path) -> Path:
         )
     )
     library = folder / "libcudastub.so"
-    _out("gcc", "-shared", "-fPIC", "-w", str(written), str(rest), "-o", str(library), f"-Wl,--version-script={versions}")
+    _out(
+        "gcc", "-shared", "-fPIC", "-w", str(written), str(rest), "-o", str(library), f"-Wl,--version-script={versions}"
+    )
     asked = re.findall(r"NEEDED.*\[(libcu\S+)\]", _out("readelf", "-d", str(provider)))
     for name in (*asked, *_LOADED):
         (folder / name).unlink(missing_ok=True)
@@ -50,7 +52,7 @@ def build(provider: Path, folder: Path) -> Path:
 
 def missing() -> str:
     """The tools that it takes and that are not here."""
-    return " and ".join(tool for tool in NEEDS if shutil.which(tool) is None)
+    return " and ".join(tool for tool in _TOOLS if shutil.which(tool) is None)
 
 
 def _out(*command: str) -> str:

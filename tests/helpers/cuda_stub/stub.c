@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SUCCESS = 0, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101 };
+enum { SUCCESS = 0, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, UNSUPPORTED_WHILE_CAPTURING = 900 };
 enum { SHARED_MEMORY = 227 << 10, SHARED_MEMORY_DEFAULT = 48 << 10, PROCESSORS = 132 };
 
 /* What was asked of the device; a test reads them through cuda_stub_counts. */
@@ -27,6 +27,9 @@ void cuda_stub_counts(uint64_t counts[8]) {
   const uint64_t now[8] = {to_device, to_host, within, synchronizations, launches, allocations, captures, replays};
   memcpy(counts, now, sizeof now);
 }
+
+/* Whether a stream is being captured as a graph; what would break a capture is then an error, as on a GPU. */
+static int capturing;
 
 /* ---- memory ---- */
 
@@ -52,6 +55,7 @@ static void *reachable(const void *p) {
 }
 
 int cudaMalloc(void **p, size_t size) {
+  if (capturing) return UNSUPPORTED_WHILE_CAPTURING;
   if (!device_side) map_memory();
   size = (size + 4095) & ~(size_t)4095;
   if (used + size > SIZE) return OUT_OF_MEMORY;
@@ -62,7 +66,10 @@ int cudaMalloc(void **p, size_t size) {
 }
 
 int cudaMallocFromPoolAsync(void **p, size_t size, void *pool, void *stream) { return cudaMalloc(p, size); }
-int cudaMallocHost(void **p, size_t size) { return (*p = malloc(size)) || !size ? SUCCESS : OUT_OF_MEMORY; }
+int cudaMallocHost(void **p, size_t size) {
+  if (capturing) return UNSUPPORTED_WHILE_CAPTURING;
+  return (*p = malloc(size)) || !size ? SUCCESS : OUT_OF_MEMORY;
+}
 int cudaHostAlloc(void **p, size_t size, unsigned flags) { return cudaMallocHost(p, size); }
 int cudaFreeHost(void *p) { return free(p), SUCCESS; }
 
@@ -72,7 +79,7 @@ int cudaMemGetInfo(size_t *available, size_t *total) {
   return SUCCESS;
 }
 
-int cudaMemcpy(void *to, const void *from, size_t size, int kind) {
+static int copy(void *to, const void *from, size_t size) {
   if (is_device(to) && is_device(from)) within++;
   else if (is_device(to)) to_device++;
   else if (is_device(from)) to_host++;
@@ -80,14 +87,16 @@ int cudaMemcpy(void *to, const void *from, size_t size, int kind) {
   return SUCCESS;
 }
 
-int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, void *stream) {
-  return cudaMemcpy(to, from, size, kind);
+int cudaMemcpy(void *to, const void *from, size_t size, int kind) {
+  return capturing ? UNSUPPORTED_WHILE_CAPTURING : copy(to, from, size);
 }
+
+int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, void *stream) { return copy(to, from, size); }
 
 int cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t width, size_t height,
                       int kind, void *stream) {
   for (size_t row = 0; row < height; row++)
-    cudaMemcpy((char *)to + row * to_pitch, (const char *)from + row * from_pitch, width, kind);
+    copy((char *)to + row * to_pitch, (const char *)from + row * from_pitch, width);
   return SUCCESS;
 }
 
@@ -174,15 +183,14 @@ static int make(void **handle) { return (*handle = calloc(1, 64)) ? SUCCESS : OU
 int cudaStreamCreate(void **stream) { return make(stream); }
 int cudaStreamCreateWithFlags(void **stream, unsigned flags) { return make(stream); }
 int cudaStreamDestroy(void *stream) { return free(stream), SUCCESS; }
-int cudaStreamSynchronize(void *stream) { return synchronizations++, SUCCESS; }
-int cudaDeviceSynchronize(void) { return synchronizations++, SUCCESS; }
+static int synchronize(void) { return synchronizations++, capturing ? UNSUPPORTED_WHILE_CAPTURING : SUCCESS; }
+int cudaStreamSynchronize(void *stream) { return synchronize(); }
+int cudaDeviceSynchronize(void) { return synchronize(); }
 int cudaEventCreate(void **event) { return make(event); }
 int cudaEventCreateWithFlags(void **event, unsigned flags) { return make(event); }
 int cudaEventDestroy(void *event) { return free(event), SUCCESS; }
-int cudaEventSynchronize(void *event) { return synchronizations++, SUCCESS; }
+int cudaEventSynchronize(void *event) { return synchronize(); }
 int cudaEventElapsedTime(float *milliseconds, void *start, void *end) { return *milliseconds = 1, SUCCESS; }
-
-static int capturing;
 
 int cudaStreamBeginCapture(void *stream, int mode) { return capturing = 1, captures++, SUCCESS; }
 int cudaStreamEndCapture(void *stream, void **graph) { return capturing = 0, make(graph); }
