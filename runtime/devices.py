@@ -141,6 +141,16 @@ _ROWS = (
 )
 DEVICES: dict[str, Device] = {row.name: row for row in _ROWS}
 _NAMED = re.compile(r"(?P<name>[a-z]+)(?::(?P<index>\d+))?")
+_BOTH = ("0", "1")
+# What ONNX Runtime takes for these; its own message names neither the value nor what is allowed.
+_VALUES = {
+    "arena_extend_strategy": ("kNextPowerOfTwo", "kSameAsRequested"),
+    "cudnn_conv_algo_search": ("EXHAUSTIVE", "HEURISTIC", "DEFAULT"),
+    "cudnn_conv_use_max_workspace": _BOTH,
+    CAPTURE: _BOTH,
+    "prefer_nhwc": _BOTH,
+    "use_tf32": _BOTH,
+}
 _BYTES = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)i?B?", re.IGNORECASE)
 
 
@@ -188,8 +198,8 @@ def parse_device(wanted: str) -> tuple[Device, dict[str, str]]:
         if not separator or not value or key not in device.allowed:
             known = ", ".join(f"{name}=..." for name in device.allowed) or "none"
             raise SettingsError(f"device {device.name!r} has no option {pair!r}; it has {known}")
-        if key == CAPTURE and value not in ("0", "1"):
-            raise SettingsError(f"{CAPTURE} is {value!r}; it must be 0 or 1")
+        if value not in _VALUES.get(key, (value,)):
+            raise SettingsError(f"{key} is {value!r}; it must be {' or '.join(_VALUES[key])}")
         options[key] = _bytes(value) if key == "gpu_mem_limit" else value
     return device, options
 

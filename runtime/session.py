@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,6 +22,9 @@ from pixelgrad.runtime.plugins import endpoints
 __all__ = ["open_session", "shrinking", "try_device"]
 
 _LOG = logging.getLogger("pixelgrad")
+
+# What ONNX Runtime puts before a message: where in its source it comes from, and a status code.
+_WHERE = re.compile(r"^.*\[ONNXRuntimeError\] : \d+ : \w+ : ")
 
 # y = Relu(x) of one float32, as ONNX (IR 8, opset 18): the least that a provider must run to count as working.
 _LEAST = bytes.fromhex(
@@ -97,6 +101,7 @@ def open_session(model: Path | bytes, choice: Choice, *, sizes: Mapping[str, int
         raise
     except Exception as error:  # ONNX Runtime raises a type of its own for each status code
         reason = next((line for line in reversed(str(error).strip().splitlines()) if line.strip()), repr(error))
+        reason = _WHERE.sub("", reason)
         if on_cpu:
             raise ArtifactError(f"ONNX Runtime cannot load {name!r}: {reason}") from error
         what = f"leave {CAPTURE} out" if captures else "try --device cpu"

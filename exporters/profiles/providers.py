@@ -96,7 +96,8 @@ def _against(
         if name not in attributes:
             return f"attribute {name} must be there"
     for name in row.get("no_attributes", []):
-        if name in attributes and any(attributes[name]):
+        value = attributes.get(name, 0)
+        if any(value if isinstance(value, list) else [value]):
             return f"attribute {name} must be absent"
     for name in row.get("nonzero", []):
         if attributes.get(name, 1) == 0:

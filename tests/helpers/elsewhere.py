@@ -14,11 +14,12 @@ __all__ = ["plant", "reports"]
 
 
 def plant(folder: Path) -> Path:
-    """pixelgrad by its import name, for a Python that it is not installed in: what runs, without what exports."""
+    """pixelgrad and these helpers by their import names, for a Python without them: what runs, not what exports."""
     package = folder / "pixelgrad"
     package.mkdir()
     for entry in [*(data.ROOT / "pixelgrad").iterdir(), *(data.ROOT / n for n in ("runtime", "models"))]:
         (package / entry.name).symlink_to(entry)
+    (folder / "helpers").symlink_to(Path(__file__).parent)
     return folder
 
 

@@ -93,8 +93,11 @@ def _one(operator: str, inputs: int = 1, constants: int = 0, **attributes: objec
     ("provider", "model", "reason"),
     [
         ("WebGpuExecutionProvider", _one("Sign"), "it has no such operator"),
-        ("CUDAExecutionProvider", _one("Conv", 1, 1, pads=[0, 0, 1, 1]), r"pads \[0, 0, 1, 1\] differ"),
-        ("CUDAExecutionProvider", _one("ArgMax"), "no such operator"),
+        ("CUDAExecutionProvider", _one("ConvTranspose", 1, 1, pads=[0, 0, 1, 1]), r"pads \[0, 0, 1, 1\] differ"),
+        ("CUDAExecutionProvider", _one("Conv", 1, 1, pads=[0, 0, 1, 1]), ""),
+        ("CUDAExecutionProvider", _one("MaxUnpool", 2), "no such operator"),
+        ("CUDAExecutionProvider", _one("ArgMax"), ""),
+        ("CUDAExecutionProvider", _one("ArgMax", select_last_index=1), "select_last_index must be absent"),
         ("CoreMLExecutionProvider", _one("Gemm", 2), "input 1 must be a constant"),
         (
             "CoreMLExecutionProvider",

@@ -21,8 +21,9 @@ _LINKED_SYMBOL = re.compile(r" U ((?:__)?cu[A-Za-z0-9_]+)(?:@+(\S+))?$", re.MULT
 
 
 def build(provider: Path, folder: Path) -> Path:
-    """``folder``, to be put into LD_LIBRARY_PATH: every library that ``libonnxruntime_providers_cuda.so`` asks for, by its
-    name and with its symbols and their versions. It is one library under many names.
+    """``folder``, for LD_LIBRARY_PATH, with every library that ``libonnxruntime_providers_cuda.so`` asks for.
+
+    It is one library under many names, with the symbols that are looked up in each, and their versions.
     """
     folder.mkdir(parents=True, exist_ok=True)
     linked = dict(_LINKED_SYMBOL.findall(_out("nm", "-D", "--undefined-only", str(provider))))
