@@ -105,6 +105,8 @@ def _against(
     pads = list(attributes.get("pads", []))
     if row.get("symmetric_pads") and pads[: len(pads) // 2] != pads[len(pads) // 2 :]:
         return f"pads {pads} differ in front and behind"
+    if row.get("symmetric_pads") and attributes.get("auto_pad", b"NOTSET").startswith(b"SAME"):
+        return "pads that follow from auto_pad may differ in front and behind"
     if ranks.get(node.input[0], 0) > row.get("max_rank", 99):
         return f"it takes at most {row['max_rank']} dimensions"
     if ranks.get(node.output[0], 99) < row.get("min_rank", 0):

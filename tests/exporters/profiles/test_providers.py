@@ -94,6 +94,7 @@ def _one(operator: str, inputs: int = 1, constants: int = 0, **attributes: objec
     [
         ("WebGpuExecutionProvider", _one("Sign"), "it has no such operator"),
         ("CUDAExecutionProvider", _one("ConvTranspose", 1, 1, pads=[0, 0, 1, 1]), r"pads \[0, 0, 1, 1\] differ"),
+        ("CUDAExecutionProvider", _one("ConvTranspose", 1, 1, auto_pad="SAME_UPPER"), "follow from auto_pad"),
         ("CUDAExecutionProvider", _one("Conv", 1, 1, pads=[0, 0, 1, 1]), ""),
         ("CUDAExecutionProvider", _one("MaxUnpool", 2), "no such operator"),
         ("CUDAExecutionProvider", _one("ArgMax"), ""),
