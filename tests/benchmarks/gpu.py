@@ -1,18 +1,30 @@
-"""Every kind of artifact checked on a device, and a style-transfer step through VGG-19 timed beside PyTorch there.
+"""What a GPU computes beside the CPU, and how fast: every kind of artifact, every task, and PyTorch's step beside ours.
 
-    python tests/benchmarks/gpu.py [--device cuda] [--size 512] [--rounds 3] [--report docs/gpu.md]
+On a rented machine with an NVIDIA GPU, in a clone of this repository; it needs no network beyond pip's, and no data:
 
-VGG-19 up to conv5_1 with random weights, content and five Gram layers as in step.py; a step is the gradient and Adam's
-update of the image. Ours: with TF32, without it, in float16, as a CUDA graph, and with L-BFGS in place of Adam.
+    python -m venv env
+    env/bin/pip install numpy pillow onnx onnx-ir onnx-shape-inference platformdirs requests filelock typer rich torch
+    env/bin/pip install 'onnxruntime-gpu[cuda,cudnn]'
+    env/bin/python tests/benchmarks/gpu.py --report docs/gpu.md
+
+In pieces, each of a few minutes: ``--only kinds``, ``--only tasks``, ``--only timings`` (or two of them); a report is
+written after each. What it is about is printed as it goes. The exit code is 1 where the device is off.
+
+kinds: the loss, gradient and pictures of five steps of every kind of artifact, in float32 and float16, and
+projections, beside the CPU's. tasks: style, texture, inversion, dream, ... in little, through the bundled network.
+timings: VGG-19 up to conv5_1 with random weights, content and five Gram layers as in step.py; a step is the gradient
+and Adam's update of the image. Ours: with TF32, without it, in float16, as a CUDA graph, and with L-BFGS for Adam.
 PyTorch's: eager and compiled, channels last with TF32, and compiled under float16 autocast. Each measurement is a
 process of its own, all in turn, so that they meet the same machine; the figures are medians over rounds of the median
-step. Needs the ``peers`` extra, with a PyTorch for the device. With --device cpu it runs anywhere, to try it out: use
---size 64.
+step. Only these need PyTorch, one for the device.
+
+With --device cpu it runs anywhere, to try it out: --device cpu --size 64 --rounds 1 --steps 3.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import platform
 import statistics
@@ -24,22 +36,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import anywhere  # noqa: F401
+import gpu_checks
 import step as vgg
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from helpers.artifacts import OBJECTIVES
-from helpers.device_run import inputs
-from helpers.networks import chain
 
 from pixelgrad.cli.report import peak_memory
 from pixelgrad.exporters import load_network, style_objective, write_artifact
 from pixelgrad.runtime import Artifact, choose_device
 from pixelgrad.runtime.devices import CAPTURE
-from pixelgrad.runtime.optimizers import OPTIMIZERS, make_optimizer
-from pixelgrad.runtime.placement import placement
-from pixelgrad.runtime.verify import verify
+from pixelgrad.runtime.optimizers import make_optimizer
 
 # Dense tera-operations a second, TF32 and float16, from NVIDIA's data sheets.
 PEAKS = {"H200": (494.7, 989.5), "H100": (494.7, 989.5), "A100": (156.0, 312.0), "RTX 4090": (82.6, 165.2)}
@@ -139,7 +144,8 @@ def programs(device: str) -> dict[str, Callable[[str, int], Callable[[], Any]]]:
         **({"pixelgrad, CUDA graph": ours(f"{device},{CAPTURE}=1", "fp32")} if device.startswith("cuda") else {}),
         "torch eager": torch_program(device, compiled=False, half=False),
         "torch compiled": torch_program(device, compiled=True, half=False),
-        "torch compiled, fp16": torch_program(device, compiled=True, half=True),
+        # On a CPU it takes half a minute a step.
+        **({"torch compiled, fp16": torch_program(device, compiled=True, half=True)} if device != "cpu" else {}),
     }
 
 
@@ -165,8 +171,9 @@ def timings(device: str, size: int, rounds: int, steps: int) -> Iterator[str]:
         network = load_network(f"{folder}/vgg19.onnx", preprocess="rgb")
         for precision in ("fp32", "fp16"):
             write_artifact(network, style_objective(network, loss="gram"), f"{folder}/{precision}", precision=precision)
-        for _ in range(rounds):
+        for turn in range(rounds):
             for name, rows in found.items():
+                note(f"round {turn + 1} of {rounds}: {name}")
                 command = [
                     sys.executable,
                     __file__,
@@ -214,45 +221,6 @@ def arithmetic(size: int) -> float:
     return total
 
 
-def checks(device: str) -> Iterator[str]:
-    """A row for every kind of artifact and precision: what the device computes beside the CPU."""
-    yield "| artifact | precision | gradient error | pixels after 10 steps (RMS) | left to the CPU | self-check |"
-    yield "|---|---|---|---|---|---|"
-    with tempfile.TemporaryDirectory() as place:
-        for pool, kinds in (("MaxPool", list(OBJECTIVES)), ("AveragePool", ["style", "dream-channels"])):
-            network = load_network(chain(Path(place) / f"{pool}.onnx", pool=pool), preprocess="imagenet")
-            for kind in kinds:
-                objective = OBJECTIVES[kind]
-                for precision in ("fp32", "fp16"):
-                    folder = Path(place) / f"{kind}-{pool}-{precision}"
-                    exact = Path(place) / f"{kind}-{pool}-fp32"
-                    write_artifact(network, objective(network), folder, precision=precision)
-                    artifact, reference = Artifact(folder, device=device), Artifact(exact, device="cpu")
-                    gradients, pictures = zip(*(run(a) for a in (artifact, reference)), strict=True)
-                    error = np.linalg.norm(gradients[0] - gradients[1]) / np.linalg.norm(gradients[1])
-                    moved = np.sqrt(np.square(pictures[0] - pictures[1]).mean())
-                    where = None if device == "cpu" else placement(artifact.training, artifact.choice.device.provider)
-                    failed = ", ".join(check.name for check in verify(artifact) if not check.passed) or "passed"
-                    yield (
-                        f"| {kind}, {pool} | {precision} | {error:.1e} | {moved:.1e} | "
-                        f"{len(where.left) if where else 'none' if device == 'cpu' else '?'} | {failed} |"
-                    )
-
-
-def run(artifact: Artifact) -> tuple[Any, Any]:
-    """The gradient, and the pictures after ten steps of each optimiser."""
-    start, targets = inputs(artifact, 64)
-    gradient = np.asarray(artifact.evaluate(start, targets).gradient)
-    pictures = []
-    for name in OPTIMIZERS:
-        optimizer = make_optimizer(name, start, artifact, 0.02)
-        for _ in range(10):
-            step = artifact.evaluate(optimizer.image, targets)
-            optimizer.update(step.loss, step.gradient)
-        pictures.append(np.asarray(optimizer.result))
-    return gradient, np.stack(pictures)
-
-
 def device_name(device: str) -> str:
     if not device.startswith("cuda"):
         return device
@@ -260,47 +228,74 @@ def device_name(device: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
 
 
+def note(text: str) -> None:
+    """Where it is, on stderr: no line of the report."""
+    print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def heading(device: str) -> list[str]:
+    import onnxruntime
+
+    torch = importlib.util.find_spec("torch")
+    versions = [f"ONNX Runtime {onnxruntime.__version__}"]
+    if torch is not None:
+        import torch as module
+
+        versions.append(f"PyTorch {module.__version__}")
+    return [
+        f"# Measured on {device_name(device)}",
+        "",
+        f"{platform.platform()}, {', '.join(versions)}. Written by `tests/benchmarks/gpu.py`.",
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parts = ("kinds", "tasks", "timings")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts, help="all of them by default")
+    parser.add_argument("--size", type=int, default=512, help="pixels along each edge, of the timed step")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--report", type=Path, help="a Markdown file to write, docs/gpu.md say")
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    device = arguments.device
     if arguments.measure:
         name, folder, size, steps = arguments.measure
-        measure(name, arguments.device, folder, int(size), int(steps))
+        measure(name, device, folder, int(size), int(steps))
         return
-    import onnxruntime
-    import torch
+    choose_device(device)
+    size = arguments.size
+    sections = {
+        "kinds": ("Every kind of artifact beside the CPU", lambda: gpu_checks.kinds(device, note)),
+        "tasks": ("Every task beside the CPU", lambda: gpu_checks.tasks(device, note)),
+        "timings": (
+            f"VGG-19 to conv5_1, {size}x{size}, gradient and Adam",
+            lambda: timings(device, size, arguments.rounds, arguments.steps),
+        ),
+    }
+    lines: list[str] = []
 
-    choose_device(arguments.device)
-    lines = [
-        f"# Measured on {device_name(arguments.device)}",
-        "",
-        f"{platform.platform()}, ONNX Runtime {onnxruntime.__version__}, PyTorch {torch.__version__}. Written by "
-        "`tests/benchmarks/gpu.py`.",
-        "",
-        "## Right",
-        "",
-    ]
-    print("\n".join(lines))
+    def say(row: str) -> None:
+        print(row, flush=True)
+        lines.append(row)
 
-    def say(rows: Iterator[str]) -> None:
-        for row in rows:
-            print(row, flush=True)
-            lines.append(row)
-
-    say(checks(arguments.device))
-    title = ["", f"## Fast: VGG-19 to conv5_1, {arguments.size}x{arguments.size}, gradient and Adam", ""]
-    say(iter(title))
-    say(timings(arguments.device, arguments.size, arguments.rounds, arguments.steps))
-    if arguments.report:
-        arguments.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for row in heading(device):
+        say(row)
+    for part in arguments.only:
+        title, rows = sections[part]
+        for row in ("", f"## {title}", ""):
+            say(row)
+        for row in rows():
+            say(row)
+        if arguments.report:
+            arguments.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    off = sum(gpu_checks.OFF in row for row in lines)
+    note(f"{off} rows are off" if off else "nothing is off")
+    sys.exit(1 if off else 0)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,20 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from helpers import data
-
 __all__ = ["plant", "reports"]
 
+ROOT = Path(__file__).resolve().parents[2]
+_RUNS, _EXPORTS = ("runtime", "models"), ("cli", "exporters")
 
-def plant(folder: Path) -> Path:
-    """pixelgrad and these helpers by their import names, for a Python without them: what runs, not what exports."""
+
+def plant(folder: Path, *, exports: bool = False) -> Path:
+    """pixelgrad and these helpers by their import names, for a Python without them.
+
+    exports: all of it, not only what runs.
+    """
     package = folder / "pixelgrad"
     package.mkdir()
-    for entry in [*(data.ROOT / "pixelgrad").iterdir(), *(data.ROOT / n for n in ("runtime", "models"))]:
+    for entry in [*(ROOT / "pixelgrad").iterdir(), *(ROOT / name for name in _RUNS + _EXPORTS * exports)]:
         (package / entry.name).symlink_to(entry)
     (folder / "helpers").symlink_to(Path(__file__).parent)
     return folder
