@@ -62,7 +62,7 @@ def verify(artifact: Artifact) -> Iterator[Check]:
     yield _close("gradient norm", norm, expected["gradient_norm"], tolerance["gradient_norm"])
 
     # Along the gradient itself the slope is its norm, and stands out most.
-    step = _PROBE * abs(found.loss) / max(norm, 1e-30)
+    step = _PROBE * max(abs(found.loss), 1e-30) / max(norm, 1e-30)
     direction = (found.gradient / max(norm, 1e-30)).astype(np.float32)
     above, below = (artifact.evaluate(image + np.float32(s) * direction, targets).loss for s in (step, -step))
     yield _close("finite difference", (above - below) / (2 * step), norm, _PROBE_TOLERANCE)
@@ -87,8 +87,11 @@ def verify_projection(projector: Projector) -> Iterator[Check]:
     norm, tolerance = float(np.linalg.norm(projection)), expected["tolerance"]
     maxima_norm = float(np.linalg.norm(values.astype(np.float64)))
     yield _close("maxima norm", maxima_norm, expected["maxima_norm"], tolerance["maxima_norm"])
-    there = np.take_along_axis(features.reshape(*values.shape, -1), positions[..., None], 2)[..., 0]
-    yield Check("positions", bool((there == values).all()), f"{values.size} maxima where they are said to be")
+    flat = features.reshape(*values.shape, -1)
+    inside = np.clip(positions, 0, flat.shape[2] - 1)
+    there = np.take_along_axis(flat, inside[..., None], 2)[..., 0]
+    right = bool((there == values).all() and (inside == positions).all())
+    yield Check("positions", right, f"{values.size} maxima where they are said to be")
     yield _close("projection norm", norm, expected["projection_norm"], tolerance["projection_norm"])
     double = float(np.linalg.norm(projector.project(image, 2 * cotangent).astype(np.float64)))
     yield _close("twice the activation", double, 2 * norm, 1e-4)
@@ -100,7 +103,7 @@ def verify_projection(projector: Projector) -> Iterator[Check]:
         return float((found.astype(np.float64) * cotangent).sum())
 
     direction = (projection / max(norm, 1e-30)).astype(np.float32)
-    step = _PROBE * abs(float((features.astype(np.float64) * cotangent).sum())) / max(norm, 1e-30)
+    step = _PROBE * max(abs(float((features.astype(np.float64) * cotangent).sum())), 1e-30) / max(norm, 1e-30)
     yield _close("finite difference", (value(step) - value(-step)) / (2 * step), norm, _PROBE_TOLERANCE)
 
 

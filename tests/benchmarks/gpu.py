@@ -44,6 +44,7 @@ from pixelgrad.cli.report import peak_memory
 from pixelgrad.exporters import load_network, style_objective, write_artifact
 from pixelgrad.runtime import Artifact, choose_device
 from pixelgrad.runtime.devices import CAPTURE
+from pixelgrad.runtime.doctor import describe_machine
 from pixelgrad.runtime.optimizers import make_optimizer
 
 # Dense tera-operations a second, TF32 and float16, from NVIDIA's data sheets.
@@ -222,10 +223,9 @@ def arithmetic(size: int) -> float:
 
 
 def device_name(device: str) -> str:
-    if not device.startswith("cuda"):
-        return device
-    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    """The GPU's name, driver and memory, where nvidia-smi tells them."""
+    found = describe_machine()["drivers"].get("nvidia") if device.startswith("cuda") else None
+    return str(found or device)
 
 
 def note(text: str) -> None:

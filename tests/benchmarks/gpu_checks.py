@@ -70,11 +70,10 @@ def tasks(device: str, note: Note) -> Iterator[str]:
     yield "| task | loss of the first step | of the last | picture, RMS | |"
     yield "|---|---|---|---|---|"
     with tempfile.TemporaryDirectory() as place:
-        os.environ["PIXELGRAD_HOME"] = f"{place}/home"
         for name, task in _tasks(Path(place)).items():
             note(name)
             try:
-                ours, exact = (_run(task, where) for where in (device, "cpu"))
+                ours, exact = _run(task, device, f"{place}/device"), _run(task, "cpu", f"{place}/cpu")
             except Exception as error:
                 yield f"| {name} | {_failure(error)} | | | {OFF} |"
                 continue
@@ -121,7 +120,8 @@ def _tasks(place: Path) -> dict[str, Callable[..., Any]]:
     }
 
 
-def _run(task: Callable[..., Any], device: str) -> Run:
+def _run(task: Callable[..., Any], device: str, home: str) -> Run:
+    os.environ["PIXELGRAD_HOME"] = home  # one of its own, for a scan of images is kept there
     run = Run()
     picture = task(device=device, on_step=lambda event: run.losses.append(event.loss))
     run.picture = np.asarray(picture.pixels, np.float64)

@@ -26,6 +26,7 @@ from pixelgrad.runtime.doctor import check_devices, describe_machine, find_probl
 from pixelgrad.runtime.memory import DeviceArray
 from pixelgrad.runtime.optimizers import OPTIMIZERS, make_optimizer
 from pixelgrad.runtime.session import open_session
+from pixelgrad.runtime.verify import verify
 
 # The order of cuda_stub_counts in stub.c.
 COUNTS = ("to_device", "to_host", "within", "synchronizations", "launches", "allocations", "captures", "replays")
@@ -86,7 +87,8 @@ def artifacts(device: str, *folders: str) -> Iterator[dict[str, Any]]:
     for folder in folders:
         manifest = json.loads((Path(folder) / "artifact.json").read_text(encoding="utf-8"))
         run = projected if "projection" in manifest else optimised
-        yield {"artifact": Path(folder).name, **run(folder, device)}
+        failed = [check.name for check in verify(Artifact(folder, device=device)) if not check.passed]
+        yield {"artifact": Path(folder).name, "failed": failed, **run(folder, device)}
 
 
 def operators(folder: str) -> Iterator[dict[str, Any]]:

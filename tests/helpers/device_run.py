@@ -91,7 +91,7 @@ def optimised(folder: str, device: str, size: int) -> dict[str, Any]:
     return {
         "artifact": Path(folder).name,
         "loss": abs(ours.loss / exact.loss - 1),
-        "norm": abs((ours.norm or 0) / np.linalg.norm(gradient) - 1),
+        "norm": abs((ours.norm or 0) / max(np.linalg.norm(gradient), 1e-30) - 1),
         "gradient": relative(gradient, exact.gradient),
         "pictures": max(float(np.abs(a - b).max()) for a, b in zip(pictures, expected, strict=True)),
         "nodes": left(sessions, artifact.choice.device.provider),

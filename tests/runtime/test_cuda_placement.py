@@ -89,6 +89,12 @@ def test_projections_come_out_in_their_shapes(reports: list[dict[str, Any]]) -> 
         assert report["shapes"] == [[2, 16], [2, 8, 40, 44], [2, 12, 20, 22], [1, 3, 40, 44]]
 
 
+def test_no_artifact_passes_its_self_check_there(reports: list[dict[str, Any]]) -> None:
+    for report in reports:
+        expected = "maxima norm" if report["artifact"].startswith("projection") else "loss"
+        assert expected in report["failed"], report["artifact"]
+
+
 def test_steps_are_captured_as_cuda_graphs(run: Run, artifacts: list[str]) -> None:
     paths = [path for path in artifacts if "projection" not in Path(path).name]
     for report in run("artifacts", "cuda,enable_cuda_graph=1", *paths, PIXELGRAD_STRICT="1"):
