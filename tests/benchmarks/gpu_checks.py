@@ -74,17 +74,20 @@ def tasks(device: str, note: Note) -> Iterator[str]:
             note(name)
             try:
                 ours, exact = _run(task, device, f"{place}/device"), _run(task, "cpu", f"{place}/cpu")
+                yield f"| {name} | {_compared(ours, exact, _WRONG_HALF if 'fp16' in name else WRONG)} |"
             except Exception as error:
                 yield f"| {name} | {_failure(error)} | | | {OFF} |"
-                continue
-            first, last = (
-                abs(ours.losses[at] / exact.losses[at] - 1) if exact.losses else float("nan") for at in (0, -1)
-            )
-            rms = float(np.sqrt(np.square(ours.picture - exact.picture).mean()))
-            most = _WRONG_HALF if "fp16" in name else WRONG
-            # Where nothing is minimised the picture itself tells.
-            right = first <= most if exact.losses else rms <= most
-            yield f"| {name} | {_or_none(first)} | {_or_none(last)} | {rms:.1e} | {'' if right else OFF} |"
+
+
+def _compared(ours: Run, exact: Run, most: float) -> str:
+    """The cells of a row: relative differences of the first and last loss, that of the pictures, and the verdict."""
+    if ours.picture.shape != exact.picture.shape:
+        return f"its picture is {ours.picture.shape[1]}x{ours.picture.shape[0]}, another size | | | {OFF}"
+    rms = float(np.sqrt(np.square(ours.picture - exact.picture).mean()))
+    if not exact.losses:  # nothing is minimised: the picture itself tells
+        return f" | | {rms:.1e} | {'' if rms <= most else OFF}"
+    first, last = (abs(ours.losses[at] / exact.losses[at] - 1) for at in (0, -1))
+    return f"{first:.1e} | {last:.1e} | {rms:.1e} | {'' if first <= most else OFF}"
 
 
 def _tasks(place: Path) -> dict[str, Callable[..., Any]]:
@@ -126,10 +129,6 @@ def _run(task: Callable[..., Any], device: str, home: str) -> Run:
     picture = task(device=device, on_step=lambda event: run.losses.append(event.loss))
     run.picture = np.asarray(picture.pixels, np.float64)
     return run
-
-
-def _or_none(error: float) -> str:
-    return "" if np.isnan(error) else f"{error:.1e}"
 
 
 def _failure(error: Exception) -> str:
