@@ -55,7 +55,7 @@ def _to_input(op: Emitter, x: ir.Value, weight: ir.Value, ct: ir.Value, w: Windo
         result = op.Conv(ct, _turned(op, weight, w, group), pads=pads, dilations=list(w.dilations), group=group)
         result.shape = x.shape
         return result
-    # Zero pads and a cut afterwards: CUDA falls back to the CPU on asymmetric pads, CoreML takes no output_shape.
+    # Zero pads and a cut afterwards: CUDA leaves one with asymmetric pads to the CPU, CoreML takes no output_shape.
     full = op.ConvTranspose(ct, weight, strides=list(w.strides), dilations=list(w.dilations), group=group)
     if w.unpadded and set(w.kernel) == {1} and set(w.strides) == {1}:
         return full
