@@ -12,26 +12,35 @@ from helpers.artifacts import OBJECTIVES
 from helpers.networks import chain
 from onnx import TensorProto, defs, helper, numpy_helper
 
-from pixelgrad.exporters import load_network
+from pixelgrad.exporters import Projection, load_network
 from pixelgrad.exporters.lbfgs import lbfgs_models
 from pixelgrad.exporters.objectives import build_loss_graphs
 from pixelgrad.exporters.optimizer import adam_model
 from pixelgrad.exporters.profiles.providers import Gap, providers, unsupported
+from pixelgrad.exporters.projections import PROJECTION_RULES, build_projection_graphs
+from pixelgrad.exporters.size_nodes import PREFIX
 
 _GRAPHS: dict[tuple[str, str], list[onnx.ModelProto]] = {}
+
+
+KINDS = [*OBJECTIVES, *PROJECTION_RULES]
 
 
 def graphs(kind: str, pool: str, folder: Path) -> list[onnx.ModelProto]:
     if (kind, pool) not in _GRAPHS:
         network = load_network(chain(folder / "net.onnx", pool=pool), preprocess="imagenet")
-        built = build_loss_graphs(network, OBJECTIVES[kind](network))
-        _GRAPHS[kind, pool] = [built.training, *([built.evaluation] if built.evaluation else [])]
+        if kind in PROJECTION_RULES:
+            projects = build_projection_graphs(network, Projection("r3", kind, watched=("r1", "r2")))
+            _GRAPHS[kind, pool] = [projects.training, projects.evaluation]
+        else:
+            built = build_loss_graphs(network, OBJECTIVES[kind](network))
+            _GRAPHS[kind, pool] = [built.training, *([built.evaluation] if built.evaluation else [])]
     return _GRAPHS[kind, pool]
 
 
 @pytest.mark.parametrize("provider", list(providers()))
 @pytest.mark.parametrize("pool", ["MaxPool", "AveragePool"])
-@pytest.mark.parametrize("kind", list(OBJECTIVES))
+@pytest.mark.parametrize("kind", KINDS)
 def test_portable_artifacts_stay_on_the_device(kind: str, pool: str, provider: str, tmp_path: Path) -> None:
     known = providers()[provider].gaps
     for model in graphs(kind, pool, tmp_path):
@@ -52,12 +61,25 @@ def test_lbfgs_stays_on_devices_with_memory_of_their_own(provider: str) -> None:
 
 def test_gaps_are_no_longer_than_needed(tmp_path: Path) -> None:
     """A gap that nothing meets any more is taken off the list."""
-    models = [
-        model for kind in OBJECTIVES for pool in ("MaxPool", "AveragePool") for model in graphs(kind, pool, tmp_path)
-    ]
+    models = [model for kind in KINDS for pool in ("MaxPool", "AveragePool") for model in graphs(kind, pool, tmp_path)]
     for name, provider in providers().items():
         met = {gap.operator for model in models for gap in unsupported(model, name)}
         assert met == set(provider.gaps), name
+
+
+@pytest.mark.parametrize("pool", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_computes_sizes_is_named_so(kind: str, pool: str, tmp_path: Path) -> None:
+    """ONNX Runtime runs it on the CPU, on any device; a count that is known is a number, not computed from one."""
+    for model in graphs(kind, pool, tmp_path):
+        constants = {tensor.name for tensor in model.graph.initializer} - {value.name for value in model.graph.input}
+        sizes: set[str] = set()
+        for node in model.graph.node:
+            inputs = {name for name in node.input if name and name not in constants}
+            if node.op_type == "Shape" or (inputs and inputs <= sizes):
+                sizes.update(node.output)
+            assert node.name.startswith(PREFIX) == bool(sizes & set(node.output)), node.name
+            assert inputs or node.op_type not in {"Cast", "ReduceProd"}, node.name
 
 
 def test_every_row_is_an_operator_with_a_source() -> None:
