@@ -14,7 +14,7 @@ from helpers.networks import chain
 
 from pixelgrad.errors import ArtifactError, ImageError
 from pixelgrad.exporters import load_network, style_objective, write_artifact
-from pixelgrad.runtime import Artifact, Choice
+from pixelgrad.runtime import Artifact, Choice, Evaluation, verify
 from pixelgrad.runtime.devices import DEVICES
 
 
@@ -114,3 +114,17 @@ def test_what_was_written_for_a_cpu_runs_on_nothing_else(small_network: Path, tm
     with pytest.raises(ArtifactError, match=r"was written for a CPU .* and is to run on cuda; export it"):
         Artifact(folder, device=Choice(DEVICES["cuda"]))
     assert Artifact(folder, device="cpu").minimum_size >= 1
+
+
+def test_a_device_that_computes_nothing_is_no_crash(style_artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every check is made and told of where loss and gradient are all zeros, as from kernels that do not run."""
+    artifact = Artifact(style_artifact, device="cpu")
+    right = [check.name for check in verify(artifact) if check.passed]
+
+    def nothing(self: Artifact, picture: Any, *_: Any) -> Evaluation:
+        return Evaluation(0.0, {term.name: 0.0 for term in self.terms}, np.zeros_like(np.asarray(picture)), 0.0)
+
+    monkeypatch.setattr(Artifact, "evaluate", nothing)
+    found = {check.name: check.passed for check in verify(artifact)}
+    assert list(found) == right
+    assert not any(found[name] for name in ("loss", "loss.tv", "gradient norm", "optimizer"))

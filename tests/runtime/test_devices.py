@@ -76,6 +76,10 @@ def test_provider_options(monkeypatch: pytest.MonkeyPatch) -> None:
             choose_device(wrong)
     with pytest.raises(SettingsError, match="enable_cuda_graph is 'yes'; it must be 0 or 1"):
         choose_device("cuda,enable_cuda_graph=yes")
+    with pytest.raises(SettingsError, match="cudnn_conv_algo_search is 'FAST'; it must be EXHAUSTIVE or HEURISTIC or"):
+        choose_device("cuda,cudnn_conv_algo_search=FAST")
+    with pytest.raises(SettingsError, match="use_tf32 is 'true'; it must be 0 or 1"):
+        choose_device("cuda,use_tf32=true")
     with pytest.raises(SettingsError, match="gpu_mem_limit is 'lots'; it must be a size such as 6GB"):
         choose_device("cuda,gpu_mem_limit=lots")
 
