@@ -370,6 +370,8 @@ def test_fields_are_exactly_what_positions_depend_on(
     graphs = build_projection_graphs(loaded, Projection(output, "gradient"))
     spans = graphs.geometry[output].spans
     assert spans is not None
+    if min(height, width) < graphs.minimum_size:
+        return  # ONNX Runtime pools with a window that is larger than the image
     image = picture(height, width)
     try:
         shape = runtime(graphs.evaluation)({"image": image})["features"].shape
