@@ -176,6 +176,8 @@ def _cases(folder: Path) -> dict[str, onnx.ModelProto]:
         if len(model.graph.node) != 1 or model.graph.node[0].domain:
             continue
         operator = model.graph.node[0].op_type
+        if operator in _RECURRENT:
+            continue
         adapted = onnx.ModelProto()
         adapted.CopyFrom(model)
         del adapted.opset_import[:]
@@ -197,6 +199,9 @@ def _is_ordinary(graph: onnx.GraphProto) -> bool:
     return given == {TensorProto.FLOAT} and made <= {TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL}
 
 
+# Their kernels ask cuDNN for the size of their weights when they are made, which the stub does not know: some start and
+# some do not, by what happens to be in memory.
+_RECURRENT = {"GRU", "LSTM", "RNN"}
 # Not of the kind that a graph of pixels has: subgraphs, sequences, quantised numbers.
 _OTHERS = {"If", "Loop", "Scan", "SequenceInsert", "DequantizeLinear", "QuantizeLinear"}
 # ONNX tests it with a depth and values in floating point only, which CUDA does not take.
