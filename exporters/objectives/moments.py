@@ -18,7 +18,7 @@ import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff import Emitter, closed_form
 from pixelgrad.exporters.autodiff.rules.window import END
-from pixelgrad.exporters.objectives.terms import TINY, Term, flattened, positions, sum_of_squares
+from pixelgrad.exporters.objectives.terms import TINY, Term, channels_of, flattened, positions, sum_of_squares
 from pixelgrad.exporters.opset18.shapes import dims
 
 #: What is added to both covariances, as a share of the mean variance of the target: with fewer positions than
@@ -43,8 +43,7 @@ class Moments(Term):
     def target(self, op: Emitter, features: ir.Value) -> ir.Value:
         mean, covariance = moments(op, features)
         identity = _identity(op, covariance)
-        variance = op.Div(_trace(op, covariance), _trace(op, identity))
-        ridge = op.Mul(identity, op.Clip(op.Mul(variance, RIDGE), TINY))
+        ridge = op.Mul(identity, op.Clip(op.Mul(_trace(op, covariance), RIDGE / channels_of(identity)), TINY))
         root, _ = square_roots(op, op.Add(covariance, ridge), identity)
         packed = op.Concat(root, mean, axis=2)
         packed.shape = ir.Shape([*dims(covariance)[:2], _plus_one(dims(features)[1])])
@@ -90,7 +89,7 @@ def bures(op: Emitter, covariance: ir.Value, other: ir.Value) -> ir.Value:
     """
     identity = _identity(op, covariance)
     second = sum_of_squares(op, other)
-    share = op.Div(second, op.Mul(_trace(op, identity), (1 + RIDGE) / RIDGE))
+    share = op.Mul(second, RIDGE / (1 + RIDGE) / channels_of(identity))
     first = op.Add(covariance, op.Mul(identity, op.Clip(share, TINY)))
     first.shape = covariance.shape
     root, inverse = square_roots(op, first, identity)
@@ -109,7 +108,7 @@ def square_roots(op: Emitter, matrix: ir.Value, identity: ir.Value) -> tuple[ir.
     """S^(1/2) and S^(-1/2) of a positive definite S [1, C, C] (the coupled iteration)."""
     norm = op.Sqrt(sum_of_squares(op, matrix))
     root, inverse = op.Div(matrix, norm), identity
-    for linear, cubic in schedule((RIDGE / _channels(identity)) ** 0.5 / _MARGIN):
+    for linear, cubic in schedule((RIDGE / channels_of(identity)) ** 0.5 / _MARGIN):
         step = op.Sub(op.Mul(identity, linear), op.Mul(op.MatMul(inverse, root), cubic))
         root, inverse = op.MatMul(root, step), op.MatMul(step, inverse)
     scale = op.Sqrt(norm)
@@ -119,7 +118,7 @@ def square_roots(op: Emitter, matrix: ir.Value, identity: ir.Value) -> tuple[ir.
 def polar(op: Emitter, matrix: ir.Value, identity: ir.Value) -> ir.Value:
     """The orthogonal U of A = U P, P positive definite, for a regular A [1, C, C]."""
     factor = op.Div(matrix, op.Sqrt(sum_of_squares(op, matrix)))
-    for linear, cubic in schedule(RIDGE / _channels(identity) / _MARGIN):
+    for linear, cubic in schedule(RIDGE / channels_of(identity) / _MARGIN):
         square = op.MatMul(op.Transpose(factor, perm=[0, 2, 1]), factor)
         factor = op.MatMul(factor, op.Sub(op.Mul(identity, linear), op.Mul(square, cubic)))
     return factor
@@ -142,13 +141,7 @@ def schedule(least: float) -> list[tuple[float, float]]:
 
 def _identity(op: Emitter, like: ir.Value) -> ir.Value:
     """[1, C, C]."""
-    return op.const(np.eye(_channels(like), dtype=(like.dtype or ir.DataType.FLOAT).numpy())[None])
-
-
-def _channels(matrix: ir.Value) -> int:
-    channels = dims(matrix)[1]
-    assert isinstance(channels, int)
-    return channels
+    return op.const(np.eye(channels_of(like), dtype=(like.dtype or ir.DataType.FLOAT).numpy())[None])
 
 
 def _trace(op: Emitter, matrix: ir.Value) -> ir.Value:

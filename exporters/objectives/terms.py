@@ -114,7 +114,7 @@ class TotalVariation(Term):
             return self._general(op, features)
         # x' L x for the Laplacian L of the grid, whose gradient is 2 L x: one convolution. The differences and their
         # gradients, one by one, take twenty passes over the image, a twentieth of a step of a small network.
-        channels = int(dims(features)[1])  # type: ignore[arg-type]
+        channels = channels_of(features)
         padded = op.Pad(features, [0, 0, 1, 1, 0, 0, 1, 1], None, mode="edge")
         laplacian = op.Conv(padded, np.tile(_LAPLACIAN, (channels, 1, 1, 1)), group=channels)
         total = scalar(op, op.ReduceSum(op.Mul(features, laplacian), keepdims=1))
@@ -151,6 +151,13 @@ def gram_matrix(op: Emitter, features: ir.Value, weights: ir.Value | None = None
     gram = op.Div(products, positions(op, flat))
     gram.shape = ir.Shape([*dims(features)[:2], dims(features)[1]])
     return gram
+
+
+def channels_of(features: ir.Value) -> int:
+    """How many there are in [N, C, ...]: known, since weights made them."""
+    channels = dims(features)[1]
+    assert isinstance(channels, int)
+    return channels
 
 
 def flattened(op: Emitter, features: ir.Value) -> ir.Value:

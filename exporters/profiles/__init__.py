@@ -1,9 +1,9 @@
 """The same mathematics in the form that a kind of device runs fastest.
 
 ``portable`` runs everywhere; operators that are slow or missing on many devices are written out (:mod:`.written_out`).
-``fast`` is for the CPU, whose ONNX Runtime has direct convolutions only: it
-rewrites wide 3x3 convolutions by Winograd's algorithm, keeps gradients in the layout of the convolutions, and scatters
-to the maxima of overlapping poolings.
+``fast`` is for the CPU, whose ONNX Runtime has direct convolutions only: it rewrites wide 3x3 convolutions by
+Winograd's algorithm, keeps gradients in the layout of the convolutions, and scatters to the maxima of overlapping
+poolings.
 """
 
 from __future__ import annotations
