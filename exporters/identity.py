@@ -16,20 +16,33 @@ __all__ = ["companions", "fingerprint"]
 _CHUNK = 1 << 22
 # What a Caffe network's graph and mean may be in, beside its weights.
 _CAFFE_COMPANIONS = ("*.prototxt", "*.binaryproto")
+# Of files that stand alone, by path: what the file system said of them, and their hash. A task that takes a network layer
+# by layer asks for the same hash as many times.
+_known: dict[Path, tuple[tuple[int, ...], str]] = {}
 
 
 def fingerprint(path: Path) -> str:
     """SHA-256, in hexadecimal, of a network file and of its :func:`companions`.
 
+    A file that stands alone is hashed once in a process, as long as its size and its time of change stay the same.
     Raises :class:`NetworkError` where the file is not there or cannot be read.
     """
     digest = hashlib.sha256()
+    place = path.absolute()
     try:
+        found = path.stat()
+        stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        known, result = _known.get(place, ((), ""))
+        if stamp == known:
+            return result
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
-        for companion in companions(path):
+        beside = companions(path)
+        for companion in beside:
             digest.update(companion.name.encode() + b"\0" + companion.read_bytes())
+        if not beside and path.suffix.lower() != ".caffemodel":
+            _known[place] = (stamp, digest.hexdigest())
     except FileNotFoundError:
         raise NetworkError(f"there is no network file {path.name!r} in {str(path.parent)!r}") from None
     except IsADirectoryError:

@@ -123,6 +123,17 @@ def test_external_weights_are_part_of_the_fingerprint(tmp_path: Path) -> None:
     assert fingerprint(path) != before
 
 
+def test_a_file_is_hashed_again_only_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"one")
+    before = fingerprint(path)
+    with monkeypatch.context() as without_reading:
+        without_reading.delattr(Path, "open")
+        assert fingerprint(path) == before
+    path.write_bytes(b"other")
+    assert fingerprint(path) != before
+
+
 def test_a_caffe_description_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     (tmp_path / "net.caffemodel").write_bytes(b"weights")
     bare = fingerprint(tmp_path / "net.caffemodel")

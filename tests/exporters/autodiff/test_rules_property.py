@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 from helpers.gradcheck import Case, make_model, runtime
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -111,6 +112,10 @@ def _last_window_starts_beyond(w: dict[str, Any], sizes: list[int]) -> bool:
     return False
 
 
+# Before 1.29, ONNX Runtime's own average over a window that ceil_mode lets hang over the padding is another one.
+_COUNTS_PADDING = tuple(map(int, ort.__version__.split(".")[:2])) >= (1, 29)
+
+
 @given(windows(dilated=False), st.booleans(), st.booleans(), st.booleans())
 def test_average_pool(w: dict[str, Any], ceil: bool, include: bool, free: bool) -> None:
     assume(_poolable(w))
@@ -119,6 +124,7 @@ def test_average_pool(w: dict[str, Any], ceil: bool, include: bool, free: bool) 
     if "auto_pad" in w:
         ceil = False
     assume(free or not ceil or not _last_window_starts_beyond(w, sizes))
+    assume(_COUNTS_PADDING or not (ceil and include))
     x = integers(np.random.default_rng(0), 2, 3, *sizes)
     attributes = {**w, "ceil_mode": int(ceil), "count_include_pad": int(include)}
     check_linear(Case("AveragePool", {"x": x}, attributes, free=free))
