@@ -1,0 +1,15 @@
+"""Constraints for pip: of all that pixelgrad needs, the oldest series of versions that pyproject.toml allows.
+
+"numpy>=1.26" becomes "numpy==1.26.*". Prints them, a line each.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+
+project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))["project"]
+extras = project["optional-dependencies"]
+for group in (project["dependencies"], *(extras[name] for name in ("cpu", "export", "cli", "readers", "video", "test"))):
+    for requirement in group:
+        if found := re.fullmatch(r"([\w.-]+)>=([\d.]+)(;.*)?", requirement.replace(" ", "")):
+            print(f"{found[1]}=={found[2]}.*")
