@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 import typer
 
 from pixelgrad.errors import PixelgradError
+from pixelgrad.runtime.failures import NO_MEMORY
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,8 +44,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         except (PixelgradError, MemoryError) as error:
             if os.environ.get("PIXELGRAD_DEBUG") == "1":
                 raise
-            out_of_memory = isinstance(error, MemoryError)
-            fail("there is not enough memory; use a smaller --size" if out_of_memory else str(error))
+            fail(NO_MEMORY if isinstance(error, MemoryError) else str(error))
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             fail("interrupted before there was a picture to save")

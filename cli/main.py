@@ -20,6 +20,7 @@ from pixelgrad.cli.export import export_app
 from pixelgrad.cli.invert import invert_command
 from pixelgrad.cli.mistakes import mistakes_command
 from pixelgrad.cli.models import models_app
+from pixelgrad.cli.signals import stop_politely
 from pixelgrad.cli.style import style_command
 from pixelgrad.cli.texture import texture_command
 from pixelgrad.cli.verify import verify_command
@@ -78,7 +79,8 @@ def pixelgrad(
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+    """Run the command line. Exit codes: 1 for an error, 2 for wrong usage, 130 for Ctrl-C and for a polite kill."""
+    stop_politely()
     try:
         app(prog_name="pixelgrad")
     except KeyboardInterrupt:  # before or after a command has run; commands handle their own

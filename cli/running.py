@@ -14,8 +14,9 @@ from pixelgrad.cli.console import fail, note, print_json
 from pixelgrad.cli.groups import Run
 from pixelgrad.cli.progress import shown
 from pixelgrad.cli.report import run_report
-from pixelgrad.errors import DivergedError, OutputError, SettingsError
+from pixelgrad.errors import DivergedError, OutputError, PixelgradError, SettingsError
 from pixelgrad.runtime import Artifact, Choice, Picture, Projector, StepEvent, read_image, write_image
+from pixelgrad.runtime.failures import NO_MEMORY
 
 __all__ = [
     "check_streams",
@@ -83,8 +84,8 @@ def say_device(artifact: Artifact, *, quiet: bool) -> None:
 def run_to_file(events: Iterable[StepEvent], output: str, choice: Choice, run: Run) -> None:
     """Run a task to its end and write its picture to ``output`` (``-`` is stdout).
 
-    Ctrl-C saves the picture so far and ends with exit code 130; a loss that stops being a number saves the last good
-    one.
+    Ctrl-C saves the picture so far and ends with exit code 130. So does an error, such as too little memory for a
+    finer scale, with exit code 1; a loss that stops being a number saves the last good one.
     """
     first, last = _run(events, output, run)
     picture = last.picture()
@@ -116,6 +117,12 @@ def _run(events: Iterable[StepEvent], output: str, run: Run) -> tuple[StepEvent,
             raise
         save(Picture.from_nchw(error.image), output, force=run.force)
         raise DivergedError(f"{error}. The last good image is in {_place(output)}") from error
+    except (PixelgradError, MemoryError) as error:
+        if last is None:
+            raise
+        save(last.picture(), output, force=run.force)
+        why = NO_MEMORY if isinstance(error, MemoryError) else str(error)
+        raise PixelgradError(f"{why}. The picture so far, of step {last.step}, is in {_place(output)}") from error
     assert first is not None
     assert last is not None
     return first, last

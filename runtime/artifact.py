@@ -17,6 +17,7 @@ from pixelgrad.errors import ArtifactError, ImageError
 from pixelgrad.runtime.captured import CapturedStep
 from pixelgrad.runtime.choosing import choose_device
 from pixelgrad.runtime.devices import Choice
+from pixelgrad.runtime.failures import failures, silent
 from pixelgrad.runtime.loss_scale import LossScale
 from pixelgrad.runtime.memory import DeviceArray, Memory, memory_of
 from pixelgrad.runtime.session import open_session, shrinking
@@ -178,7 +179,8 @@ class Artifact:
         names = [term.target for term in self.terms if term.target is not None and not term.given]
         if not names:
             return {}
-        return dict(zip(names, self.evaluation.run(names, {"image": reference}, shrinking()), strict=True))
+        with failures():
+            return dict(zip(names, self.evaluation.run(names, {"image": reference}, shrinking()), strict=True))
 
     def evaluate(
         self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None
@@ -206,12 +208,13 @@ class Artifact:
 
     def _step(self, memory: Memory | None, feeds: Mapping[str, Any]) -> Evaluation:
         outputs = ["gradient", *self._scalars]
-        if self.choice.captures:
-            gradient, loss, *rest = self._captured(feeds, outputs).run(feeds, self._scalars)
-        elif memory is None:
-            gradient, loss, *rest = self.training.run(outputs, feeds)
-        else:
-            gradient, loss, *rest = memory.run(self.training, outputs, feeds, host=self._scalars)
+        with failures():
+            if self.choice.captures:
+                gradient, loss, *rest = self._captured(feeds, outputs).run(feeds, self._scalars)
+            elif memory is None:
+                gradient, loss, *rest = self.training.run(outputs, feeds, silent())
+            else:
+                gradient, loss, *rest = memory.run(self.training, outputs, feeds, host=self._scalars)
         by_term = {term.name: float(value) for term, value in zip(self.terms, rest, strict=False)}
         norm = None if self._ort_training else float(rest[-1])
         return Evaluation(float(loss), by_term, gradient, norm)

@@ -12,6 +12,7 @@ import numpy as np
 from pixelgrad.errors import DivergedError
 from pixelgrad.runtime.artifact import Evaluation
 from pixelgrad.runtime.events import StepEvent
+from pixelgrad.runtime.failures import failures
 from pixelgrad.runtime.images import Picture, resize
 from pixelgrad.runtime.optimizers import Stepper
 
@@ -106,7 +107,7 @@ def descend(
     """Take the steps that ``plan`` has for ``scale`` (from 1), and tell of each.
 
     Raises :class:`DivergedError`, with the last good image and with ``advice``, where the loss or the gradient stops
-    being a number.
+    being a number, and :class:`DeviceError` where the memory does not suffice.
     """
     width, height, steps = plan.scales[scale - 1]
     for _ in range(steps):
@@ -119,6 +120,7 @@ def descend(
                 f"the loss stopped being a number at step {plan.step + 1} of {plan.steps} ({width}x{height}); {advice}",
                 before,
             )
-        optimizer.update(evaluation.loss, evaluation.gradient)
+        with failures():
+            optimizer.update(evaluation.loss, evaluation.gradient)
         result = optimizer.result
         yield plan.did(scale, evaluation, lambda result=result: finish(result))  # type: ignore[misc]

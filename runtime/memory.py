@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from pixelgrad.runtime.failures import silent
 from pixelgrad.runtime.onnx_runtime import onnxruntime
 
 __all__ = ["DeviceArray", "Memory", "memory_of"]
@@ -102,7 +103,7 @@ class Memory:
                 binding.bind_output(name, "cpu")
             else:
                 binding.bind_output(name, self.kind, self.index)
-        session.run_with_iobinding(binding)
+        session.run_with_iobinding(binding, silent())
         # What was overwritten is its own OrtValue again: it owns the memory, which the binding's copy does not.
         values = [
             into[name].value if into and name in into else value

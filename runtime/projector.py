@@ -13,6 +13,7 @@ import numpy as np
 from pixelgrad.errors import ArtifactError, DivergedError
 from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.devices import Choice
+from pixelgrad.runtime.failures import failures, silent
 
 __all__ = ["Box", "Projector"]
 
@@ -87,7 +88,8 @@ class Projector(Artifact):
 
         Raises :class:`DivergedError` where one is beyond float16 in which the network runs.
         """
-        values, positions = self.evaluation.run(["maxima", "positions"], {"image": images})
+        with failures():
+            values, positions = self.evaluation.run(["maxima", "positions"], {"image": images}, silent())
         if self.precision == "fp16" and not np.isfinite(values).all():
             raise DivergedError(f"activations of {self.layer!r} are beyond float16, 65504; use --precision fp32")
         return values, positions
@@ -95,7 +97,8 @@ class Projector(Artifact):
     def features(self, images: Array, layers: tuple[str, ...] | None = None) -> list[Array]:
         """The features of watched layers, or of ``layer`` alone by default."""
         names = ["features"] if layers is None else [f"features.{name}" for name in layers]
-        result: list[Array] = self.evaluation.run(names, {"image": images})
+        with failures():
+            result: list[Array] = self.evaluation.run(names, {"image": images}, silent())
         return result
 
     def project(self, images: Array, cotangent: Array) -> Array:
@@ -107,7 +110,8 @@ class Projector(Artifact):
         scale = 1.0
         for _ in range(_ATTEMPTS if self.precision == "fp16" else 1):
             feeds = {"image": images, "cotangent": cotangent * np.float32(scale)}
-            (projection,) = self.training.run(["projection"], feeds)
+            with failures():
+                (projection,) = self.training.run(["projection"], feeds, silent())
             result: Array = projection * np.float32(1 / scale)
             if np.isfinite(result).all():
                 return result

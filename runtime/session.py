@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ from typing import Any
 
 from pixelgrad.errors import ArtifactError, DeviceError
 from pixelgrad.runtime.devices import CAPTURE, Choice
+from pixelgrad.runtime.failures import reason_of, silent
 from pixelgrad.runtime.heap import tidy_heap
 from pixelgrad.runtime.onnx_runtime import onnxruntime
 from pixelgrad.runtime.placement import placement
@@ -22,9 +22,6 @@ from pixelgrad.runtime.plugins import endpoints
 __all__ = ["open_session", "shrinking", "try_device"]
 
 _LOG = logging.getLogger("pixelgrad")
-
-# What ONNX Runtime puts before a message: where in its source it comes from, and a status code.
-_WHERE = re.compile(r"^.*\[ONNXRuntimeError\] : \d+ : \w+ : ")
 
 # y = Relu(x) of one float32, as ONNX (IR 8, opset 18): the least that a provider must run to count as working.
 _LEAST = bytes.fromhex(
@@ -49,7 +46,7 @@ def _shared_arena() -> bool:
 
 def shrinking() -> Any:
     """Run options that give the arena's unused memory back afterwards; for the first run at a new size."""
-    options = onnxruntime().RunOptions()
+    options = silent()
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options
 
@@ -100,8 +97,7 @@ def open_session(model: Path | bytes, choice: Choice, *, sizes: Mapping[str, int
     except DeviceError:
         raise
     except Exception as error:  # ONNX Runtime raises a type of its own for each status code
-        reason = next((line for line in reversed(str(error).strip().splitlines()) if line.strip()), repr(error))
-        reason = _WHERE.sub("", reason)
+        reason = reason_of(error)
         if on_cpu:
             raise ArtifactError(f"ONNX Runtime cannot load {name!r}: {reason}") from error
         what = f"leave {CAPTURE} out" if captures else "try --device cpu"

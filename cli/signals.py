@@ -1,0 +1,39 @@
+"""Being asked to stop: whoever asks, the picture so far is saved as it is after Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+from types import FrameType
+
+__all__ = ["stop_politely"]
+
+# ``timeout``, ``docker stop``, a batch system at its limit; a terminal that is closed; Ctrl-Break on Windows.
+_REQUESTS = ("SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+def stop_politely() -> None:
+    """Let the signals that ask a program to stop raise :class:`KeyboardInterrupt`, but for those that are ignored."""
+    for name in _REQUESTS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Once: a shell passes on the hang-up that the terminal has sent already, and the picture is to be written whole.
+    signal.signal(number, signal.SIG_IGN)
+    if number == getattr(signal, "SIGHUP", None):
+        _forget_terminal()
+    raise KeyboardInterrupt
+
+
+def _forget_terminal() -> None:
+    """Writing to a terminal that is gone is an error, in the middle of a progress bar."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
