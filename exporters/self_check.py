@@ -11,11 +11,13 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
+from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.objectives import LossGraphs
 from pixelgrad.exporters.projections import ProjectionGraphs
 
 # Large enough for every layer to see something and odd enough to need alignment, small enough for the reference.
 _SMALLEST = 37
+_LONGEST = 300
 
 
 def pattern(shape: Sequence[int], seed: int) -> np.ndarray[Any, Any]:
@@ -117,5 +119,14 @@ class LRN(OpRun):
 
 
 def _run(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> dict[str, Any]:
-    session = ReferenceEvaluator(model, new_ops=[LRN])
-    return dict(zip(session.output_names, session.run(None, dict(feeds)), strict=True))
+    try:
+        session = ReferenceEvaluator(model, new_ops=[LRN])
+        with np.errstate(all="ignore"):  # whoever runs the artifact is told where it overflows
+            return dict(zip(session.output_names, session.run(None, dict(feeds)), strict=True))
+    except Exception as error:  # of any kind: NumPy's, the operators' own
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
+        size = "x".join(str(edge) for edge in feeds["image"].shape[:1:-1])
+        raise NetworkError(
+            f"the network cannot be computed on an image of {size} as the ONNX standard says ({reason}); choose an "
+            "earlier layer, or export the network again"
+        ) from error

@@ -7,26 +7,33 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pixelgrad.errors import ArtifactError, OutputError
+from pixelgrad.errors import ArtifactError, OutputError, SettingsError
 from pixelgrad.runtime import Artifact
 from pixelgrad.version import __version__
 
 __all__ = ["cached_artifact", "conversions", "home"]
 
 _MOST = 32
+_RECENT, _ABANDONED = 15 * 60, 24 * 3600  # seconds
 
 
 def home() -> Path:
     """Where pixelgrad keeps what it can make again: ``PIXELGRAD_HOME``, or the platform's cache folder."""
     chosen = os.environ.get("PIXELGRAD_HOME")
     if chosen:
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError:
+            raise SettingsError(
+                f"PIXELGRAD_HOME is {chosen!r}, and there is no such user; set it to the path of a folder"
+            ) from None
     from platformdirs import user_cache_path
 
     return user_cache_path("pixelgrad", appauthor=False)
@@ -45,17 +52,22 @@ def conversions() -> Path:
 def cached_artifact(key: dict[str, Any], write: Callable[[Path], object]) -> Path:
     """The folder of the artifact for ``key``; ``write(folder)`` makes it where it is not there yet or is damaged.
 
-    key: JSON-able, all that the artifact depends on but the exporter itself. The 32 used last are kept.
+    key: JSON-able, all that the artifact depends on but the exporter itself. The 32 used last are kept, and whatever
+    was used in the last quarter of an hour: a strip of many layers needs all of its own.
     """
     text = json.dumps({**key, "exporter": _exporter()}, sort_keys=True)
     folder = home() / "artifacts" / hashlib.sha256(text.encode()).hexdigest()[:32]
+    was_there = folder.is_dir()
     if not _sound(folder):
-        try:
+        if was_there:  # not what another process has finished meanwhile
             shutil.rmtree(folder, ignore_errors=True)
+        try:
             write(folder)
-        except OutputError:
+        except OutputError as error:
             if not _sound(folder):  # else another process was faster
-                raise
+                raise OutputError(
+                    f"{error} (pixelgrad keeps what it makes there; PIXELGRAD_HOME names another folder)"
+                ) from error
     with contextlib.suppress(OSError):
         os.utime(folder)
     _prune(folder.parent)
@@ -87,6 +99,12 @@ def _exporter() -> str:
 
 def _prune(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        known = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: p.stat().st_mtime)
+        used = {path: path.stat().st_mtime for path in folder.iterdir()}
+        known = sorted((path for path in used if not path.name.startswith(".")), key=lambda path: used[path])
+        now = time.time()
         for old in known[:-_MOST]:
-            shutil.rmtree(old, ignore_errors=True)
+            if now - used[old] > _RECENT:
+                shutil.rmtree(old, ignore_errors=True)
+        for path, since in used.items():
+            if path.name.startswith(".") and now - since > _ABANDONED:  # by a process that was killed
+                shutil.rmtree(path, ignore_errors=True)

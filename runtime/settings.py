@@ -9,20 +9,23 @@ from typing import Any
 from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.runtime.images import Picture
 
-__all__ = ["SMALLEST", "check_choice", "check_content", "check_number", "check_whole"]
+__all__ = ["LARGEST", "SMALLEST", "check_choice", "check_content", "check_number", "check_whole"]
 
 #: Pixels along the shorter edge below which a picture has too little in it to work with.
 SMALLEST = 8
+#: Pixels along an edge above which no picture file, and no memory, holds what would come of it.
+LARGEST = 65_535
 
 
-def check_whole(settings: Any, least: int, *names: str, optional: bool = False) -> None:
-    """Each named field must be a whole number from ``least`` up; ``None`` too where it is ``optional``."""
+def check_whole(settings: Any, least: int, *names: str, most: int | None = None, optional: bool = False) -> None:
+    """Each named field must be a whole number from ``least`` up, or to ``most``; where ``optional``, or ``None``."""
     for name in names:
         value = getattr(settings, name)
         if value is None and optional:
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise SettingsError(f"{name} is {value}; it must be a whole number from {least} up")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= (most or value):
+            allowed = f"from {least} up" if most is None else f"from {least} to {most}"
+            raise SettingsError(f"{name} is {value}; it must be a whole number {allowed}")
 
 
 def check_number(settings: Any, *names: str, positive: bool = False, optional: bool = False) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -82,16 +83,19 @@ def _save(converted: Converted, place: Path) -> None:
     if reading.preprocessing is not None:
         facts["preprocessing"] = asdict(reading.preprocessing)
     model.metadata_props[_FACTS] = json.dumps(facts, sort_keys=True)
+    # Of this thread's own: several may read one network at the same time.
+    beside = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
     try:
         content = ir.to_proto(model).SerializeToString()
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_name(f".{place.name}.{os.getpid()}")
         beside.write_bytes(content)
         beside.replace(place)
         _prune(place.parent)
     except (OSError, ValueError):
         return
     finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         del model.metadata_props[_FACTS]
 
 

@@ -53,7 +53,11 @@ def _bottlenecks(graph: ir.Graph, image: ir.Value) -> list[ir.Value]:
         if open_until <= index and len(node.outputs) == 1:
             found.append(node.outputs[0])
         for output in node.outputs:
-            ends = [place[use.node] for use in output.uses() if use.node.op_type not in {"Shape", "Size"}]
+            ends = [
+                place[use.node]
+                for use in output.uses()
+                if use.node.op_type not in {"Shape", "Size"} and use.node in place
+            ]
             open_until = max([open_until, *ends])
     return found
 

@@ -18,14 +18,23 @@ _PASSIVE = {"Pad", "Identity", "Dropout", "BatchNormalization", "LRN"}
 
 
 def tensors(graph: ir.Graph) -> dict[str, ir.Value]:
-    """Every floating-point tensor that a node computes, by name, in order, but for the steps within a layer."""
-    return {
-        str(output.name): output
-        for node in graph
-        if _STEP not in node.metadata_props
-        for output in node.outputs
-        if output.name and is_floating(output)
-    }
+    """Every floating-point tensor that a node computes from the input, by name, in order, but for the steps within a
+    layer. A weight that is cast from float16, say, is none.
+    """
+    found: dict[str, ir.Value] = {}
+    reached = {value for value in graph.inputs if value.const_value is None}
+    for node in graph:
+        if reached.isdisjoint(node.inputs) and not _has_graph(node):
+            continue
+        reached.update(node.outputs)
+        if _STEP not in node.metadata_props:
+            found |= {str(output.name): output for output in node.outputs if output.name and is_floating(output)}
+    return found
+
+
+def _has_graph(node: ir.Node) -> bool:
+    """Whether it has a body, which may use any tensor."""
+    return any(attribute.type == ir.AttributeType.GRAPH for attribute in node.attributes.values())
 
 
 def mark_step(value: ir.Value) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,9 @@ from pixelgrad.models.labels import label_set
 
 IMAGE = "image"
 POOLS = ("max", "avg")
+
+_BROADCASTING = {"Add", "Sub", "Mul", "Div"}
+_QUANTISED = re.compile(r"^(QLinear|QGemm|ConvInteger|MatMulInteger|(Dynamic)?(Q|Deq)uantize)")
 
 # A classifier of so many classes that nobody has named is taken to have these, as nearly all of that size do.
 _LABELS_OF_SIZE = {1000: "imagenet", 1001: "imagenet-background"}
@@ -135,6 +139,7 @@ def network_of(
 def _convert(reading: Reading, name: str) -> Converted:
     """Rewrite what a reader returned in opset 18, and work out its shapes for an image of any size."""
     shape = _image_input(reading.model, name).shape
+    _check_operators(reading.model, name)
     assert shape is not None
     height, width = shape[2], shape[3]
     model = to_opset18(reading.model, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
@@ -231,6 +236,16 @@ def _image_input(model: ir.Model, name: str) -> ir.Value:
     return value
 
 
+def _check_operators(model: ir.Model, name: str) -> None:
+    """Raise :class:`NetworkError` for a network whose every step is rounded to 8 bits."""
+    rounded = sorted({node.op_type for node in model.graph if _QUANTISED.search(node.op_type)})
+    if rounded:
+        raise NetworkError(
+            f"{name!r} is quantised to 8 bits ({', '.join(rounded)}), and what is rounded has no gradient; use the "
+            "network in float32 or float16 that it was made from"
+        )
+
+
 def infer_again(model: ir.Model) -> None:
     """Infer every shape anew from those of the inputs."""
     for node in model.graph:
@@ -240,8 +255,12 @@ def infer_again(model: ir.Model) -> None:
 
 
 def _insists_on_size(node: ir.Node) -> bool:
-    """Whether a node only works at one image size: weights for a flattened map, or a reshape to a fixed size."""
+    """Whether a node only works at one image size: weights for a flattened map or for each position, or a reshape to a
+    fixed size.
+    """
     source = node.inputs[0] if node.inputs else None
+    if node.op_type in _BROADCASTING and len(node.inputs) == 2 and _for_each_position(*node.inputs):
+        return True
     if source is None or source.shape is None or source.shape.is_static():
         return False
     if node.op_type in {"Gemm", "MatMul"}:
@@ -256,6 +275,19 @@ def _insists_on_size(node: ir.Node) -> bool:
         return False
     known = math.prod(dim for dim in source.shape if isinstance(dim, int))
     return bool((target > 0).all()) or math.prod(int(size) for size in target if size > 0) > known
+
+
+def _for_each_position(*pair: ir.Value | None) -> bool:
+    """Whether one of a pair is a weight of a certain length where the length of the other depends on the image, as the
+    embeddings of a transformer's positions are.
+    """
+    for value, weight in (pair, pair[::-1]):
+        if value is None or weight is None or weight.const_value is None or value.shape is None or weight.shape is None:
+            continue
+        lengths = zip(reversed(dims(value)), reversed(dims(weight)), strict=False)
+        if any(isinstance(fixed, int) and fixed > 1 and not isinstance(free, int) for free, fixed in lengths):
+            return True
+    return False
 
 
 def _normalise_input(model: ir.Model, preprocessing: Preprocessing) -> None:
@@ -282,9 +314,10 @@ def _normalise_input(model: ir.Model, preprocessing: Preprocessing) -> None:
         graph.insert_before(graph[0], node)
         for use in uses:
             use.node.replace_input_with(use.idx, node.outputs[0])
-    taken = tensors(graph)
-    if IMAGE in taken and image.name != IMAGE:
-        taken[IMAGE].name = "image_1"
+    for node in graph:
+        for output in node.outputs:
+            if output.name == IMAGE:
+                output.name = "image_1"
     image.name = IMAGE
 
 

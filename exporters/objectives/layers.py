@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from pixelgrad.errors import SettingsError
@@ -16,7 +17,9 @@ def layer_weights(layers: Layers, ratio: float = 1.0) -> dict[str, float]:
         if isinstance(layers, Mapping)
         else {name: ratio ** (len(layers) - 1 - index) for index, name in enumerate(layers)}
     )
-    if any(weight < 0 for weight in named.values()) or (named and not sum(named.values())):
+    if not all(weight >= 0 and math.isfinite(weight) for weight in named.values()) or (
+        named and not sum(named.values())
+    ):
         raise SettingsError(f"layer weights must be positive numbers; they are {named}")
     total = sum(named.values())
     return {name: weight / total for name, weight in named.items() if weight}

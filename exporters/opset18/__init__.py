@@ -19,6 +19,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.convert import convert_nodes
 from pixelgrad.exporters.opset18.functions import expand_functions
 from pixelgrad.exporters.opset18.inference import infer_shapes
+from pixelgrad.exporters.opset18.shapes import foreign_operators
 
 __all__ = ["IR_VERSION", "OPSET", "from_opset18", "infer_shapes", "to_opset18"]
 
@@ -72,12 +73,9 @@ def from_opset18(model: ir.Model) -> onnx.ModelProto:
     """Serialise; what comes out passes ``onnx.checker``, else :class:`NetworkError` says what is wrong."""
     model = InlinePass()(model).model
     RemoveUnusedOpsetsPass()(model)
-    foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph if node.domain})
+    foreign = [node for node in model.graph if node.domain]
     if foreign:
-        raise NetworkError(
-            f"the network uses operators outside the ONNX standard: {', '.join(foreign)}. Such operators run in one "
-            "runtime only; export the network without runtime-specific optimisations"
-        )
+        raise foreign_operators(foreign)
     model.graph.opset_imports.setdefault("", OPSET)
     model.ir_version = IR_VERSION
     proto = ir.to_proto(model)

@@ -6,6 +6,7 @@ symbolic dimensions count as equal only where that is proven; a rule that needs 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,23 @@ _SIZES = (211, 222, 229, 256, 300)
 def rank(value: ir.Value) -> int:
     """Number of dimensions; raises :class:`NetworkError` where it is not known."""
     if value.shape is None:
+        producer = value.producer()
+        if producer is not None and producer.domain:
+            raise foreign_operators([producer])
         raise NetworkError(
             f"the rank of tensor {value.name!r} is not known before the network runs, so its gradient cannot be "
             "written; give the network's inputs fixed ranks (onnx.shape_inference can add them)"
         )
     return value.shape.rank()
+
+
+def foreign_operators(nodes: Iterable[ir.Node]) -> NetworkError:
+    """The error for operators that are not ONNX's own."""
+    names = sorted({f"{node.domain}.{node.op_type}" for node in nodes})
+    return NetworkError(
+        f"the network uses operators outside the ONNX standard: {', '.join(names)}. Such operators run in one "
+        "runtime only; export the network without runtime-specific optimisations"
+    )
 
 
 def dims(value: ir.Value) -> tuple[Dim, ...]:

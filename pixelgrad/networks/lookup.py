@@ -46,6 +46,8 @@ def locate(model: str | Path | None) -> Located:
     neither a name nor a file, with the names that come close.
     """
     text = BUNDLED if model is None else str(model)
+    if not text:
+        raise NetworkError("the name of the network is empty; name a network or its file (pixelgrad models list)")
     is_name = not isinstance(model, Path) and re.search(r"[/\\]", text) is None and bool(plain_name(text))
     if is_name and plain_name(text) == plain_name(BUNDLED):
         bundled = bundled_network()

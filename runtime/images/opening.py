@@ -80,7 +80,7 @@ def open_image(data: bytes, name: str) -> Image.Image:
         with without_warnings():
             image = Image.open(io.BytesIO(data), formats=formats)
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}: {_too_large(str(error))}") from None
+        raise ImageError(f"{name}: {_too_large(str(error).partition(' exceeds')[0])}") from None
     except Exception as error:
         # Header parsers fail in every way there is (struct.error, KeyError, OverflowError, ...).
         raise ImageError(f"{name}: {_unreadable(data, error)}") from None

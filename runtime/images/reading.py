@@ -104,6 +104,8 @@ def _file(source: str | PathLike[str], name: str) -> bytes:
         with path.open("rb") as file:
             return _stream(file, name)
     except FileNotFoundError:
+        if os.fsdecode(source).startswith(("http://", "https://")):
+            raise ImageError(f"{name}: pictures are not fetched from the web; download it first") from None
         raise ImageError(f"{name}: no such file; check the path and its spelling") from None
     except PermissionError:
         raise ImageError(f"{name}: no permission to read it; change its permissions or copy it") from None

@@ -40,6 +40,8 @@ def check_output(path: str | PathLike[str], *, force: bool = False, size: tuple[
     if os.fspath(path) == STANDARD_STREAM:
         standard_output()
         return None
+    if not os.fspath(path):
+        raise OutputError("the name of the output is empty; name a file, such as out.png")
     path = Path(path)
     form = format_of(path)
     if size is not None:

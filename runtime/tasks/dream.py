@@ -19,7 +19,7 @@ from pixelgrad.runtime.optimizers import Conditioning, NormalizedGradient
 from pixelgrad.runtime.parameters import Fourier
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import at_size, octave_sizes, share_steps
-from pixelgrad.runtime.settings import SMALLEST, check_content, check_number, check_whole
+from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_content, check_number, check_whole
 from pixelgrad.runtime.tasks.growing import Growth, grow
 from pixelgrad.runtime.transforms import Robustness
 from pixelgrad.runtime.windows import Windows
@@ -63,6 +63,10 @@ _NOTHING = (
 )
 
 
+_MOST_OCTAVES = 64
+_MOST_BLUR = 100
+
+
 @dataclass(frozen=True)
 class DreamSettings:
     """How to dream. ``None`` takes what suits the start, a picture or noise (:data:`PRESETS`).
@@ -102,9 +106,11 @@ class DreamSettings:
 
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
-        check_whole(self, SMALLEST, "size", optional=True)
-        check_whole(self, 1, "steps", "octaves", "smoothing", optional=True)
-        check_whole(self, 0, "seed", "jitter")
+        check_whole(self, SMALLEST, "size", most=LARGEST, optional=True)
+        check_whole(self, 1, "steps", optional=True)
+        check_whole(self, 1, "octaves", "smoothing", most=_MOST_OCTAVES, optional=True)
+        check_whole(self, 0, "seed")
+        check_whole(self, 0, "jitter", most=LARGEST)
         check_whole(self, 64, "tile")
         check_number(self, "strength", positive=True, optional=True)
         check_number(self, "blur", "fade", "natural_color", "momentum", optional=True)
@@ -113,6 +119,8 @@ class DreamSettings:
             value = getattr(self, name)
             if value is not None and value > 1:
                 raise SettingsError(f"{name} is {value}; it must be a number from 0 to 1")
+        if self.blur is not None and self.blur > _MOST_BLUR:
+            raise SettingsError(f"blur is {self.blur}; it must be a number of pixels from 0 to {_MOST_BLUR}")
         if not 1.05 <= self.octave_scale <= 4:
             raise SettingsError(f"octave_scale is {self.octave_scale}; it must be a number from 1.05 to 4")
 

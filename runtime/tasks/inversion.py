@@ -17,7 +17,7 @@ from pixelgrad.runtime.images import Picture, fit_size
 from pixelgrad.runtime.optimizers.reparameterized import Reparameterized, Settled, settling
 from pixelgrad.runtime.parameters import Fourier
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.settings import SMALLEST, check_content, check_number, check_whole
+from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_content, check_number, check_whole
 from pixelgrad.runtime.strips import strip
 from pixelgrad.runtime.transforms import Robustness
 
@@ -56,10 +56,10 @@ class InversionSettings:
 
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
-        check_whole(self, SMALLEST, "size")
+        check_whole(self, SMALLEST, "size", most=LARGEST)
         check_whole(self, 1, "steps")
         check_whole(self, 0, "seed")
-        check_whole(self, 0, "jitter", optional=True)
+        check_whole(self, 0, "jitter", most=LARGEST, optional=True)
         check_number(self, "alpha_weight", "tv_weight", optional=True)
         check_number(self, "learning_rate", positive=True)
 

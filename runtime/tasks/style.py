@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from pixelgrad.runtime.images import Picture, fit_size, resize
 from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import COARSEST, at_size, scale_sizes, share_steps
-from pixelgrad.runtime.settings import check_choice, check_content, check_number, check_whole
+from pixelgrad.runtime.settings import LARGEST, check_choice, check_content, check_number, check_whole
 
 __all__ = ["INITS", "StyleSettings", "style"]
 
@@ -63,7 +64,8 @@ class StyleSettings:
 
     def check(self, styles: int) -> None:
         """Raise :class:`SettingsError` for a value that cannot be; ``styles`` is how many style pictures there are."""
-        check_whole(self, 1, "size", "steps", "coarsest")
+        check_whole(self, 1, "size", most=LARGEST)
+        check_whole(self, 1, "steps", "coarsest")
         check_whole(self, 0, "seed")
         check_number(self, "content_weight", "style_weight", "tv_weight", optional=True)
         check_number(self, "learning_rate", "style_scale", positive=True)
@@ -77,10 +79,12 @@ class StyleSettings:
         if styles < 1:
             raise SettingsError("a style transfer needs at least one style picture")
         weights = self.style_weights
-        if weights is not None and (len(weights) != styles or min(weights) < 0 or not sum(weights)):
+        if weights is not None and (
+            len(weights) != styles or not all(math.isfinite(w) and w >= 0 for w in weights) or not sum(weights)
+        ):
             raise SettingsError(
-                f"there are {styles} style pictures and the style weights are {list(weights)}; give one for each, none "
-                "of them negative, not all zero"
+                f"there are {styles} style pictures and the style weights are {list(weights)}; give one number for "
+                "each, none of them negative, not all zero"
             )
 
 

@@ -143,7 +143,7 @@ def test_layers_by_name_and_weight(base: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--size", 0), "size is 0; it must be a whole number from 1 up"),
+        (("--size", 0), "size is 0; it must be a whole number from 1 to 65535"),
         (("--steps", 0), "steps is 0; it must be a whole number from 1 up"),
         (("--device", "tpu"), "there is no device 'tpu'; choose auto"),
         (("--device", "cuda"), "device 'cuda' cannot be used: it is not in the installed"),

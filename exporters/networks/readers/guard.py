@@ -27,5 +27,8 @@ def damage(file: str) -> Iterator[None]:
     except MemoryError as error:
         raise NetworkError(f"{file!r} asks for more memory than there is; it is damaged, or too large") from error
     except _UNFORESEEN as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
+        root: BaseException = error
+        while root.__cause__ is not None:  # what went wrong, not how it was passed on
+            root = root.__cause__
+        reason = " ".join(f"{type(root).__name__}: {root}".split())[:_LONGEST]
         raise NetworkError(f"{file!r} is damaged, or was not downloaded completely ({reason})") from error
