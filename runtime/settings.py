@@ -25,7 +25,7 @@ def check_whole(settings: Any, least: int, *names: str, most: int | None = None,
             continue
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= (most or value):
             allowed = f"from {least} up" if most is None else f"from {least} to {most}"
-            raise SettingsError(f"{name} is {value}; it must be a whole number {allowed}")
+            raise SettingsError(f"{name} is {value!r}; it must be a whole number {allowed}")
 
 
 def check_number(settings: Any, *names: str, positive: bool = False, optional: bool = False) -> None:

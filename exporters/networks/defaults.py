@@ -68,8 +68,8 @@ def _by_stride(network: Network, known: dict[str, ir.Value]) -> tuple[list[str],
     style = [blocks[stride][0] for stride in sorted(blocks) if stride <= _COARSEST_STYLE][:_MOST]
     if not style:
         raise NetworkError(
-            f"no layer of {network.name!r} stands out as one to take style from; name some (style_layers=..., "
-            "--style-layers)"
+            f"no layer of {network.name!r} stands out as one to take style and content from; name some of both "
+            "(style_layers=..., content_layers=..., --style-layers, --content-layers)"
         )
     at = max((stride for stride in blocks if stride <= _CONTENT_STRIDE), default=min(blocks))
     return style, [blocks[at][len(blocks[at]) // 2]]

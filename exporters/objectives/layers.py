@@ -12,6 +12,8 @@ Layers = Sequence[str] | Mapping[str, float]
 
 def layer_weights(layers: Layers, ratio: float = 1.0) -> dict[str, float]:
     """Relative weights that sum to one; each layer's is ``ratio`` times the next one's where none are given."""
+    if isinstance(layers, str):  # one name, not its letters
+        layers = [layers]
     named = (
         dict(layers)
         if isinstance(layers, Mapping)

@@ -42,9 +42,11 @@ def style_objective(
         raise SettingsError(f"loss is {loss!r}; it must be one of {', '.join(STYLE_LOSSES)}")
     if masks < 0:
         raise SettingsError(f"masks is {masks}; it must be a whole number from 0 up")
-    default_style, default_content = default_layers(network)
-    content = layer_weights(default_content if content_layers is None else content_layers)
-    style = layer_weights(default_style if style_layers is None else style_layers)
+    if content_layers is None or style_layers is None:  # else not asked: not every network has any by default
+        default_style, default_content = default_layers(network)
+        style_layers = default_style if style_layers is None else style_layers
+        content_layers = default_content if content_layers is None else content_layers
+    content, style = layer_weights(content_layers), layer_weights(style_layers)
     terms: list[Term] = []
     for layer, share in content.items() if content_weight else ():
         tensor = str(network.layer(layer).name)

@@ -22,9 +22,9 @@ _SIZES = (211, 222, 229, 256, 300)
 def rank(value: ir.Value) -> int:
     """Number of dimensions; raises :class:`NetworkError` where it is not known."""
     if value.shape is None:
-        producer = value.producer()
-        if producer is not None and producer.domain:
-            raise foreign_operators([producer])
+        foreign = [node for node in _before(value) if node.domain]
+        if foreign:
+            raise foreign_operators(foreign)
         raise NetworkError(
             f"the rank of tensor {value.name!r} is not known before the network runs, so its gradient cannot be "
             "written; give the network's inputs fixed ranks (onnx.shape_inference can add them)"
@@ -39,6 +39,18 @@ def foreign_operators(nodes: Iterable[ir.Node]) -> NetworkError:
         f"the network uses operators outside the ONNX standard: {', '.join(names)}. Such operators run in one "
         "runtime only; export the network without runtime-specific optimisations"
     )
+
+
+def _before(value: ir.Value) -> Iterable[ir.Node]:
+    """All that the value is computed by."""
+    seen: set[ir.Node] = set()
+    waiting = [value.producer()]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting += [source.producer() for source in node.inputs if source is not None]
+    return seen
 
 
 def dims(value: ir.Value) -> tuple[Dim, ...]:

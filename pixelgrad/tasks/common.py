@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from pixelgrad.cache import cached_artifact
 from pixelgrad.networks import NetworkSpec
 from pixelgrad.networks.lookup import exporters
@@ -76,7 +78,14 @@ def settings_of(cls: type[S], task: str, given: Mapping[str, Any]) -> S:
                 else f"settings are {', '.join(sorted(known))}"
             )
         )
-    return cls(**given)
+    return cls(**{name: _plain(value) for name, value in given.items()})
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's own, which settings and recipes hold; pictures stay."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim < 2):
+        return value.tolist()
+    return type(value)(map(_plain, value)) if type(value) in (list, tuple) else value
 
 
 def last_picture(events: Iterable[StepEvent], on_step: OnStep | None = None) -> Picture:
@@ -91,4 +100,6 @@ def last_picture(events: Iterable[StepEvent], on_step: OnStep | None = None) -> 
 
 def plain_layers(layers: Layers | None) -> Any:
     """Layers as JSON has them, for the key of an artifact."""
-    return dict(layers) if isinstance(layers, Mapping) else None if layers is None else list(layers)
+    if layers is None:
+        return None
+    return dict(layers) if isinstance(layers, Mapping) else [layers] if isinstance(layers, str) else list(layers)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import Artifact, Choice, Picture, StyleSettings, choose_device, read_image, style
 from pixelgrad.runtime.images import ImageSource
+from pixelgrad.runtime.tasks.style import INITS
 from pixelgrad.tasks.common import (
     Layers,
     OnStep,
@@ -63,7 +64,7 @@ def stylize(
     model: Model = None,
     device: str = "auto",
     loss: str = "moments",
-    masks: Sequence[ImageSource] | None = None,
+    masks: ImageSource | Sequence[ImageSource] | None = None,
     content_layers: Layers | None = None,
     style_layers: Layers | None = None,
     on_step: OnStep | None = None,
@@ -82,19 +83,22 @@ def stylize(
     masks: one picture for each style, white where it is wanted.
     content_layers, style_layers: layer names, or names with relative weights.
     on_step: called with a :class:`StepEvent` after every step.
-    settings: fields of :class:`StyleSettings`: ``size``, ``steps``, ``seed``, ``init``, ``style_weights``,
+    settings: fields of :class:`StyleSettings`: ``size``, ``steps``, ``seed``, ``init`` (a picture from anywhere, too),
+        ``style_weights``,
         ``style_scale``, ``content_weight``, ``style_weight``, ``tv_weight``, ``optimizer``, ``learning_rate``, ...
 
     Returns a picture that shows itself in a notebook; ``save``, ``to_pil()`` and ``numpy.asarray`` take it
     elsewhere. Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
+    init = settings.get("init", "content")
+    if not (isinstance(init, str) and init in INITS):
+        settings["init"] = read_image(init)
     chosen = settings_of(StyleSettings, "stylize", settings)
-    several = isinstance(style_images, list | tuple)
-    sources: Sequence[Any] = style_images if several else [style_images]  # type: ignore[assignment]
+    sources = _each(style_images)
     chosen.check(len(sources))
     picture = read_image(content)
     pictures = [read_image(source) for source in sources]
-    places = None if masks is None else [read_image(source) for source in masks]
+    places = None if masks is None else [read_image(source) for source in _each(masks)]
     choice = choose_device(device)
     folder = style_artifact(
         model,
@@ -106,3 +110,8 @@ def stylize(
     )
     events = style(Artifact(folder, device=choice), picture, pictures, chosen, masks=places)
     return last_picture(events, on_step)
+
+
+def _each(sources: ImageSource | Sequence[ImageSource]) -> Sequence[Any]:
+    """One picture, or several, as several."""
+    return sources if isinstance(sources, list | tuple) else [sources]
