@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -18,15 +19,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def say(line: str) -> None:
+    """A line on stderr; where that cannot be written, a log on a full disk, say, the work goes on without."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
 def fail(message: str) -> None:
     """One line on stderr."""
-    print(f"pixelgrad: error: {message}", file=sys.stderr)
+    say(f"pixelgrad: error: {message}")
 
 
 def note(message: str, *, quiet: bool = False) -> None:
     """A line on stderr that only informs."""
     if not quiet:
-        print(f"pixelgrad: {message}", file=sys.stderr)
+        say(f"pixelgrad: {message}")
 
 
 def print_json(value: Any) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from pixelgrad.cli.compare import compare_command
-from pixelgrad.cli.console import note
+from pixelgrad.cli.console import fail, note
 from pixelgrad.cli.deconv import deconv_command
 from pixelgrad.cli.demo import demo_command
 from pixelgrad.cli.devices import devices_command
@@ -81,7 +82,15 @@ def pixelgrad(
 def main() -> None:
     """Run the command line. Exit codes: 1 for an error, 2 for wrong usage, 130 for Ctrl-C and for a polite kill."""
     stop_politely()
+    if sys.stderr is None:  # closed; print would take stdout in its place
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 (as long as the program runs)
     try:
         app(prog_name="pixelgrad")
     except KeyboardInterrupt:  # before or after a command has run; commands handle their own
         sys.exit(130)
+    except OSError as error:  # stdout on a full disk, mostly
+        if os.environ.get("PIXELGRAD_DEBUG") == "1":
+            raise
+        fail(f"the operating system refused: {error}; free some space, or choose another place")
+        sys.stdout = None  # type: ignore[assignment]  # what is left in it would fail once more at the end
+        sys.exit(1)

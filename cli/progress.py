@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from pixelgrad.cli.console import say
 from pixelgrad.runtime import CompareEvent, EvolveEvent, FrameEvent, MistakesEvent, ProjectEvent, ScanEvent, StepEvent
 
 E = TypeVar("E", bound=Any)
@@ -111,7 +112,7 @@ def _lines(events: Iterable[E], style: Style) -> Iterator[E]:
     for event in events:
         is_last = event.progress > 1 - 1e-9
         if style.phase(event) != phase or is_last or event.seconds - last >= _SECONDS_BETWEEN_LINES:
-            print(style.facts(event), file=sys.stderr, flush=True)
+            say(style.facts(event))
             phase, last = style.phase(event), event.seconds
         yield event
 
