@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
-import sys
 from types import FrameType
 
 __all__ = ["stop_politely"]
@@ -33,7 +33,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _forget_terminal() -> None:
     """Writing to a terminal that is gone is an error, in the middle of a progress bar."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode):
-            os.dup2(nowhere, stream.fileno())
+    for stream in (1, 2):
+        with contextlib.suppress(OSError):  # closed already
+            if stat.S_ISCHR(os.fstat(stream).st_mode):
+                os.dup2(nowhere, stream)
     os.close(nowhere)

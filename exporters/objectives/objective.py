@@ -26,7 +26,7 @@ from pixelgrad.exporters.networks import (
 )
 from pixelgrad.exporters.objectives.terms import TINY, Term, scalar
 from pixelgrad.exporters.opset18 import infer_shapes
-from pixelgrad.exporters.opset18.shapes import dims
+from pixelgrad.exporters.opset18.shapes import check_standard, dims
 from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.exporters.profiles import RULES, apply_profile, check_precision, check_profile
 from pixelgrad.exporters.profiles.half import LOSS_SCALE, use_float16
@@ -93,6 +93,7 @@ def build_loss_graphs(
     layers = {term.layer: network.layer(term.layer) for term in objective.terms if term.layer is not None}
     geometry = network.geometries()
     found = {str(value.name): geometry[value] for value in layers.values()}
+    check_standard(upstream(list(layers.values())))
     fixed = settle_size(network, list(layers.values())) or size
     if objective.batch > 1:
         set_batch(network, list(layers.values()), objective.batch)

@@ -19,7 +19,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.convert import convert_nodes
 from pixelgrad.exporters.opset18.functions import expand_functions
 from pixelgrad.exporters.opset18.inference import infer_shapes
-from pixelgrad.exporters.opset18.shapes import foreign_operators
+from pixelgrad.exporters.opset18.shapes import check_standard
 
 __all__ = ["IR_VERSION", "OPSET", "from_opset18", "infer_shapes", "to_opset18"]
 
@@ -73,9 +73,7 @@ def from_opset18(model: ir.Model) -> onnx.ModelProto:
     """Serialise; what comes out passes ``onnx.checker``, else :class:`NetworkError` says what is wrong."""
     model = InlinePass()(model).model
     RemoveUnusedOpsetsPass()(model)
-    foreign = [node for node in model.graph if node.domain]
-    if foreign:
-        raise foreign_operators(foreign)
+    check_standard(model.graph)
     model.graph.opset_imports.setdefault("", OPSET)
     model.ir_version = IR_VERSION
     proto = ir.to_proto(model)

@@ -22,9 +22,6 @@ _SIZES = (211, 222, 229, 256, 300)
 def rank(value: ir.Value) -> int:
     """Number of dimensions; raises :class:`NetworkError` where it is not known."""
     if value.shape is None:
-        foreign = [node for node in _before(value) if node.domain]
-        if foreign:
-            raise foreign_operators(foreign)
         raise NetworkError(
             f"the rank of tensor {value.name!r} is not known before the network runs, so its gradient cannot be "
             "written; give the network's inputs fixed ranks (onnx.shape_inference can add them)"
@@ -32,25 +29,14 @@ def rank(value: ir.Value) -> int:
     return value.shape.rank()
 
 
-def foreign_operators(nodes: Iterable[ir.Node]) -> NetworkError:
-    """The error for operators that are not ONNX's own."""
-    names = sorted({f"{node.domain}.{node.op_type}" for node in nodes})
-    return NetworkError(
-        f"the network uses operators outside the ONNX standard: {', '.join(names)}. Such operators run in one "
-        "runtime only; export the network without runtime-specific optimisations"
-    )
-
-
-def _before(value: ir.Value) -> Iterable[ir.Node]:
-    """All that the value is computed by."""
-    seen: set[ir.Node] = set()
-    waiting = [value.producer()]
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            waiting += [source.producer() for source in node.inputs if source is not None]
-    return seen
+def check_standard(nodes: Iterable[ir.Node]) -> None:
+    """Raise :class:`NetworkError` where there are operators that are not ONNX's own, of which nothing is known."""
+    names = sorted({f"{node.domain}.{node.op_type}" for node in nodes if node.domain})
+    if names:
+        raise NetworkError(
+            f"the network uses operators outside the ONNX standard: {', '.join(names)}. Such operators run in one "
+            "runtime only; export the network without runtime-specific optimisations"
+        )
 
 
 def dims(value: ir.Value) -> tuple[Dim, ...]:

@@ -15,7 +15,7 @@ from pixelgrad.exporters.autodiff.driver import append_gradient
 from pixelgrad.exporters.autodiff.registry import overlay
 from pixelgrad.exporters.networks import Geometry, Network, minimum_size, settle_size, upstream
 from pixelgrad.exporters.opset18 import infer_shapes
-from pixelgrad.exporters.opset18.shapes import dims, rank
+from pixelgrad.exporters.opset18.shapes import check_standard, dims, rank
 from pixelgrad.exporters.profiles import check_precision
 from pixelgrad.exporters.profiles.half import use_float16
 from pixelgrad.exporters.profiles.written_out import write_out
@@ -81,6 +81,7 @@ def build_projection_graphs(network: Network, projection: Projection, precision:
     # What follows the layers must not have a say in their shapes.
     network.model.graph.outputs[:] = used
     RemoveUnusedNodesPass()(network.model)
+    check_standard(upstream(used))
     fixed = settle_size(network, used)
     geometry = network.geometries()
     batch = _free_batch(network, used, fixed)

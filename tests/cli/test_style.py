@@ -16,6 +16,7 @@ from helpers.cli import error_of, invoke
 from helpers.networks import chain
 from PIL import Image
 
+from pixelgrad.errors import DeviceError
 from pixelgrad.networks import lookup
 from pixelgrad.runtime import read_image, read_recipe
 from pixelgrad.runtime.artifact import Artifact, Evaluation
@@ -156,6 +157,12 @@ def test_layers_by_name_and_weight(base: list[Any]) -> None:
         (("--init", "nowhere.png"), "nowhere.png"),
         (("--optimizer", "sgd"), "the optimizer is 'sgd'"),
         (("-o", "out.xyz"), "out.xyz"),
+        (("-o", ""), "the name of the output is empty"),
+        (("--model", ""), "the name of the network is empty"),
+        (("--size", 10**20), "size is 100000000000000000000; it must be a whole number from 1 to 65535"),
+        (("--style-weights", "nan"), "none of them negative"),
+        (("--style-weights", "inf"), "none of them negative"),
+        (("--style-layers", "r1=nan"), "layer weights must be positive numbers"),
         (("-o", "nowhere/out.png"), "nowhere"),
     ],
 )
@@ -221,6 +228,26 @@ def test_a_run_that_diverges_leaves_its_last_good_picture(
     assert "stopped being a number at step 3 of 4" in message
     assert "--learning-rate" in message
     assert f"The last good image is in {tmp_path / 'out.png'}" in message
+    assert read_image(tmp_path / "out.png").size == (48, 32)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), DeviceError("the device failed")])
+def test_a_run_that_fails_leaves_the_picture_so_far(
+    base: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    """Such as one whose last scale does not fit into the memory, after all the others."""
+    evaluate, calls = Artifact.evaluate, [0]
+
+    def fails(self: Artifact, *arguments: Any) -> Evaluation:
+        calls[0] += 1
+        if calls[0] == 3:
+            raise error
+        return evaluate(self, *arguments)
+
+    monkeypatch.setattr(Artifact, "evaluate", fails)
+    message = error_of(invoke(*base))
+    assert "not enough memory" in message or "the device failed" in message
+    assert f"The picture so far, of step 2, is in {tmp_path / 'out.png'}" in message
     assert read_image(tmp_path / "out.png").size == (48, 32)
 
 

@@ -57,6 +57,7 @@ def test_upto_makes_a_labelled_row(base: list[Any], tmp_path: Path) -> None:
         (("--size", "12by4"), "--size is '12by4'; it must be a width and a height"),
         (("--size", "4x400"), "size is (4, 400)"),
         (("--size", "0"), "--size is '0'"),
+        (("--size", str(10**20)), "from 8 to 65535 each"),
         (("--steps", 0), "steps is 0"),
         (("--source-size", 2), "source_size is 2"),
         (("--layers", "relu9_1"), "no layer 'relu9_1'"),

@@ -75,7 +75,7 @@ def test_maco(base: list[Any], tmp_path: Path) -> None:
         (("--layer", "logits", "--neuron", 0), "layer 'logits' has no positions, so a neuron of it is a channel"),
         (("--class", "bananna"), "has no class 'bananna'; did you mean 954 banana"),
         (("--class", 1000), "there is no class 1000: imagenet has classes 0 to 999"),
-        (("--class", 1, "--size", 4), "size is 4; it must be a whole number from 8 up"),
+        (("--class", 1, "--size", 4), "size is 4; it must be a whole number from 8 to 65535"),
         (("--class", 1, "--scale", "1"), None),
         (("--class", 1, "--scale", "1,2,3"), "--scale is '1,2,3'; it must be two numbers, as in 0.8,1.2"),
         (("--class", 1, "--scale", "a"), "--scale is 'a'"),

@@ -188,7 +188,7 @@ def test_the_square_in_the_spectrum() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"size": 4}, "size is 4; it must be a whole number from 8 up"),
+        ({"size": 4}, "size is 4; it must be a whole number from 8 to 65535"),
         ({"pictures": 1}, "pictures is 1; it must be a whole number from 2 up"),
         ({"channels": -1}, "channels is -1"),
         ({"steps": 0}, "steps is 0"),

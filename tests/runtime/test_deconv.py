@@ -200,7 +200,7 @@ def test_crops() -> None:
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"top": 0}, "top is 0; it must be a whole number from 1 up"),
-    ({"size": 4}, "size is 4; it must be a whole number from 8 up"),
+    ({"size": 4}, "size is 4; it must be a whole number from 8 to 65535"),
     ({"batch": 0}, "batch is 0"),
     ({"crop": "all"}, "the crop is 'all'; it must be one of auto, field, tight"),
     ({"channels": []}, "there are no channels to show"),

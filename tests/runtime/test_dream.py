@@ -238,7 +238,7 @@ def test_divergence_stops_with_the_last_good_image(
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"size": 4}, "size is 4; it must be a whole number from 8 up"),
+    ({"size": 4}, "size is 4; it must be a whole number from 8 to 65535"),
     ({"steps": 0}, "steps is 0; it must be a whole number from 1 up"),
     ({"octaves": 0}, "octaves is 0"),
     ({"octave_scale": 1.0}, "octave_scale is 1.0; it must be a number from 1.05 to 4"),

@@ -17,7 +17,7 @@ InvalidArgument: Any = type("InvalidArgument", (Exception,), {"__module__": Fail
     "error",
     [
         MemoryError(),
-        Fail("[ONNXRuntimeError] : 1 : FAIL : bfc_arena.cc:360 Failed to allocate memory for requested buffer of size 9"),
+        Fail("[ONNXRuntimeError] : 1 : FAIL : bfc_arena.cc:360 Failed to allocate memory for a buffer of size 9"),
         Fail("CUDA failure 2: out of memory ; GPU=0"),
         RuntimeError("Error in execution: CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED"),
         Fail("std::bad_alloc"),

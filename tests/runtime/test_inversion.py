@@ -132,7 +132,7 @@ def test_deep_layers_keep_contrast_and_colour(layer: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"size": 4}, "size is 4; it must be a whole number from 8 up"),
+        ({"size": 4}, "size is 4; it must be a whole number from 8 to 65535"),
         ({"steps": 0}, "steps is 0"),
         ({"jitter": -1}, "jitter is -1"),
         ({"tv_weight": -1.0}, "tv_weight is -1"),

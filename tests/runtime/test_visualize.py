@@ -214,7 +214,7 @@ def test_divergence_is_reported(make: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"size": 4}, "size is 4; it must be a whole number from 8 up"),
+    ({"size": 4}, "size is 4; it must be a whole number from 8 to 65535"),
     ({"steps": 0}, "steps is 0"),
     ({"jitter": -1}, "jitter is -1"),
     ({"jitter": 1.5}, "jitter is 1.5; it must be a whole number"),

@@ -150,6 +150,12 @@ def test_missing_file(tmp_path: Path) -> None:
     _says(error, "no.png", "no such file", "check the path")
 
 
+def test_an_address_is_no_file() -> None:
+    with pytest.raises(ImageError) as error:
+        read_image("https://example.org/photo.jpg")
+    _says(error, "https://example.org/photo.jpg", "not fetched from the web", "download it first")
+
+
 def test_folder(tmp_path: Path) -> None:
     with pytest.raises(ImageError) as error:
         read_image(tmp_path)

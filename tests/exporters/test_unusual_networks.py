@@ -1,0 +1,190 @@
+"""Networks that are no chains of convolutions: what works does, and for the rest the message says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from helpers.networks import chain
+from onnx import TensorProto, helper, numpy_helper
+
+from pixelgrad.errors import NetworkError, SettingsError, UnknownLayerError
+from pixelgrad.exporters import (
+    depth_layers,
+    inversion_objective,
+    load_network,
+    style_objective,
+    texture_objective,
+    write_artifact,
+)
+from pixelgrad.exporters.networks import settle_size
+from pixelgrad.runtime import Artifact, verify
+
+Tensor = Any
+
+
+def weight(name: str, *shape: int, dtype: Any = np.float32) -> onnx.TensorProto:
+    rng = np.random.default_rng(len(name) + sum(shape))
+    return numpy_helper.from_array((rng.normal(size=shape) / 3).astype(dtype), name)
+
+
+def given(**values: Any) -> list[onnx.TensorProto]:
+    return [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
+
+
+def saved(
+    path: Path,
+    nodes: Sequence[onnx.NodeProto],
+    weights: Sequence[onnx.TensorProto],
+    *,
+    size: Sequence[Any] = ("H", "W"),
+    opset: int = 18,
+    domain: str | None = None,
+) -> Path:
+    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, *size])
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    opsets = [helper.make_opsetid("", opset), *([helper.make_opsetid(domain, 1)] if domain else [])]
+    graph = helper.make_graph(list(nodes), "g", [image], [result], list(weights))
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+def conv(source: str = "x", target: str = "c") -> onnx.NodeProto:
+    return helper.make_node("Conv", [source, "w"], [target], pads=[1, 1, 1, 1])
+
+
+W = weight("w", 8, 3, 3, 3)
+
+
+def transformer(path: Path, side: int = 32) -> Path:
+    """Patches of 8x8, embeddings of their positions, one block of attention, the mean of the tokens, ten classes."""
+    width, tokens = 8, (side // 8) ** 2
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["x", "patches"], ["patch"], kernel_shape=[8, 8], strides=[8, 8]),
+        node("Reshape", ["patch", "rows"], ["row"]),
+        node("Transpose", ["row"], ["tokens"], perm=[0, 2, 1]),
+        node("Add", ["tokens", "positions"], ["placed"]),
+        node("LayerNormalization", ["placed", "scale", "shift"], ["even"], axis=-1),
+        *(node("MatMul", ["even", name], [name.lower()]) for name in ("Q", "K", "V")),
+        node("Transpose", ["k"], ["kt"], perm=[0, 2, 1]),
+        node("MatMul", ["q", "kt"], ["likeness"]),
+        node("Softmax", ["likeness"], ["attention"], axis=-1),
+        node("MatMul", ["attention", "v"], ["attended"]),
+        node("Add", ["placed", "attended"], ["block"]),
+        node("ReduceMean", ["block", "along"], ["pooled"], keepdims=0),
+        node("Gemm", ["pooled", "head"], ["y"]),
+    ]
+    weights = [
+        weight("patches", width, 3, 8, 8),
+        weight("positions", 1, tokens, width),
+        weight("scale", width),
+        weight("shift", width),
+        *(weight(name, width, width) for name in ("Q", "K", "V")),
+        weight("head", width, 10),
+        *given(rows=np.int64([0, width, -1]), along=np.int64([1])),
+    ]
+    return saved(path, nodes, weights, size=(side, side))
+
+
+@pytest.mark.parametrize("layer", ["block", "y"])
+def test_a_transformer_takes_the_size_that_its_positions_are_made_for(tmp_path: Path, layer: str) -> None:
+    network = load_network(transformer(tmp_path / "vit.onnx"))
+    assert settle_size(network.clone(), [network.clone().layer("patch")]) is None
+    folder = write_artifact(network, inversion_objective(network, layer), tmp_path / "vit.pixelgrad")
+    artifact = Artifact(folder, device="cpu")
+    assert artifact.fixed_size == (32, 32)
+    assert all(check.passed for check in verify(artifact))
+
+
+def test_layers_that_are_named_need_no_default(tmp_path: Path) -> None:
+    """None of a transformer's stands out as one to take style from, so the advice is to name some: that must help."""
+    network = load_network(transformer(tmp_path / "vit.onnx"))
+    with pytest.raises(NetworkError, match=r"name some of both \(style_layers=..., content_layers=..."):
+        style_objective(network)
+    objective = style_objective(network, style_layers=["patch"], content_layers=["patch"])
+    assert [term.layer for term in objective.terms] == ["patch", "patch", None]
+
+
+@pytest.mark.parametrize("how", ["operators", "around", "weights"])
+def test_a_quantised_network_is_refused(tmp_path: Path, how: str) -> None:
+    scales = given(s=np.float32(0.01), z=np.uint8(0), wz=np.int8(0), wq=np.ones((8, 3, 3, 3), np.int8))
+    quantize = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"])
+    weights = helper.make_node("DequantizeLinear", ["wq", "s", "wz"], ["w"])
+    nodes = {
+        "operators": [
+            quantize,
+            helper.make_node("QLinearConv", ["xq", "s", "z", "wq", "s", "wz", "s", "z"], ["cq"], pads=[1] * 4),
+            helper.make_node("DequantizeLinear", ["cq", "s", "z"], ["y"]),
+        ],
+        "around": [quantize, helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xd"]), weights, conv("xd", "y")],
+        "weights": [weights, conv("x", "y")],
+    }[how]
+    with pytest.raises(NetworkError, match=r"is quantised to 8 bits \(.*QuantizeLinear|DequantizeLinear.*\).*float32"):
+        load_network(saved(tmp_path / "int8.onnx", nodes, scales))
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_operators_of_one_runtime_are_named(tmp_path: Path, behind: bool) -> None:
+    """Not the shape that nobody can infer behind them."""
+    nodes = [helper.make_node("FusedConv", ["x", "w"], ["c" if behind else "y"], domain="com.microsoft")]
+    if behind:
+        nodes.append(helper.make_node("Relu", ["c"], ["y"]))
+    network = load_network(saved(tmp_path / "fused.onnx", nodes, [W], domain="com.microsoft"))
+    with pytest.raises(NetworkError, match=r"outside the ONNX standard: com\.microsoft\.FusedConv\."):
+        write_artifact(network, inversion_objective(network, "y"), tmp_path / "out")
+
+
+def test_a_branch_that_uses_a_tensor_does_not_hide_the_depth(tmp_path: Path) -> None:
+    bodies = [
+        helper.make_graph(
+            [helper.make_node(operator, ["c"], [name])],
+            name,
+            [],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)],
+        )
+        for operator, name in (("Relu", "a"), ("Neg", "b"))
+    ]
+    nodes = [
+        conv(),
+        helper.make_node("ReduceSum", ["c"], ["s"], keepdims=0),
+        helper.make_node("Greater", ["s", "zero"], ["positive"]),
+        helper.make_node("If", ["positive"], ["y"], then_branch=bodies[0], else_branch=bodies[1]),
+    ]
+    network = load_network(saved(tmp_path / "if.onnx", nodes, [W, *given(zero=np.float32(0))]))
+    assert depth_layers(network) == ["y"]
+
+
+def test_a_weight_is_no_layer(tmp_path: Path) -> None:
+    """One in float16 is cast by a node of the graph."""
+    nodes = [helper.make_node("Cast", ["h"], ["w"], to=TensorProto.FLOAT), conv("x", "y")]
+    network = load_network(saved(tmp_path / "half.onnx", nodes, [weight("h", 8, 3, 3, 3, dtype=np.float16)]))
+    with pytest.raises(UnknownLayerError) as found:
+        network.layer("w")
+    assert "w" not in found.value.matches
+    assert network.layer("y").name == "y"
+
+
+def test_what_cannot_be_computed_is_one_clear_error(tmp_path: Path) -> None:
+    """Maps that are added to each other and fit at no size that is tried."""
+    strided = helper.make_node("Conv", ["x", "w"], ["d"], strides=[3, 3], kernel_shape=[3, 3])
+    nodes = [conv(), strided, helper.make_node("Add", ["c", "d"], ["y"])]
+    network = load_network(saved(tmp_path / "odd.onnx", nodes, [W]))
+    with pytest.raises(NetworkError, match=r"odd|image|size"):
+        write_artifact(network, inversion_objective(network, "y"), tmp_path / "out")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_layer_weights_are_numbers(tmp_path: Path, value: float) -> None:
+    network = load_network(chain(tmp_path / "net.onnx"))
+    with pytest.raises(SettingsError, match="layer weights must be positive numbers"):
+        style_objective(network, style_layers={"relu1_1": value, "relu2_1": 1})
+
+
+def test_a_layer_by_itself_is_no_list_of_letters(tmp_path: Path) -> None:
+    network = load_network(chain(tmp_path / "net.onnx"))
+    assert [term.layer for term in texture_objective(network, layers="relu2_1").terms] == ["r2"]
