@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pixelgrad.errors import NetworkError, SettingsError, UnknownLayerError
 from pixelgrad.exporters import (
     depth_layers,
+    first_layer,
     inversion_objective,
     load_network,
     style_objective,
@@ -22,6 +23,8 @@ from pixelgrad.exporters import (
     write_artifact,
 )
 from pixelgrad.exporters.networks import settle_size
+from pixelgrad.exporters.networks.stages import learnt_layers
+from pixelgrad.models.bundled import bundled_network
 from pixelgrad.runtime import Artifact, verify
 
 Tensor = Any
@@ -188,3 +191,22 @@ def test_layer_weights_are_numbers(tmp_path: Path, value: float) -> None:
 def test_a_layer_by_itself_is_no_list_of_letters(tmp_path: Path) -> None:
     network = load_network(chain(tmp_path / "net.onnx"))
     assert [term.layer for term in texture_objective(network, layers="relu2_1").terms] == ["r2"]
+
+
+def test_weights_that_are_cast_are_weights(tmp_path: Path) -> None:
+    """As in the bundled network, whose file is in float16: what looks for a layer's filters must find them."""
+    nodes = [helper.make_node("Cast", ["h"], ["w"], to=TensorProto.FLOAT), conv("x", "y")]
+    half = weight("h", 8, 3, 3, 3, dtype=np.float16)
+    network = load_network(saved(tmp_path / "half.onnx", nodes, [half]), preprocess="rgb")
+    assert first_layer(network).filters.shape == (8, 3, 3, 3)
+    np.testing.assert_array_equal(first_layer(network).filters, numpy_helper.to_array(half).astype(np.float32))
+    assert [node.op_type for node in network.model.graph] == ["Conv"]
+
+
+def test_the_bundled_network_can_be_compared() -> None:
+    bundled = bundled_network()
+    if bundled is None:
+        pytest.skip("this checkout has no bundled network")
+    network = load_network(bundled)
+    assert first_layer(network).filters.shape == (16, 3, 3, 3)
+    assert learnt_layers(network, 3)[0] == "relu1_1"

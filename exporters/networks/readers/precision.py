@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from onnx import TensorProto, numpy_helper
 
 _OTHER = {TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
@@ -36,6 +37,21 @@ def to_float32(model: onnx.ModelProto) -> list[str]:
                 attribute.s = b"FLOAT"
     names = sorted(TensorProto.DataType.Name(kind).lower() for kind in found)
     return [f"its file is in {' and '.join(names)}"] if names else []
+
+
+def drop_conversions(graph: ir.Graph) -> None:
+    """Take out the conversions of weights that :func:`to_float32` has made idle: behind one, nothing that looks for a
+    layer's weights finds them.
+    """
+    for node in list(graph):
+        source = node.inputs[0] if node.op_type == "Cast" and not node.domain else None
+        if source is None or source.const_value is None or source in graph.inputs:
+            continue
+        (result,) = node.outputs
+        wanted = node.attributes["to"].as_int() if "to" in node.attributes else None
+        if wanted == source.const_value.dtype == ir.DataType.FLOAT and result not in graph.outputs:
+            result.replace_all_uses_with(source)
+            graph.remove(node, safe=True)
 
 
 def _graphs(model: onnx.ModelProto) -> Iterator[Any]:
