@@ -92,5 +92,5 @@ def main() -> None:
         if os.environ.get("PIXELGRAD_DEBUG") == "1":
             raise
         fail(f"the operating system refused: {error}; free some space, or choose another place")
-        sys.stdout = None  # type: ignore[assignment]  # what is left in it would fail once more at the end
+        sys.stdout = None  # what is left in it would fail once more at the end
         sys.exit(1)

@@ -16,8 +16,8 @@ __all__ = ["companions", "fingerprint"]
 _CHUNK = 1 << 22
 # What a Caffe network's graph and mean may be in, beside its weights.
 _CAFFE_COMPANIONS = ("*.prototxt", "*.binaryproto")
-# Of files that stand alone, by path: what the file system said of them, and their hash. A task that takes a network layer
-# by layer asks for the same hash as many times.
+# Of files that stand alone, by path: what the file system said of them, and their hash. A task that takes a network
+# layer by layer asks for the same hash as many times.
 _known: dict[Path, tuple[tuple[int, ...], str]] = {}
 
 
