@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def test_a_polite_kill_saves_the_picture_so_far(photo: Path, painting: Path, tmp
     process, out = started(tmp_path, photo, painting, stderr=subprocess.PIPE)
     assert process.stderr is not None
     next(line for line in process.stderr if line.startswith(b"scale"))
+    time.sleep(1)
     process.send_signal(signal.SIGTERM)
     rest = process.stderr.read().decode()
     process.stderr.close()
@@ -57,6 +59,7 @@ def test_a_terminal_that_is_closed_leaves_the_picture_so_far(photo: Path, painti
     shown = b""
     while b"step" not in shown:
         shown += os.read(ours, 4096)
+    time.sleep(1)
     os.close(ours)
     assert process.wait(timeout=60) == 130
     assert max(read_image(out).size) == 128

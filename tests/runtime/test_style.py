@@ -140,7 +140,7 @@ def test_divergence_stops_with_the_last_good_image(
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"size": 0}, "size is 0; it must be a whole number from 1 up"),
+    ({"size": 0}, "size is 0; it must be a whole number from 1 to 65535"),
     ({"steps": 0}, "steps is 0"),
     ({"steps": 1.5}, "steps is 1.5; it must be a whole number"),
     ({"seed": -1}, "seed is -1"),
