@@ -34,6 +34,9 @@ _Settings = Annotated[
             float, typer.Option("--growth", help="How many times larger each frame shows the one before.")
         ],
         rotate=Annotated[float, typer.Option("--rotate", metavar="DEGREES", help="Turn per frame, counter-clockwise.")],
+        contrast=Annotated[
+            float, typer.Option("--contrast", help="Most contrast of a frame, relative to photographs; 0 for no limit.")
+        ],
     ),
 ]
 

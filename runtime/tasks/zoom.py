@@ -18,7 +18,7 @@ from pixelgrad.runtime.engine import Finish, Plan
 from pixelgrad.runtime.events import FrameEvent
 from pixelgrad.runtime.images import Picture, resize
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.settings import check_whole
+from pixelgrad.runtime.settings import check_number, check_whole
 from pixelgrad.runtime.tasks.dream import (
     DreamSettings,
     check_dream,
@@ -29,12 +29,13 @@ from pixelgrad.runtime.tasks.dream import (
     references,
     start,
 )
+from pixelgrad.runtime.tasks.keeping import Keeper
 
 __all__ = ["ZoomSettings", "zoom", "zoom_recipe"]
 
 Array = np.ndarray[Any, Any]
 # What a frame needs less of than a picture, since every frame goes on from the one before.
-_STEPS, _OCTAVES, _LARGEST = 4, 3, 512
+_STEPS, _OCTAVES, _LARGEST, _STRENGTH = 4, 3, 512, 0.75
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,25 @@ class ZoomSettings:
     growth: how many times larger each frame shows the one before; below 1 it draws back.
     rotate: degrees per frame, counter-clockwise.
     drift: how far the middle of the frame moves per frame, to the right and down, in percent of its width and height.
-    dream: how each frame is dreamed; ``steps`` is 4, ``octaves`` 3 and ``size`` the picture's own, but at most 512,
-        where it says nothing. Its seed is that of the zoom.
+    contrast: how many times as strong as in photographs an octave of waves may be in a frame, in each of the colours
+        along which those vary; where it is stronger in the picture itself, as strong as there. The mean colour keeps
+        near to the picture's. 0 for no such limits: then frames grow harsher and harsher.
+    dream: how each frame is dreamed; ``steps`` is 4, ``octaves`` 3, ``strength`` 0.75 and ``size`` the picture's own,
+        but at most 512, where it says nothing. Its seed is that of the zoom.
     """
 
     frames: int | None = 60
     growth: float = 1.04
     rotate: float = 0.0
     drift: tuple[float, float] = (0.0, 0.0)
+    contrast: float = 1.25
     dream: DreamSettings = field(default_factory=DreamSettings)
 
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
         if self.frames is not None:
             check_whole(self, 1, "frames")
+        check_number(self, "contrast")
         self.dream.check()
         if not 0.5 <= self.growth <= 2:
             raise SettingsError(f"growth is {self.growth}; it must be a number from 0.5 to 2")
@@ -69,7 +75,9 @@ class ZoomSettings:
 
     def filled(self, picture: Picture | None) -> ZoomSettings:
         """With a value for all that was ``None``."""
-        dream = replace(self.dream, steps=self.dream.steps or _STEPS, octaves=self.dream.octaves or _OCTAVES)
+        preset = {"steps": _STEPS, "octaves": _OCTAVES, "strength": _STRENGTH}
+        missing = {name: value for name, value in preset.items() if getattr(self.dream, name) is None}
+        dream = replace(self.dream, **missing)
         size = self.dream.size or min(_LARGEST, max(picture.size) if picture is not None else _LARGEST)
         # Noise is dreamed of like a picture: what holds it together comes with the frames.
         return replace(self, dream=replace(dream, size=size).filled(picture or _grey()))
@@ -146,6 +154,7 @@ def _run(
     began = time.perf_counter()
     first = _fit(start(picture, sizes[-1], _random(settings, 0)), sizes[-1])
     targets = {**directions, **references(artifact, first, sizes[0], guide)}
+    keep = Keeper(first, settings.contrast) if settings.contrast else None
     done, before = after or (0, None)
     last_frame = math.inf if settings.frames is None else settings.frames
     for frame in takewhile(lambda number: number <= last_frame, count(done + 1)):
@@ -155,6 +164,8 @@ def _run(
         for event in octaves(artifact, source, settings.dream, plan, finish, targets, _random(settings, frame)):
             last = event
         shown = last.picture()
+        if keep is not None:
+            shown = Picture.from_nchw(keep(shown.to_nchw()), None, shown.recipe)
         # What the next frame starts from is what a file of this one holds.
         before = Picture.from_pil(shown.to_pil())
         yield FrameEvent(
