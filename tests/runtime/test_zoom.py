@@ -84,9 +84,26 @@ def test_the_seed_decides(artifact: Artifact, source: Picture) -> None:
 
 def test_settings_that_nobody_set(source: Picture) -> None:
     filled = ZoomSettings().filled(source)
-    assert (filled.dream.steps, filled.dream.octaves, filled.dream.size, filled.dream.strength) == (4, 3, 96, 1.5)
+    assert (filled.dream.steps, filled.dream.octaves, filled.dream.size, filled.dream.strength) == (4, 3, 96, 0.75)
     assert ZoomSettings().filled(None).dream.size == 512
     assert ZoomSettings().filled(Picture.from_array(np.zeros((10, 3000, 3)))).dream.size == 512
+
+
+def test_frames_grow_no_harsher(artifact: Artifact, source: Picture) -> None:
+    """Steps this long leave little but black, white and primary colours within a few frames, unless they are held."""
+
+    def harshness(contrast: float) -> list[tuple[float, float]]:
+        dreaming = DreamSettings(size=50, steps=3, octaves=2, jitter=3, strength=6.0)
+        made = frames(artifact, source, ZoomSettings(12, contrast=contrast, dream=dreaming))
+        pixels = [event.picture.pixels for event in made]
+        return [(float(p.std()), float(((p == 0) | (p == 1)).mean())) for p in pixels]
+
+    free, held = harshness(0.0), harshness(1.25)
+    assert free[-1][0] > 0.38
+    assert free[-1][1] > 0.3
+    most = ZoomSettings.contrast * float(source.pixels.std())
+    assert max(deviation for deviation, _ in held) < most
+    assert max(clipped for _, clipped in held) < 0.03
 
 
 @given(
@@ -132,6 +149,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"rotate": 400}, "rotate is 400"),
     ({"drift": (60, 0)}, r"drift is \(60, 0\); it must be two numbers of percent"),
     ({"drift": (1,)}, "drift is"),
+    ({"contrast": -1.0}, "contrast is -1.0; it must be a number from 0 up"),
     ({"dream": DreamSettings(steps=0)}, "steps is 0"),
 ]
 
