@@ -75,9 +75,12 @@ class ZoomSettings:
 
     def filled(self, picture: Picture | None) -> ZoomSettings:
         """With a value for all that was ``None``."""
-        preset = {"steps": _STEPS, "octaves": _OCTAVES, "strength": _STRENGTH}
-        missing = {name: value for name, value in preset.items() if getattr(self.dream, name) is None}
-        dream = replace(self.dream, **missing)
+        dream = replace(
+            self.dream,
+            steps=self.dream.steps or _STEPS,
+            octaves=self.dream.octaves or _OCTAVES,
+            strength=self.dream.strength or _STRENGTH,
+        )
         size = self.dream.size or min(_LARGEST, max(picture.size) if picture is not None else _LARGEST)
         # Noise is dreamed of like a picture: what holds it together comes with the frames.
         return replace(self, dream=replace(dream, size=size).filled(picture or _grey()))
