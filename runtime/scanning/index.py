@@ -59,10 +59,14 @@ class ScanIndex:
         with self._errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.executescript(_SCHEMA)
-            self._database.execute("INSERT OR IGNORE INTO meta VALUES ('description', ?)", (text,))
-            (found,) = self._database.execute("SELECT value FROM meta WHERE key = 'description'").fetchone()
+            try:
+                self._database.execute("PRAGMA synchronous = NORMAL")
+                self._database.executescript(_SCHEMA)
+                self._database.execute("INSERT OR IGNORE INTO meta VALUES ('description', ?)", (text,))
+                (found,) = self._database.execute("SELECT value FROM meta WHERE key = 'description'").fetchone()
+            except BaseException:
+                self.close()  # Windows moves and removes no file that is open
+                raise
         if found != text:
             self.close()
             raise SettingsError(
