@@ -46,11 +46,12 @@ class NetworkSpec:
         return load_network(self.model, preprocess=self.preprocess, pool=self.pool or "max", prototxt=self.prototxt)
 
     def key(self) -> dict[str, Any]:
-        """JSON-able, all of it that an artifact depends on: contents of files, not their names."""
+        """JSON-able, all of it that an artifact depends on: contents of files, and the network's name, which it tells."""
         located = locate(self.model)
         described = {} if self.prototxt is None else {"prototxt": fingerprint(Path(self.prototxt))}
         return {
             "network": fingerprint(located.path),
+            "name": located.path.stem,
             "known": facts(located),
             "preprocess": self.preprocess,
             "pool": self.pool,

@@ -50,6 +50,7 @@ def test_a_terminal_that_is_closed_leaves_the_picture_so_far(photo: Path, painti
 
     def owns_the_terminal() -> None:
         os.setsid()
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who runs the tests may have it ignored
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     process, out = started(

@@ -189,7 +189,7 @@ def test_broken_off_and_taken_up_again(photo: Path, tmp_path: Path, kill: signal
     )
     assert process.stderr is not None
     place = tmp_path / "zoom.gif.frames"
-    while not (place / "frame_00003.png").exists():
+    while not (place / "frame_00004.png").exists():
         assert process.poll() is None, process.stderr.read()
     process.send_signal(kill)
     said = process.stderr.read()

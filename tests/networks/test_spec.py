@@ -43,6 +43,9 @@ def test_the_key_goes_by_content_and_not_by_name(small_network: Path, tmp_path: 
     same.write_text("name: 'other'")
     assert NetworkSpec(small_network, prototxt=same).key() != keys[0]
     assert NetworkSpec(chain(tmp_path / "net.onnx", seed=5)).key() != NetworkSpec(small_network).key()
+    renamed = tmp_path / "renamed.onnx"  # recipes and reports tell the network's name
+    renamed.write_bytes(small_network.read_bytes())
+    assert NetworkSpec(renamed).key() != NetworkSpec(small_network).key()
 
 
 def test_tasks_point_to_it(photo: Path) -> None:

@@ -151,7 +151,7 @@ def test_a_row_shows_the_source_and_one_texture_each(artifact: Artifact, source:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"size": (4, 300)}, "size is .4, 300.; it must be .width, height. in pixels, 8 or more each"),
+        ({"size": (4, 300)}, "size is .4, 300.; it must be .width, height. in pixels, from 8 to 65535 each"),
         ({"size": (64.0, 64)}, "size is"),
         ({"source_size": 0}, "source_size is 0"),
         ({"steps": 0}, "steps is 0"),

@@ -31,7 +31,7 @@ class Reference:
     def __init__(self, artifact: Artifact) -> None:
         self._evaluator = ReferenceEvaluator(onnx.load(artifact.path / "training_model.onnx"))
 
-    def run(self, names: list[str], feeds: dict[str, Any]) -> list[Any]:
+    def run(self, names: list[str], feeds: dict[str, Any], options: Any = None) -> list[Any]:
         with np.errstate(all="ignore"):
             return list(self._evaluator.run(names, feeds))
 
