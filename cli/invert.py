@@ -20,7 +20,7 @@ _Settings = Annotated[
         size=options.Size,
         steps=options.Steps,
         alpha_weight=Annotated[
-            float | None, typer.Option("--alpha-weight", help="Weight of the alpha-norm; the default is 0.001.")
+            float | None, typer.Option("--alpha-weight", help="Weight of the alpha-norm: 0.001 or less, by layer and photo.")
         ],
         tv_weight=Annotated[
             float | None,

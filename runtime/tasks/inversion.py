@@ -28,6 +28,8 @@ Array = np.ndarray[Any, Any]
 _STILL = 0.25
 # Of the layer's stride, up to which the picture is shifted, and where it has no positions at all.
 _SHIFT, _WHOLE_IMAGE = 1 / 4, 8
+# From this stride up the alpha-norm has the artifact's weight, and the norm that it may have in the photo at that weight.
+_UNSETTLED, _ORDINARY = 8, 2.0
 # Up to these strides a layer tells fine waves apart, and the finest: they need not be held back as much, or at all.
 _FINE, _FINEST = 4, 2
 _ADVICE = "try a lower --learning-rate, or another layer"
@@ -43,7 +45,9 @@ class InversionSettings:
         quarter of the layer's stride, from a stride of 8 up: where the layer is blind to so small a shift, what depends
         on it is no part of what the layer knows.
     learning_rate: of Adam, on the picture's waves.
-    alpha_weight, tv_weight: of the terms, beside the 1 of the features; ``None`` leaves the artifact's own.
+    alpha_weight, tv_weight: of the terms, beside the 1 of the features. By default the artifact's own; of the
+        alpha-norm less than that, where the layer settles the colours by itself or the photo's are strong. Maximum
+        pooling would have it that only one pixel of a window keeps its colour, and all others go grey: dots.
     """
 
     size: int = 224
@@ -115,6 +119,8 @@ class _Run:
         original = _original(artifact, picture, settings.size)
         artifact.check_size(original)
         width, height = original.shape[:1:-1]
+        if settings.alpha_weight is None:
+            settings = replace(settings, alpha_weight=_alpha_weight(artifact, original))
         recipe = make_recipe("inversion", artifact, settings, (width, height), {"picture": picture})
         still = math.ceil(_STILL * settings.steps) if settings.jitter else settings.steps
         stages = [(width, height, steps) for steps in (settings.steps - still, still) if steps]
@@ -176,6 +182,18 @@ def _jitter(artifact: Artifact) -> int:
     stride = _stride(artifact)
     shift = _WHOLE_IMAGE if stride is None else int(_SHIFT * stride)
     return shift if shift > 1 else 0
+
+
+def _alpha_weight(artifact: Artifact, original: Array) -> float | None:
+    """The artifact's, times (stride / 8)^3 for a shallower layer, and so that the photo is charged for no more than an
+    ordinary one is."""
+    terms = [term for term in artifact.terms if term.kind == "alpha"]
+    if not terms:
+        return None
+    (term,) = terms
+    norm = artifact.evaluate(original, artifact.targets(original)).losses[term.name]
+    depth = min(1.0, (_stride(artifact) or _UNSETTLED) / _UNSETTLED)
+    return term.weight * depth**3 / max(1.0, norm / _ORDINARY)
 
 
 def _original(artifact: Artifact, picture: Picture, size: int) -> Array:

@@ -15,6 +15,9 @@ from pixelgrad.exporters import inversion_objective, load_network, write_artifac
 from pixelgrad.runtime import Artifact, InversionSettings, Picture, invert, invert_depth, read_image
 
 
+Array = np.ndarray[Any, Any]
+
+
 def artifact_at(network: Path, layer: str, folder: Path, **objective: Any) -> Artifact:
     loaded = load_network(network, preprocess="rgb")
     return Artifact(write_artifact(loaded, inversion_objective(loaded, layer, **objective), folder), device="cpu")
@@ -64,6 +67,51 @@ def test_a_shallow_layer_gives_the_picture_back(small_network: Path, original: P
     assert event.measures["error.r1"] < 0.03
     wanted = original.resized(48, 32).pixels
     assert np.corrcoef(event.picture().pixels.ravel(), wanted.ravel())[0, 1] > 0.85
+
+
+def test_no_dots_behind_maximum_pooling(tmp_path: Path) -> None:
+    """A strong alpha-norm greys all pixels of a window but its largest, which is all that the layer sees."""
+    photo = read_image(shared("images/photos/coffee.png")).flattened()
+    wanted = photo.resized(96, 64).to_nchw()
+    network = load_network(shared("weights/vgg19_slim16x.onnx"))
+    artifact = Artifact(write_artifact(network, inversion_objective(network, "relu2_1"), tmp_path / "a"), device="cpu")
+    waves = np.hypot(np.fft.fftfreq(64)[:, None], np.fft.rfftfreq(96))
+
+    def fine(image: Array) -> float:
+        return float((np.abs(np.fft.rfft2(image[0])) ** 2)[:, waves > 0.25].sum())
+
+    def found(**values: Any) -> tuple[float, float, float]:
+        """The fine waves that are wrong, as a share of the photo's; PSNR; and the error at the layer."""
+        event = list(invert(artifact, photo, settings(size=96, steps=60, **values)))[-1]
+        away = event.picture().to_nchw() - wanted
+        psnr = -10 * np.log10(float(np.square(away).mean()))
+        return fine(away) / fine(wanted), psnr, event.measures["error.relu2_1"]
+
+    (dots, psnr, error), (published_dots, published_psnr, published_error) = found(), found(alpha_weight=0.001)
+    assert dots < 0.3 < 0.6 < published_dots
+    assert published_psnr + 6 < 28 < psnr
+    assert error < 0.1 * published_error
+
+
+def test_the_alpha_norm_goes_by_the_layer_and_the_photo(tmp_path: Path, small_network: Path) -> None:
+    """What the recipe says was used: (stride / 8)^3 of the artifact's, less where the photo is far from grey."""
+    from_shallow = artifact_at(small_network, "relu2_1", tmp_path / "a")
+
+    def used(artifact: Artifact, picture: Picture, **values: Any) -> float:
+        recipe = list(invert(artifact, picture, settings(steps=1, **values)))[-1].picture().recipe
+        assert recipe is not None
+        return float(recipe["settings"]["alpha_weight"])
+
+    grey = Picture(np.full((32, 48, 3), 0.5, np.float32))
+    white = Picture(np.ones((32, 48, 3), np.float32))
+    assert used(from_shallow, grey) == pytest.approx(0.001 / 4**3)
+    away = (np.linalg.norm(1 - np.array([0.485, 0.456, 0.406])) * 255 / 80) ** 6
+    assert used(from_shallow, white) == pytest.approx(0.001 / 4**3 / (away / 2), rel=1e-4)
+    assert used(from_shallow, white, alpha_weight=0.001) == 0.001
+    bare = artifact_at(small_network, "relu2_1", tmp_path / "bare", alpha_weight=0)
+    recipe = list(invert(bare, grey, settings(steps=1)))[-1].picture().recipe
+    assert recipe is not None
+    assert recipe["settings"]["alpha_weight"] is None
 
 
 @pytest.mark.parametrize("values", [{"jitter": 2}, {"learning_rate": 0.05}, {}])
