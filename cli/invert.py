@@ -20,7 +20,8 @@ _Settings = Annotated[
         size=options.Size,
         steps=options.Steps,
         alpha_weight=Annotated[
-            float | None, typer.Option("--alpha-weight", help="Weight of the alpha-norm: 0.001 or less, by layer and photo.")
+            float | None,
+            typer.Option("--alpha-weight", help="Weight of the alpha-norm; by layer and photo, 0.001 at most."),
         ],
         tv_weight=Annotated[
             float | None,

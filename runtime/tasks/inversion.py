@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 _STILL = 0.25
 # Of the layer's stride, up to which the picture is shifted, and where it has no positions at all.
 _SHIFT, _WHOLE_IMAGE = 1 / 4, 8
-# From this stride up the alpha-norm has the artifact's weight, and the norm that it may have in the photo at that weight.
+# From this stride up the alpha-norm has the artifact's weight, as long as the photo's own norm is no more than this.
 _UNSETTLED, _ORDINARY = 8, 2.0
 # Up to these strides a layer tells fine waves apart, and the finest: they need not be held back as much, or at all.
 _FINE, _FINEST = 4, 2

@@ -1,9 +1,10 @@
 """Reconstruction from features: the error at each layer, beside a plain gradient run with the same number of steps.
 
-    python tests/benchmarks/inversion.py --model googlenet.onnx --image chelsea.png [--layers A,B] [--size 128]
+    python tests/benchmarks/inversion.py --model googlenet.onnx --image chelsea.png [--layers A,B] [--alpha-weight 0.001]
 
-The error is ||phi(x) - phi0||^2 / ||phi0||^2. The plain run is the paper's (Mahendran & Vedaldi 2014, section 2.3):
-gradient descent with momentum 0.9 on the same loss from the same noise at full size, the best of several step sizes.
+The error is ||phi(x) - phi0||^2 / ||phi0||^2; PSNR is to the photo, which the layer need not know. The plain run is the
+paper's (Mahendran & Vedaldi 2014, section 2.3): gradient descent with momentum 0.9 on the same loss from the same noise
+at full size, the best of several step sizes.
 """
 
 from __future__ import annotations
@@ -46,15 +47,16 @@ def main() -> None:
     parser.add_argument("--layers", help="names with commas between them; all over the depth by default")
     parser.add_argument("--size", type=int, default=128, help="long edge in pixels")
     parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--alpha-weight", type=float, help="by layer and photo by default")
     arguments = parser.parse_args()
     network = load_network(arguments.model)
     layers = arguments.layers.split(",") if arguments.layers else depth_layers(network)
     picture = read_image(arguments.image).flattened()
     scale = arguments.size / max(picture.size)
     picture = picture.resized(*(round(edge * scale) for edge in picture.size))
-    settings = InversionSettings(size=arguments.size, steps=arguments.steps)
+    settings = InversionSettings(size=arguments.size, steps=arguments.steps, alpha_weight=arguments.alpha_weight)
     print(f"{network.name}, {picture.size[0]}x{picture.size[1]}, {arguments.steps} steps")
-    print(f"{'layer':<20} {'pixelgrad':>10} {'plain':>10} {'ratio':>6} {'seconds':>8}")
+    print(f"{'layer':<20} {'pixelgrad':>10} {'plain':>10} {'ratio':>6} {'PSNR':>6} {'seconds':>8}")
     for layer in layers:
         with tempfile.TemporaryDirectory() as folder:
             artifact = Artifact(
@@ -65,7 +67,10 @@ def main() -> None:
             seconds = time.perf_counter() - began
             (error,) = last.measures.values()
             other = min(plain(artifact, picture, arguments.steps, size) for size in STEP_SIZES)
-            print(f"{layer:<20} {error:>10.4f} {other:>10.4f} {error / other:>6.2f} {seconds:>8.1f}", flush=True)
+            away = last.picture().to_nchw() - picture.to_nchw()
+            psnr = -10 * np.log10(float(np.square(away).mean()))
+            columns = f"{error:>10.4f} {other:>10.4f} {error / other:>6.2f} {psnr:>6.1f} {seconds:>8.1f}"
+            print(f"{layer:<20} {columns}", flush=True)
 
 
 if __name__ == "__main__":

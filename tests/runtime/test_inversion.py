@@ -14,7 +14,6 @@ from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.exporters import inversion_objective, load_network, write_artifact
 from pixelgrad.runtime import Artifact, InversionSettings, Picture, invert, invert_depth, read_image
 
-
 Array = np.ndarray[Any, Any]
 
 
