@@ -1,6 +1,6 @@
 """Reconstruction from features: the error at each layer, beside a plain gradient run with the same number of steps.
 
-    python tests/benchmarks/inversion.py --model googlenet.onnx --image chelsea.png [--layers A,B] [--alpha-weight 0.001]
+    python tests/benchmarks/inversion.py --model googlenet.onnx --image chelsea.png [--layers A,B] [--alpha-weight W]
 
 The error is ||phi(x) - phi0||^2 / ||phi0||^2; PSNR is to the photo, which the layer need not know. The plain run is the
 paper's (Mahendran & Vedaldi 2014, section 2.3): gradient descent with momentum 0.9 on the same loss from the same noise
