@@ -30,6 +30,8 @@ _STILL = 0.25
 _SHIFT, _WHOLE_IMAGE = 1 / 4, 8
 # From this stride up the alpha-norm has the artifact's weight, as long as the photo's own norm is no more than this.
 _UNSETTLED, _ORDINARY = 8, 2.0
+# From this stride up a layer has so few positions that nothing else holds the contrast.
+_LOST = 32
 # Up to these strides a layer tells fine waves apart, and the finest: they need not be held back as much, or at all.
 _FINE, _FINEST = 4, 2
 _ADVICE = "try a lower --learning-rate, or another layer"
@@ -46,8 +48,8 @@ class InversionSettings:
         on it is no part of what the layer knows.
     learning_rate: of Adam, on the picture's waves.
     alpha_weight, tv_weight: of the terms, beside the 1 of the features. By default the artifact's own; of the
-        alpha-norm less than that, where the layer settles the colours by itself or the photo's are strong. Maximum
-        pooling would have it that only one pixel of a window keeps its colour, and all others go grey: dots.
+        alpha-norm less than that, where the layer settles the colours by itself or the photo's are strong: it would
+        grey the picture by fine waves, which pooling hardly sees.
     """
 
     size: int = 224
@@ -186,14 +188,16 @@ def _jitter(artifact: Artifact) -> int:
 
 def _alpha_weight(artifact: Artifact, original: Array) -> float | None:
     """The artifact's, times (stride / 8)^3 for a shallower layer, and so that the photo is charged for no more than an
-    ordinary one is."""
+    ordinary one is; from a stride of 32 up as it is."""
     terms = [term for term in artifact.terms if term.kind == "alpha"]
     if not terms:
         return None
     (term,) = terms
+    stride = _stride(artifact)
+    if stride is None or stride >= _LOST:
+        return term.weight
     norm = artifact.evaluate(original, artifact.targets(original)).losses[term.name]
-    depth = min(1.0, (_stride(artifact) or _UNSETTLED) / _UNSETTLED)
-    return term.weight * depth**3 / max(1.0, norm / _ORDINARY)
+    return term.weight * min(1.0, stride / _UNSETTLED) ** 3 / max(1.0, norm / _ORDINARY)
 
 
 def _original(artifact: Artifact, picture: Picture, size: int) -> Array:

@@ -68,8 +68,8 @@ def test_a_shallow_layer_gives_the_picture_back(small_network: Path, original: P
     assert np.corrcoef(event.picture().pixels.ravel(), wanted.ravel())[0, 1] > 0.85
 
 
-def test_no_dots_behind_maximum_pooling(tmp_path: Path) -> None:
-    """A strong alpha-norm greys all pixels of a window but its largest, which is all that the layer sees."""
+def test_no_dots_behind_pooling(tmp_path: Path) -> None:
+    """A strong alpha-norm greys the picture by fine waves, which a layer behind pooling hardly sees."""
     photo = read_image(shared("images/photos/coffee.png")).flattened()
     wanted = photo.resized(96, 64).to_nchw()
     network = load_network(shared("weights/vgg19_slim16x.onnx"))
@@ -174,6 +174,22 @@ def test_deep_layers_keep_contrast_and_colour(layer: str, tmp_path: Path) -> Non
     assert dict(event.measures).popitem()[1] < 0.15
     assert pixels.std(axis=(0, 1)).mean() > 0.6 * wanted.std(axis=(0, 1)).mean()
     assert np.ptp(pixels, axis=2).mean() > 0.5 * np.ptp(wanted, axis=2).mean()
+
+
+@pytest.mark.slow
+def test_where_few_positions_are_left_the_alpha_norm_keeps_its_weight(tmp_path: Path) -> None:
+    """Nothing else keeps the contrast from growing there; the photo's own norm, above 2, would lower it."""
+    network = load_network(shared("weights/googlenet.onnx"))
+    photo = read_image(shared("images/photos/coffee.png")).flattened()
+
+    def used(layer: str) -> float:
+        folder = write_artifact(network, inversion_objective(network, layer), tmp_path / layer)
+        recipe = list(invert(Artifact(folder, device="cpu"), photo, settings(size=64, steps=1)))[-1].picture().recipe
+        assert recipe is not None
+        return float(recipe["settings"]["alpha_weight"])
+
+    assert used("mixed5a") == 0.001
+    assert used("mixed4c") < 0.0005
 
 
 @pytest.mark.parametrize(
