@@ -9,7 +9,8 @@ from pathlib import Path
 
 project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))["project"]
 extras = project["optional-dependencies"]
-for group in (project["dependencies"], *(extras[name] for name in ("cpu", "export", "cli", "readers", "video", "test"))):
+installed = ("cpu", "export", "cli", "readers", "video", "test")
+for group in (project["dependencies"], *(extras[name] for name in installed)):
     for requirement in group:
         if found := re.fullmatch(r"([\w.-]+)>=([\d.]+)(;.*)?", requirement.replace(" ", "")):
             print(f"{found[1]}=={found[2]}.*")

@@ -46,7 +46,7 @@ class NetworkSpec:
         return load_network(self.model, preprocess=self.preprocess, pool=self.pool or "max", prototxt=self.prototxt)
 
     def key(self) -> dict[str, Any]:
-        """JSON-able, all of it that an artifact depends on: contents of files, and the network's name, which it tells."""
+        """JSON-able, all of it that an artifact depends on: contents of files, and the network's name."""
         located = locate(self.model)
         described = {} if self.prototxt is None else {"prototxt": fingerprint(Path(self.prototxt))}
         return {
