@@ -12,6 +12,8 @@ import typer
 from pixelgrad.errors import SettingsError
 from pixelgrad.models import PREPROCESSINGS
 
+_MOST_CHANNELS = 4096
+
 Model = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="NAME|FILE", help="Network: a file, or a name (pixelgrad models list)."),
@@ -111,20 +113,21 @@ Index = Annotated[
 ]
 
 
-def parse_channels(texts: Sequence[str] | None) -> list[int] | None:
-    """``3,8-10`` and the like as channel numbers, each once, in the order given."""
+def parse_channels(texts: Sequence[str] | None, option: str = "--channel") -> list[int] | None:
+    """``5``, ``3,7`` and ``8-10`` as channel numbers, each once, in the order given."""
     if not texts:
         return None
-    channels: list[int] = []
+    channels: dict[int, None] = {}
     for part in (part.strip() for text in texts for part in text.split(",")):
-        first, dash, last = part.partition("-")
-        if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
-            raise SettingsError(f"--channel is {part!r}; it must be a number from 0, or a range such as 3-8")
-        numbers = range(int(first), int(last) + 1) if dash else [int(first)]
-        if not numbers or len(numbers) > 4096:
-            raise SettingsError(f"--channel {part!r} is no range of channels; give the lower number first")
-        channels += numbers
-    return list(dict.fromkeys(channels))
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part, re.ASCII)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last or last - first >= _MOST_CHANNELS:
+            raise SettingsError(
+                f"{option} is {part!r}; it must be numbers from 0 up, or ranges of at most {_MOST_CHANNELS}, "
+                "such as 5, 3,7 or 0-15"
+            )
+        channels |= dict.fromkeys(range(first, last + 1))
+    return list(channels)
 
 
 def parse_layers(text: str | None, option: str) -> dict[str, float] | list[str] | None:

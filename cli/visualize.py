@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -19,7 +17,6 @@ from pixelgrad.tasks import unit_kind, visualization_units, visualize_artifact
 from pixelgrad.tasks.visualize import batch_for, check_diversity
 
 _DEFAULTS = VisualizeSettings()
-_MOST_UNITS = 1000
 _Settings = Annotated[
     VisualizeSettings,
     Group(
@@ -138,8 +135,8 @@ def visualize_command(
     units = visualization_units(
         network,
         layer=layer,
-        channels=_numbers(channels, "--channel"),
-        neurons=_numbers(neurons, "--neuron"),
+        channels=options.parse_channels(channels) or (),
+        neurons=options.parse_channels(neurons, "--neuron") or (),
         classes=classes,
     )
     folder = visualize_artifact(
@@ -153,18 +150,6 @@ def visualize_command(
     )
     artifact = open_artifact(folder, choice, quiet=run.quiet)
     run_to_file(visualize(artifact, units, settings), output, choice, run)
-
-
-def _numbers(texts: Sequence[str], option: str) -> list[int]:
-    """``5``, ``3,7`` and ``0-15`` as numbers, in order, each once."""
-    found: dict[int, None] = {}
-    for part in (part.strip() for text in texts for part in text.split(",")):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if first > last or last - first >= _MOST_UNITS:
-            raise SettingsError(f"{option} is {part!r}; it must be numbers from 0 up, such as 5, 3,7 or 0-15")
-        found |= dict.fromkeys(range(first, last + 1))
-    return list(found)
 
 
 def _range(text: str) -> tuple[float, float]:

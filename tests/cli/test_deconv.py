@@ -71,8 +71,8 @@ def test_the_scan_is_kept_at_home(small_network: Path, images: Path, tmp_path: P
     ("more", "message"),
     [
         (["--channel", "12"], "the layer 'r2' has no channel 12; it has channels 0 to 11"),
-        (["--channel", "a"], "--channel is 'a'; it must be a number from 0, or a range such as 3-8"),
-        (["--channel", "8-3"], "--channel '8-3' is no range of channels"),
+        (["--channel", "a"], "--channel is 'a'; it must be numbers from 0 up, or ranges of at most 4096"),
+        (["--channel", "8-3"], "--channel is '8-3'; it must be numbers from 0 up"),
         (["--rule", "cam"], "the rule is 'cam'"),
         (["--layer", "r9"], "the network has no layer 'r9'; did you mean"),
         (["--images", "nowhere"], "the image folder 'nowhere' is not there"),

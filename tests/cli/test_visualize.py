@@ -69,7 +69,10 @@ def test_maco(base: list[Any], tmp_path: Path) -> None:
         (("--class", 1, "--channel", 2), "one kind: channel and class are given"),
         (("--channel", 2), "name the layer whose channel is to be seen (--layer NAME)"),
         (("--layer", "r1", "--channel", 8), "there is no channel 8: 'r1' of net has channel 0 to 7"),
-        (("--layer", "r1", "--channel", "x"), "--channel is 'x'; it must be numbers from 0 up, such as 5, 3,7 or 0-15"),
+        (
+            ("--layer", "r1", "--channel", "x"),
+            "--channel is 'x'; it must be numbers from 0 up, or ranges of at most",
+        ),
         (("--layer", "r1", "--channel", "5-2"), "--channel is '5-2'"),
         (("--layer", "r9", "--channel", 0), "the network has no layer 'r9'; did you mean"),
         (("--layer", "logits", "--neuron", 0), "layer 'logits' has no positions, so a neuron of it is a channel"),
