@@ -30,6 +30,11 @@ def fail(message: str) -> None:
     say(f"pixelgrad: error: {message}")
 
 
+def reason(error: BaseException) -> str:
+    """What went wrong, in words."""
+    return NO_MEMORY if isinstance(error, MemoryError) else str(error)
+
+
 def note(message: str, *, quiet: bool = False) -> None:
     """A line on stderr that only informs."""
     if not quiet:
@@ -51,7 +56,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         except (PixelgradError, MemoryError) as error:
             if os.environ.get("PIXELGRAD_DEBUG") == "1":
                 raise
-            fail(NO_MEMORY if isinstance(error, MemoryError) else str(error))
+            fail(reason(error))
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             fail("interrupted before there was a picture to save")

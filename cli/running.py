@@ -10,13 +10,12 @@ from pathlib import Path
 
 import typer
 
-from pixelgrad.cli.console import fail, note, print_json
+from pixelgrad.cli.console import fail, note, print_json, reason
 from pixelgrad.cli.groups import Run
 from pixelgrad.cli.progress import shown
 from pixelgrad.cli.report import run_report
 from pixelgrad.errors import DivergedError, OutputError, PixelgradError, SettingsError
 from pixelgrad.runtime import Artifact, Choice, Picture, Projector, StepEvent, read_image, write_image
-from pixelgrad.runtime.failures import NO_MEMORY
 
 __all__ = [
     "check_streams",
@@ -121,8 +120,9 @@ def _run(events: Iterable[StepEvent], output: str, run: Run) -> tuple[StepEvent,
         if last is None:
             raise
         save(last.picture(), output, force=run.force)
-        why = NO_MEMORY if isinstance(error, MemoryError) else str(error)
-        raise PixelgradError(f"{why}. The picture so far, of step {last.step}, is in {_place(output)}") from error
+        raise PixelgradError(
+            f"{reason(error)}. The picture so far, of step {last.step}, is in {_place(output)}"
+        ) from error
     assert first is not None
     assert last is not None
     return first, last

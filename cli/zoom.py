@@ -13,14 +13,13 @@ import typer
 
 from pixelgrad.cli import groups, options
 from pixelgrad.cli.command import Group, command
-from pixelgrad.cli.console import fail, note, print_json
+from pixelgrad.cli.console import fail, note, print_json, reason
 from pixelgrad.cli.dream import dream_sources, open_dream
 from pixelgrad.cli.progress import FRAMES, shown
 from pixelgrad.cli.report import peak_memory
 from pixelgrad.cli.running import check_streams, read_pictures
 from pixelgrad.errors import PixelgradError, SettingsError
 from pixelgrad.runtime import FrameEvent, Picture, ZoomSettings, choose_device, zoom
-from pixelgrad.runtime.failures import NO_MEMORY
 from pixelgrad.runtime.images import standard_output
 from pixelgrad.tasks import ZoomRun, check_zoom_output
 from pixelgrad.tasks.video import check_fps, stream_video
@@ -147,8 +146,7 @@ def _run(run: ZoomRun, settings: ZoomSettings, device: str, *, quiet: bool, json
         )
         raise typer.Exit(130) from None
     except (PixelgradError, MemoryError) as error:
-        why = NO_MEMORY if isinstance(error, MemoryError) else str(error)
-        raise PixelgradError(f"{why}. The frames so far are in {run.folder.path}") from error
+        raise PixelgradError(f"{reason(error)}. The frames so far are in {run.folder.path}") from error
     run.finish()
     seconds = time.perf_counter() - began
     if json:

@@ -9,7 +9,7 @@ from typing import Any
 from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.runtime.images import Picture
 
-__all__ = ["LARGEST", "SMALLEST", "check_choice", "check_content", "check_number", "check_whole"]
+__all__ = ["LARGEST", "SMALLEST", "check_choice", "check_content", "check_edge", "check_number", "check_whole"]
 
 #: Pixels along the shorter edge below which a picture has too little in it to work with.
 SMALLEST = 8
@@ -26,6 +26,11 @@ def check_whole(settings: Any, least: int, *names: str, most: int | None = None,
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= (most or value):
             allowed = f"from {least} up" if most is None else f"from {least} to {most}"
             raise SettingsError(f"{name} is {value!r}; it must be a whole number {allowed}")
+
+
+def check_edge(settings: Any, *names: str, optional: bool = False) -> None:
+    """Each named field must be an edge in pixels that a picture can have; ``None`` too where it is ``optional``."""
+    check_whole(settings, SMALLEST, *names, most=LARGEST, optional=optional)
 
 
 def check_number(settings: Any, *names: str, positive: bool = False, optional: bool = False) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["AXES", "BASE", "from_axes", "to_axes"]
+__all__ = ["AXES", "BASE", "along_axes", "from_axes", "to_axes"]
 
 Array = np.ndarray[Any, Any]
 
@@ -15,6 +15,7 @@ Array = np.ndarray[Any, Any]
 _COVARIANCE_ROOT = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 #: [3, 3], RGB by axis; the longest column has unit length.
 AXES: Array = (_COVARIANCE_ROOT / np.linalg.norm(_COVARIANCE_ROOT, axis=0).max()).astype(np.float32)
+_INVERSE: Array = np.linalg.inv(AXES.astype(np.float64)).astype(np.float32)
 #: What the sigmoid makes that mean of: [3, 1, 1].
 _MEAN = np.array([0.48, 0.46, 0.41])
 BASE: Array = np.log(_MEAN / (1 - _MEAN)).astype(np.float32)[:, None, None]
@@ -28,6 +29,11 @@ def from_axes(values: Array) -> Array:
 def to_axes(cotangent: Array) -> Array:
     """The adjoint of :func:`from_axes`: a gradient along R, G, B -> one along the axes."""
     return _mixed(AXES.T, cotangent)
+
+
+def along_axes(values: Array) -> Array:
+    """The inverse of :func:`from_axes`: values along R, G, B -> the same colours along the axes."""
+    return _mixed(_INVERSE, values)
 
 
 def _mixed(matrix: Array, values: Array) -> Array:

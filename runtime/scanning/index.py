@@ -64,15 +64,14 @@ class ScanIndex:
                 self._database.executescript(_SCHEMA)
                 self._database.execute("INSERT OR IGNORE INTO meta VALUES ('description', ?)", (text,))
                 (found,) = self._database.execute("SELECT value FROM meta WHERE key = 'description'").fetchone()
+                if found != text:
+                    raise SettingsError(
+                        f"the index {str(self.path)!r} is that of another network, layer or size; give another "
+                        "--index, or none to have one chosen"
+                    )
             except BaseException:
                 self.close()  # Windows moves and removes no file that is open
                 raise
-        if found != text:
-            self.close()
-            raise SettingsError(
-                f"the index {str(self.path)!r} is that of another network, layer or size; give another --index, or "
-                "none to have one chosen"
-            )
 
     def __enter__(self) -> Self:
         return self

@@ -22,7 +22,7 @@ from pixelgrad.runtime.comparing import (
     response_spectrum,
 )
 from pixelgrad.runtime.images import Picture
-from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_whole
+from pixelgrad.runtime.settings import check_edge, check_whole
 from pixelgrad.runtime.tasks.visualize import Seen, Unit, VisualizeSettings, visualize
 
 __all__ = ["CompareEvent", "CompareSettings", "Compared", "Subject", "compare"]
@@ -70,7 +70,7 @@ class CompareSettings:
 
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
-        check_whole(self, SMALLEST, "size", "edge", most=LARGEST)
+        check_edge(self, "size", "edge")
         check_whole(self, 2, "pictures")
         check_whole(self, 1, "steps")
         check_whole(self, 0, "channels", "seed")

@@ -19,7 +19,7 @@ from pixelgrad.runtime.optimizers import Conditioning, NormalizedGradient
 from pixelgrad.runtime.parameters import Fourier
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import at_size, octave_sizes, share_steps
-from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_content, check_number, check_whole
+from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_content, check_edge, check_number, check_whole
 from pixelgrad.runtime.tasks.growing import Growth, grow
 from pixelgrad.runtime.transforms import Robustness
 from pixelgrad.runtime.windows import Windows
@@ -106,7 +106,7 @@ class DreamSettings:
 
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
-        check_whole(self, SMALLEST, "size", most=LARGEST, optional=True)
+        check_edge(self, "size", optional=True)
         check_whole(self, 1, "steps", optional=True)
         check_whole(self, 1, "octaves", "smoothing", most=_MOST_OCTAVES, optional=True)
         check_whole(self, 0, "seed")

@@ -17,7 +17,7 @@ from pixelgrad.runtime.projector import Projector
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scanning import ScanEvent, ScanIndex, scan, to_batch
 from pixelgrad.runtime.scanning.scan import in_batches
-from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_choice, check_whole
+from pixelgrad.runtime.settings import check_choice, check_edge, check_whole
 from pixelgrad.runtime.tasks.cropping import CROPS
 from pixelgrad.runtime.tasks.deconv import check_channels, image_size, index_key, project_channel
 from pixelgrad.runtime.tasks.deconv_result import Hit
@@ -43,7 +43,7 @@ class EvolveSettings:
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
         check_whole(self, 1, "batch", "compared")
-        check_whole(self, SMALLEST, "size", most=LARGEST)
+        check_edge(self, "size")
         check_choice("crop", self.crop, CROPS)
         if self.channels is not None and not self.channels:
             raise SettingsError("there are no channels to show; give some, or none to have the strongest chosen")

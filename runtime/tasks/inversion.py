@@ -17,7 +17,7 @@ from pixelgrad.runtime.images import Picture, fit_size
 from pixelgrad.runtime.optimizers.reparameterized import Reparameterized, Settled, settling
 from pixelgrad.runtime.parameters import Fourier
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_content, check_number, check_whole
+from pixelgrad.runtime.settings import LARGEST, check_content, check_edge, check_number, check_whole
 from pixelgrad.runtime.strips import strip
 from pixelgrad.runtime.transforms import Robustness
 
@@ -62,7 +62,7 @@ class InversionSettings:
 
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
-        check_whole(self, SMALLEST, "size", most=LARGEST)
+        check_edge(self, "size")
         check_whole(self, 1, "steps")
         check_whole(self, 0, "seed")
         check_whole(self, 0, "jitter", most=LARGEST, optional=True)
@@ -105,6 +105,7 @@ class _Run:
 
     artifact: Artifact
     original: Array
+    targets: Mapping[str, Array]
     settings: InversionSettings
     scales: tuple[tuple[int, int, int], ...]
     recipe: dict[str, Any]
@@ -121,16 +122,16 @@ class _Run:
         original = _original(artifact, picture, settings.size)
         artifact.check_size(original)
         width, height = original.shape[:1:-1]
+        targets = artifact.targets(original)
         if settings.alpha_weight is None:
-            settings = replace(settings, alpha_weight=_alpha_weight(artifact, original))
+            settings = replace(settings, alpha_weight=_alpha_weight(artifact, original, targets))
         recipe = make_recipe("inversion", artifact, settings, (width, height), {"picture": picture})
         still = math.ceil(_STILL * settings.steps) if settings.jitter else settings.steps
         stages = [(width, height, steps) for steps in (settings.steps - still, still) if steps]
-        return cls(artifact, original, settings, tuple(stages), recipe)
+        return cls(artifact, original, targets, settings, tuple(stages), recipe)
 
     def events(self, plan: Plan, before: int) -> Iterator[StepEvent]:
-        settings, artifact = self.settings, self.artifact
-        targets = artifact.targets(self.original)
+        settings, artifact, targets = self.settings, self.artifact, self.targets
         weights = {
             term.name: weight for term in artifact.terms if (weight := self._given_weight(term.kind)) is not None
         }
@@ -152,16 +153,14 @@ class _Run:
             at = before + number
             for event in descend(artifact, optimizer, plan, at, Finish(self.recipe), targets, weights, advice=_ADVICE):
                 left -= 1
-                yield event if left else self._measured(event, optimizer.result, targets, weights)
+                yield event if left else self._measured(event, optimizer.result, weights)
 
     def _given_weight(self, kind: str) -> float | None:
         return {"alpha": self.settings.alpha_weight, "tv": self.settings.tv_weight}.get(kind)
 
-    def _measured(
-        self, event: StepEvent, result: Array, targets: Mapping[str, Array], weights: Mapping[str, float]
-    ) -> StepEvent:
+    def _measured(self, event: StepEvent, result: Array, weights: Mapping[str, float]) -> StepEvent:
         """The event with loss and error at its own picture, on the last step."""
-        found = self.artifact.evaluate(result, targets, weights)
+        found = self.artifact.evaluate(result, self.targets, weights)
         (term,) = (term for term in self.artifact.terms if term.kind == "content")
         error = found.losses[term.name]
         finish = Finish({**self.recipe, "error": error})
@@ -186,7 +185,7 @@ def _jitter(artifact: Artifact) -> int:
     return shift if shift > 1 else 0
 
 
-def _alpha_weight(artifact: Artifact, original: Array) -> float | None:
+def _alpha_weight(artifact: Artifact, original: Array, targets: Mapping[str, Array]) -> float | None:
     """The artifact's, times (stride / 8)^3 for a shallower layer, and so that the photo is charged for no more than an
     ordinary one is; from a stride of 32 up as it is."""
     terms = [term for term in artifact.terms if term.kind == "alpha"]
@@ -196,7 +195,7 @@ def _alpha_weight(artifact: Artifact, original: Array) -> float | None:
     stride = _stride(artifact)
     if stride is None or stride >= _LOST:
         return term.weight
-    norm = artifact.evaluate(original, artifact.targets(original)).losses[term.name]
+    norm = artifact.evaluate(original, targets).losses[term.name]
     return term.weight * min(1.0, stride / _UNSETTLED) ** 3 / max(1.0, norm / _ORDINARY)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pixelgrad.runtime.parameters.colour import AXES, BASE
+from pixelgrad.runtime.parameters.colour import BASE, along_axes, from_axes
 from pixelgrad.runtime.parameters.nature import mirrored, natural_magnitude
+from pixelgrad.runtime.parameters.pixels import sigmoid
+from pixelgrad.runtime.parameters.spectrum import frequencies
 
 __all__ = ["Keeper"]
 
@@ -19,8 +21,7 @@ Array = np.ndarray[Any, Any]
 _SLOPES = np.array([0.2, 0.26, 0.28])[:, None, None]
 # The share of the way back to the first picture's mean colour that every picture goes.
 _PULL = 0.05
-_INVERSE = np.linalg.inv(AXES.astype(np.float64)).astype(np.float32)
-_MIDDLE = (1 / (1 + np.exp(-BASE))).astype(np.float32)
+_MIDDLE = sigmoid(BASE)
 
 
 class Keeper:
@@ -52,13 +53,12 @@ class Keeper:
         held[:, 0, 0] = spectrum[:, 0, 0] + _PULL * (self._mean - spectrum[:, 0, 0])
         size = (2 * self._height, 2 * self._width)
         values = np.fft.irfft2(held, s=size, norm="forward")[:, : self._height, : self._width]
-        pixels = np.tensordot(AXES, values.astype(np.float32), 1) + _MIDDLE
-        result: Array = np.clip(pixels, 0, 1)[None].astype(np.float32)
+        result: Array = np.clip(from_axes(values[None].astype(np.float32)) + _MIDDLE, 0, 1)
         return result
 
     def _spectrum(self, image: Array) -> Array:
         """Of the values along the axes, continued by their mirror image, so that edges make no waves."""
-        values = np.tensordot(_INVERSE, image[0] - _MIDDLE, 1)
+        (values,) = along_axes(image - _MIDDLE)
         values = np.concatenate([values, values[:, ::-1]], axis=1)
         result: Array = np.fft.rfft2(np.concatenate([values, values[:, :, ::-1]], axis=2), norm="forward")
         return result
@@ -73,8 +73,8 @@ class Keeper:
     def _members(self) -> Array:
         """How far each frequency belongs to each octave, [2 H, W + 1, octaves]: it fades into the next, so that no
         ringing shows where the gains of the two differ. The mean belongs to none."""
-        f = np.hypot(np.fft.fftfreq(2 * self._height)[:, None], np.fft.rfftfreq(2 * self._width))
-        octave = np.log2(np.maximum(f, 1e-9) * max(self._height, self._width)).clip(0)
+        f = frequencies(2 * self._height, 2 * self._width)
+        octave = np.log2(f * max(self._height, self._width)).clip(0)
         members: Array = np.maximum(0, 1 - np.abs(octave[..., None] - np.arange(int(np.ceil(octave.max())) + 1)))
         members[0, 0] = 0
         return members

@@ -17,7 +17,7 @@ from pixelgrad.runtime.images import Picture
 from pixelgrad.runtime.projector import Projector
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scanning import LabelledImages, ScanEvent, ScanIndex, load_pixels, scan_files, to_batch
-from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_whole
+from pixelgrad.runtime.settings import check_edge, check_whole
 from pixelgrad.runtime.tasks.deconv import image_size, index_key
 from pixelgrad.runtime.tasks.mistakes_result import MistakesResult, WrongImage
 
@@ -40,7 +40,7 @@ class MistakesSettings:
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
         check_whole(self, 1, "most", "batch")
-        check_whole(self, SMALLEST, "size", most=LARGEST)
+        check_edge(self, "size")
 
 
 @dataclass(frozen=True)

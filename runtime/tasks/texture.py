@@ -16,7 +16,15 @@ from pixelgrad.runtime.images import Picture, fit_size, match_histogram
 from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import COARSEST, scale_sizes, share_steps
-from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_choice, check_content, check_number, check_whole
+from pixelgrad.runtime.settings import (
+    LARGEST,
+    SMALLEST,
+    check_choice,
+    check_content,
+    check_edge,
+    check_number,
+    check_whole,
+)
 from pixelgrad.runtime.strips import strip
 from pixelgrad.runtime.wrapping import Wrapped
 
@@ -59,8 +67,7 @@ class TextureSettings:
             raise SettingsError(
                 f"size is {self.size}; it must be (width, height) in pixels, from {SMALLEST} to {LARGEST} each"
             )
-        if self.source_size is not None:
-            check_whole(self, SMALLEST, "source_size", most=LARGEST)
+        check_edge(self, "source_size", optional=True)
         check_whole(self, 1, "steps", "coarsest")
         check_whole(self, 0, "seed")
         check_number(self, "learning_rate", positive=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.runtime.parameters import PARAMETERS
-from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_choice, check_number, check_whole
+from pixelgrad.runtime.settings import LARGEST, check_choice, check_edge, check_number, check_whole
 
 __all__ = ["WEIGHTS", "Manner", "VisualizeSettings"]
 
@@ -65,8 +65,7 @@ class VisualizeSettings:
         check_whole(self, 1, "views", "coarsest", optional=True)
         check_whole(self, 0, "seed")
         check_whole(self, 0, "jitter", most=LARGEST)
-        if self.size is not None:
-            check_whole(self, SMALLEST, "size", most=LARGEST)
+        check_edge(self, "size", optional=True)
         check_choice("parameters", self.parameters, PARAMETERS)
         check_number(self, "decay", "cut", "rotate", "contrast")
         check_number(self, "learning_rate", positive=True, optional=True)
