@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,8 @@ import pytest
 from helpers.data import shared
 from helpers.deconvnet import project
 from helpers.gradcheck import numerical_vjp, runtime
-from helpers.networks import chain
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from helpers.networks import chain, saved
+from onnx import helper
 
 from pixelgrad.errors import NetworkError, SettingsError, UnknownLayerError
 from pixelgrad.exporters import Projection, class_scores, load_network
@@ -29,21 +26,6 @@ def picture(height: int, width: int, seed: int = 1) -> Array:
     rng = np.random.default_rng(seed)
     coarse = rng.random((1, 3, -(-height // 4), -(-width // 4)))
     return coarse.repeat(4, 2).repeat(4, 3)[:, :, :height, :width].astype(np.float32)
-
-
-def network(
-    tmp_path: Path, nodes: list[Any], weights: dict[str, Any], output: str, shape: tuple[Any, ...] = (1, 3, "h", "w")
-) -> Path:
-    graph = helper.make_graph(
-        nodes,
-        "net",
-        [helper.make_tensor_value_info("data", TensorProto.FLOAT, list(shape))],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()],
-    )
-    path = tmp_path / "net.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    return path
 
 
 def one_hot_at_maximum(channel: int) -> Any:
@@ -147,7 +129,7 @@ def test_a_window_of_zeros_has_one_switch(tmp_path: Path) -> None:
         helper.make_node("Relu", ["p"], ["out"]),
     ]
     graphs = build_projection_graphs(
-        load_network(network(tmp_path, nodes, weights, "out"), preprocess="rgb"), Projection("out")
+        load_network(saved(tmp_path / "net.onnx", nodes, weights, "out"), preprocess="rgb"), Projection("out")
     )
     image = np.full((1, 3, 4, 6), 0.5, np.float32)
     found = runtime(graphs.training)({"image": image, "cotangent": np.ones((1, 1, 2, 3), np.float32)})["projection"]
@@ -163,7 +145,7 @@ def test_overlapping_windows_with_one_maximum_add_up(tmp_path: Path) -> None:
         helper.make_node("MaxPool", ["c"], ["out"], kernel_shape=[3, 3], strides=[2, 2]),
     ]
     graphs = build_projection_graphs(
-        load_network(network(tmp_path, nodes, weights, "out"), preprocess="rgb"), Projection("out")
+        load_network(saved(tmp_path / "net.onnx", nodes, weights, "out"), preprocess="rgb"), Projection("out")
     )
     image = np.zeros((1, 3, 5, 5), np.float32)
     image[:, :, 2, 2] = 1  # in all four windows
@@ -177,7 +159,8 @@ def test_global_maximum_has_one_switch(tmp_path: Path) -> None:
     weights = {"w": np.ones((2, 3, 1, 1), np.float32)}
     nodes = [helper.make_node("Conv", ["data", "w"], ["c"]), helper.make_node("GlobalMaxPool", ["c"], ["out"])]
     graphs = build_projection_graphs(
-        load_network(network(tmp_path, nodes, weights, "out"), preprocess="rgb"), Projection("out", "gradient")
+        load_network(saved(tmp_path / "net.onnx", nodes, weights, "out"), preprocess="rgb"),
+        Projection("out", "gradient"),
     )
     image = np.full((1, 3, 3, 4), 0.5, np.float32)
     cotangent = np.asarray([1.0, 2.0], np.float32).reshape(1, 2, 1, 1)
@@ -193,7 +176,7 @@ def test_rules_at_an_activation(tmp_path: Path, activation: str) -> None:
     weights = {"w": np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1), "low": np.float32(0), "high": np.float32(6)}
     inputs = ["c", "low", "high"] if activation == "Clip" else ["c"]
     nodes = [helper.make_node("Conv", ["data", "w"], ["c"]), helper.make_node(activation, inputs, ["out"])]
-    loaded = load_network(network(tmp_path, nodes, weights, "out"), preprocess="rgb")
+    loaded = load_network(saved(tmp_path / "net.onnx", nodes, weights, "out"), preprocess="rgb")
     image = np.asarray([-0.5, 0.3, 0.8, -0.2], np.float32).reshape(1, 1, 1, 4).repeat(3, 1)
     signal = np.asarray([1.0, -1.0, 2.0, -3.0], np.float32).reshape(1, 1, 1, 4).repeat(3, 1)
     feeds = {"image": image, "cotangent": signal}
@@ -240,7 +223,7 @@ def test_contrast_normalisation_written_out_is_passed(tmp_path: Path, form: str)
         helper.make_node("Pow", ["base", "beta"], ["factor"]),
         last,
     ]
-    loaded = load_network(network(tmp_path, nodes, weights, "out"), preprocess="rgb")
+    loaded = load_network(saved(tmp_path / "net.onnx", nodes, weights, "out"), preprocess="rgb")
     image = picture(5, 6)
     signal = np.random.default_rng(1).normal(size=(1, 4, 5, 6)).astype(np.float32)
     feeds = {"image": image, "cotangent": signal}
@@ -287,7 +270,7 @@ def test_a_batch_is_its_images_one_by_one(name: str) -> None:
 def test_a_network_for_one_image_takes_one(tmp_path: Path) -> None:
     weights = {"w": np.ones((2, 3, 1, 1), np.float32), "shape": np.asarray([1, 2, 4, 4])}
     nodes = [helper.make_node("Conv", ["data", "w"], ["c"]), helper.make_node("Reshape", ["c", "shape"], ["out"])]
-    path = network(tmp_path, nodes, weights, "out", (1, 3, 4, 4))
+    path = saved(tmp_path / "net.onnx", nodes, weights, "out", (1, 3, 4, 4))
     graphs = build_projection_graphs(load_network(path, preprocess="rgb"), Projection("out"))
     assert (graphs.batch, graphs.fixed_size) == (1, (4, 4))
     assert runtime(graphs.evaluation)({"image": picture(4, 4)})["maxima"].shape == (1, 2)
@@ -311,120 +294,6 @@ def test_errors(tmp_path: Path) -> None:
         build_projection_graphs(loaded, Projection("relu9"))
     weights = {"w": np.ones((2, 3, 1, 1), np.float32), "shape": np.asarray([0, 2, -1])}
     nodes = [helper.make_node("Conv", ["data", "w"], ["c"]), helper.make_node("Reshape", ["c", "shape"], ["out"])]
-    odd = load_network(network(tmp_path, nodes, weights, "out"))
+    odd = load_network(saved(tmp_path / "net.onnx", nodes, weights, "out"))
     with pytest.raises(NetworkError, match="starts from channels"):
         build_projection_graphs(odd, Projection("out"))
-
-
-# Receptive fields ---------------------------------------------------------------------------------------------
-
-_PADS = st.tuples(*[st.integers(0, 2)] * 4)
-
-
-@st.composite
-def windowed(draw: Any) -> tuple[str, dict[str, Any], tuple[int, int]]:
-    kind = draw(st.sampled_from(["Conv", "MaxPool", "AveragePool", "Conv SAME_UPPER", "Conv SAME_LOWER", "Pad"]))
-    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    attributes: dict[str, Any] = {"strides": list(draw(st.tuples(st.integers(1, 3), st.integers(1, 3))))}
-    if kind == "Pad":
-        return kind, {"pads": draw(_PADS)}, kernel
-    if "SAME" in kind:
-        attributes["auto_pad"] = kind.split()[1]
-    else:
-        pads = draw(_PADS)
-        attributes["pads"] = [min(p, k - 1) for p, k in zip(pads, kernel * 2, strict=True)]
-    if kind == "Conv":  # ONNX Runtime has no dilation with SAME padding
-        attributes["dilations"] = list(draw(st.tuples(st.integers(1, 2), st.integers(1, 2))))
-    return kind.split()[0], attributes, kernel
-
-
-def _layers(rows: list[Any], prefix: str, source: str, depth: int, weights: dict[str, Any]) -> tuple[list[Any], str]:
-    nodes = []
-    for number, (kind, attributes, kernel) in enumerate(rows):
-        output = f"{prefix}{number}"
-        if kind == "Pad":
-            top, left, bottom, right = attributes["pads"]
-            weights[f"{output}_pads"] = np.asarray([0, 0, top, left, 0, 0, bottom, right])
-            nodes.append(helper.make_node("Pad", [source, f"{output}_pads"], [output], mode="constant"))
-        elif kind == "Conv":
-            weights[f"{output}_w"] = np.ones((2, depth, *kernel), np.float32)
-            nodes.append(helper.make_node("Conv", [source, f"{output}_w"], [output], **attributes))
-            depth = 2
-        else:
-            # An average stands in for the maximum: same windows, and it depends on all of them.
-            nodes.append(helper.make_node("AveragePool", [source], [output], kernel_shape=kernel, **attributes))
-        source = output
-    return nodes, source
-
-
-@settings(max_examples=30, deadline=None)
-@given(rows=st.lists(windowed(), min_size=1, max_size=4), height=st.integers(20, 33), width=st.integers(20, 33))
-def test_fields_are_exactly_what_positions_depend_on(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[Any], height: int, width: int
-) -> None:
-    """The pixels with a gradient are those of the field that lie in the image; with SAME padding, at known sizes."""
-    weights: dict[str, Any] = {}
-    nodes, output = _layers(rows, "x", "data", 3, weights)
-    path = network(tmp_path_factory.mktemp("field"), nodes, weights, output)
-    loaded = load_network(path, preprocess="rgb")
-    graphs = build_projection_graphs(loaded, Projection(output, "gradient"))
-    spans = graphs.geometry[output].spans
-    assert spans is not None
-    if min(height, width) < graphs.minimum_size:
-        return  # ONNX Runtime pools with a window that is larger than the image
-    image = picture(height, width)
-    try:
-        shape = runtime(graphs.evaluation)({"image": image})["features"].shape
-    except Exception:  # windows larger than what the poolings before them left
-        return
-    if 0 in shape:
-        return
-    down = runtime(graphs.training)
-    # No holes: each window touches the next, and no padding depends on the size.
-    exact = all(
-        stride <= k and set(a.get("dilations", [1])) == {1} and "auto_pad" not in a
-        for _, a, kernel in rows
-        for stride, k in zip(a.get("strides", [1]), kernel, strict=False)
-    )
-    for row, column in {(0, 0), (shape[2] // 2, shape[3] // 2), (shape[2] - 1, shape[3] - 1)}:
-        cotangent = np.zeros(shape, np.float32)
-        cotangent[0, :, row, column] = 1
-        touched = np.abs(down({"image": image, "cotangent": cotangent})["projection"][0]).sum(0) > 0
-        for axis, (index, size, span) in enumerate(zip((row, column), (height, width), spans, strict=True)):
-            seen = np.flatnonzero(touched.any(1 - axis))
-            if not seen.size:
-                continue  # a window that lies wholly in the padding
-            start = span.start + index * span.stride
-            low, high = max(0, start), min(size, start + span.slack + span.size)
-            assert low <= seen[0]
-            assert seen[-1] < high
-            if exact and start >= 0 and start + span.size <= size:
-                assert (seen[0], seen[-1] + 1) == (start, start + span.size)
-
-
-def test_fields_of_branches_hold_both(tmp_path: Path) -> None:
-    weights = {"a": np.ones((2, 3, 5, 1), np.float32), "b": np.ones((2, 3, 1, 3), np.float32)}
-    nodes = [
-        helper.make_node("Conv", ["data", "a"], ["tall"], pads=[2, 0, 2, 0], strides=[2, 2]),
-        helper.make_node("Conv", ["data", "b"], ["wide"], pads=[0, 1, 0, 1], strides=[2, 2]),
-        helper.make_node("Concat", ["tall", "wide"], ["out"], axis=1),
-    ]
-    graphs = build_projection_graphs(load_network(network(tmp_path, nodes, weights, "out")), Projection("out"))
-    spans = graphs.geometry["out"].spans
-    assert spans is not None
-    assert [(s.stride, s.start, s.size, s.slack) for s in spans] == [(2, -2, 5, 0), (2, -1, 3, 0)]
-
-
-def test_fields_of_googlenet() -> None:
-    """7x7 stride 2 from -3, 3x3 pool from 0, 3x3 from -1: computed by hand."""
-    loaded = load_network(shared("weights/googlenet.onnx"))
-    known = {str(value.name): geometry for value, geometry in loaded.geometries().items()}
-    for name, stride, start, size in (
-        ("conv1/7x7_s2", 2, -3, 7),
-        ("pool1/3x3_s2", 4, -3, 11),
-        ("conv2/3x3", 4, -7, 19),
-    ):
-        spans = known[name].spans
-        assert spans is not None
-        assert (spans[0].stride, spans[0].start, spans[0].size) == (stride, start, size)
-        assert math.isclose(spans[1].start, start)

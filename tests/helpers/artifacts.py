@@ -22,7 +22,7 @@ from pixelgrad.exporters import (
 )
 from pixelgrad.exporters.projections import PROJECTION_RULES
 
-__all__ = ["OBJECTIVES", "write_kinds"]
+__all__ = ["KINDS", "OBJECTIVES", "write_kinds"]
 
 # A new kind of artifact adds its line here; the network is one of helpers.networks.chain.
 OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
@@ -40,14 +40,16 @@ OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
     ),
     "features": lambda network: features_objective(network, ["r3"]),
 }
+# All of them with maximum pooling, and those with average pooling that differ by it.
+KINDS = [*((kind, "MaxPool") for kind in OBJECTIVES), ("style", "AveragePool"), ("dream-channels", "AveragePool")]
 
 
 def write_kinds(folder: Path, precisions: Sequence[str] = ("fp32",)) -> list[Path]:
-    """Every kind in miniature with max pooling, projections too, and those with average pooling that differ by it."""
+    """Every kind in miniature, and projections with either pooling."""
     made = []
-    for pool, kinds in (("MaxPool", list(OBJECTIVES)), ("AveragePool", ["style", "dream-channels"])):
+    for pool in ("MaxPool", "AveragePool"):
         network = load_network(chain(folder / f"{pool}.onnx", pool=pool), preprocess="imagenet")
-        for kind in kinds:
+        for kind in (kind for kind, wanted in KINDS if wanted == pool):
             for precision in precisions:
                 path = folder / f"{kind}-{pool}-{precision}"
                 made.append(write_artifact(network, OBJECTIVES[kind](network), path, precision=precision))

@@ -1,4 +1,4 @@
-// What tests/project/test_browser.py has done in a page; tensors come and go as {dims, data}, data in base64.
+// What tests/project/browser has done in a page; tensors come and go as {dims, data}, data in base64.
 import { Adam, Artifact, chooseDevice, fetcher, loadRuntime, resize, scaleSizes, shareSteps } from "./pixelgrad.js";
 
 const decode = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);

@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 MEAN, STD = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
 NAMES = [name for name in ARCHITECTURES if name != "vgg19-slim16x"]
+# Above it a checkpoint is read in PyTorch's newer format only: what is in it is the same in both.
+BOTH_FORMATS = 30_000_000  # parameters
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,8 @@ def test_checkpoints_of_torchvision(name: str, tmp_path: Path, elsewhere: Withou
     with torch.no_grad():
         expected = model((torch.from_numpy(image) - MEAN) / STD).numpy()
     scale = np.abs(expected).max()
-    for zipped in (True, False):
+    small = sum(parameter.numel() for parameter in model.parameters()) < BOTH_FORMATS
+    for zipped in (True, False) if small else (True,):
         path = tmp_path / f"{name}.pth"
         torch.save(model.state_dict(), path, _use_new_zipfile_serialization=zipped)
         actual, facts = elsewhere.run(path, image, "logits")
