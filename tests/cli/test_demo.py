@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.breaking import break_at
 from typer.testing import CliRunner, Result
 
 from pixelgrad.cli import main
 from pixelgrad.runtime import read_image, read_recipe
-from pixelgrad.runtime.artifact import Artifact, Evaluation
 
 QUICK = ["--size", "48", "--steps", "3", "--device", "cpu"]
 NAMES = ["landscape", "strokes", "mosaic", "landscape-strokes", "landscape-mosaic", "sheet"]
@@ -103,15 +103,7 @@ def test_a_folder_that_cannot_be_made_has_one_clear_line(tmp_path: Path) -> None
 
 
 def test_ctrl_c_keeps_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluate, calls = Artifact.evaluate, [0]
-
-    def interrupted(self: Artifact, *arguments: Any) -> Evaluation:
-        calls[0] += 1
-        if calls[0] == 3:
-            raise KeyboardInterrupt
-        return evaluate(self, *arguments)
-
-    monkeypatch.setattr(Artifact, "evaluate", interrupted)
+    break_at(monkeypatch, 3, KeyboardInterrupt())
     result = invoke("-o", tmp_path, *QUICK)
     assert result.exit_code == 130
     assert "the pictures so far are in" in result.stderr

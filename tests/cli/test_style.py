@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.breaking import break_at
 from helpers.cli import error_of, invoke
 from helpers.networks import chain
 from PIL import Image
@@ -216,14 +217,7 @@ def test_debugging_shows_the_traceback(base: list[Any], monkeypatch: pytest.Monk
 def test_a_run_that_diverges_leaves_its_last_good_picture(
     base: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    evaluate, calls = Artifact.evaluate, [0]
-
-    def breaks(self: Artifact, *arguments: Any) -> Evaluation:
-        calls[0] += 1
-        found = evaluate(self, *arguments)
-        return found if calls[0] < 3 else Evaluation(float("nan"), found.losses, found.gradient)
-
-    monkeypatch.setattr(Artifact, "evaluate", breaks)
+    break_at(monkeypatch, 3)
     message = error_of(invoke(*base))
     assert "stopped being a number at step 3 of 4" in message
     assert "--learning-rate" in message
@@ -236,15 +230,7 @@ def test_a_run_that_fails_leaves_the_picture_so_far(
     base: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
 ) -> None:
     """Such as one whose last scale does not fit into the memory, after all the others."""
-    evaluate, calls = Artifact.evaluate, [0]
-
-    def fails(self: Artifact, *arguments: Any) -> Evaluation:
-        calls[0] += 1
-        if calls[0] == 3:
-            raise error
-        return evaluate(self, *arguments)
-
-    monkeypatch.setattr(Artifact, "evaluate", fails)
+    break_at(monkeypatch, 3, error)
     message = error_of(invoke(*base))
     assert "not enough memory" in message or "the device failed" in message
     assert f"The picture so far, of step 2, is in {tmp_path / 'out.png'}" in message

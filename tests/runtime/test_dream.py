@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.breaking import break_at
 from helpers.networks import chain
 
 from pixelgrad.errors import DivergedError, ImageError, SettingsError
@@ -222,14 +223,7 @@ def test_alpha_is_kept(artifact: Artifact, source: Picture) -> None:
 def test_divergence_stops_with_the_last_good_image(
     artifact: Artifact, source: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate, calls = Artifact.evaluate, [0]
-
-    def breaks(self: Artifact, *arguments: Any) -> Evaluation:
-        calls[0] += 1
-        found = evaluate(self, *arguments)
-        return found if calls[0] < 5 else Evaluation(float("nan"), found.losses, found.gradient)
-
-    monkeypatch.setattr(Artifact, "evaluate", breaks)
+    break_at(monkeypatch, 5)
     seen = []
     with pytest.raises(DivergedError, match=r"step 5 of 9 \(69x46\); try a lower --strength") as caught:
         seen.extend(dream(artifact, source, settings()))

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.breaking import break_at
 
 from pixelgrad.errors import DivergedError, ImageError, SettingsError
 from pixelgrad.runtime import Artifact, Picture, StyleSettings, read_image, style
-from pixelgrad.runtime.artifact import Evaluation
 
 
 @pytest.fixture
@@ -124,14 +124,7 @@ def test_the_recipe_tells_all_and_no_paths(artifact: Artifact, content: Picture,
 def test_divergence_stops_with_the_last_good_image(
     artifact: Artifact, content: Picture, painted: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate, calls = Artifact.evaluate, [0]
-
-    def breaks(self: Artifact, *arguments: Any) -> Evaluation:
-        calls[0] += 1
-        found = evaluate(self, *arguments)
-        return found if calls[0] < 4 else Evaluation(float("nan"), found.losses, found.gradient * np.float32(np.nan))
-
-    monkeypatch.setattr(Artifact, "evaluate", breaks)
+    break_at(monkeypatch, 4)
     seen = []
     with pytest.raises(DivergedError, match=r"stopped being a number at step 4 of 12 \(32x21\); try a lower") as caught:
         seen.extend(style(artifact, content, [painted], settings()))

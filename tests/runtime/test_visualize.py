@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.breaking import break_at
 from helpers.networks import chain
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters import load_network, visualize_objective, write_artifact
 from pixelgrad.runtime import Artifact, Unit, VisualizeSettings, visualize
-from pixelgrad.runtime.artifact import Evaluation
 
 CLASSES = 5
 
@@ -202,13 +202,7 @@ def test_the_recipe_names_the_unit_and_no_paths(make: Any) -> None:
 def test_divergence_is_reported(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from pixelgrad.errors import DivergedError
 
-    evaluate = Artifact.evaluate
-
-    def breaks(self: Artifact, *arguments: Any) -> Evaluation:
-        found = evaluate(self, *arguments)
-        return Evaluation(float("nan"), found.losses, found.gradient)
-
-    monkeypatch.setattr(Artifact, "evaluate", breaks)
+    break_at(monkeypatch, 1)
     with pytest.raises(DivergedError, match=r"stopped being a number at step 1 of 12 \(16x16\); try a lower"):
         list(visualize(make(unit="class"), units(0), settings()))
 
