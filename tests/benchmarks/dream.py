@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from pixelgrad.cli.report import peak_memory
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 LAYER, JITTER, STRENGTH, RATIO = "inception_4c/output", 32, 1.5, 1.4
@@ -111,8 +112,7 @@ def measure(program: str, folder: str, width: int, height: int, octaves: int, st
     """In a process of its own: print seconds and peak memory; leave the picture in the folder."""
     seconds, pixels = PROGRAMS[program](folder, (width, height), octaves, steps)
     np.save(Path(folder).parent / f"{program}.npy", pixels)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak_mb": peak}))
+    print(json.dumps({"seconds": seconds, "peak_mb": peak_memory() / 2**20}))
 
 
 def main() -> None:

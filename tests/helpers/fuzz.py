@@ -68,6 +68,7 @@ def _too_long(*_: object) -> None:
 def main(reader: str, folder: Path, first: int, count: int) -> int:
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from helpers.network_files import FILES
+    from pixelgrad.cli.report import peak_memory
     from pixelgrad.errors import NetworkError
     from pixelgrad.exporters import load_network
 
@@ -96,7 +97,7 @@ def main(reader: str, folder: Path, first: int, count: int) -> int:
             traceback.print_exc()
             return 1
         signal.alarm(0)
-    outcomes["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    outcomes["megabytes"] = peak_memory() >> 20
     sys.stdout.write(json.dumps(outcomes) + "\n")
     return 0
 
