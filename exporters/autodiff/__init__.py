@@ -17,7 +17,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.autodiff import rules as _rules  # noqa: F401  (fills the table)
-from pixelgrad.exporters.autodiff.closed_form import CLOSED_FORM, closed_form, lower_closed_forms
+from pixelgrad.exporters.autodiff.closed_form import CLOSED_FORM, closed_form, lower_closed_forms, stop_gradient
 from pixelgrad.exporters.autodiff.driver import append_gradient
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.lowering import drop_identities, keep_dimensions, write_kernel_shapes
@@ -33,6 +33,7 @@ __all__ = [
     "append_value_and_gradient",
     "closed_form",
     "rule",
+    "stop_gradient",
     "value_and_gradient",
     "vjp",
 ]

@@ -1,4 +1,4 @@
-"""A value whose gradient is known in closed form, so that the steps that compute the value are not differentiated."""
+"""What is known of a gradient beforehand, its closed form or that it is nothing: the steps are not differentiated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import Rule
 from pixelgrad.exporters.opset18.attributes import operand
 
-_DOMAIN, _NAME = "pixelgrad", "ClosedForm"
+_DOMAIN, _CLOSED, _STOP = "pixelgrad", "ClosedForm", "StopGradient"
+#: What :func:`stop_gradient` writes, as the tables of operators name it.
+STOP = f"{_DOMAIN}.{_STOP}"
 
 
 def closed_form(op: Emitter, value: ir.Value, x: ir.Value, gradient: ir.Value) -> ir.Value:
@@ -18,9 +20,18 @@ def closed_form(op: Emitter, value: ir.Value, x: ir.Value, gradient: ir.Value) -
 
     The node that this writes is no ONNX operator: it lives until :func:`lower_closed_forms`, which ``finish`` calls.
     """
-    node = ir.node(_NAME, [value, x, gradient], domain=_DOMAIN, name=op.unique(f"closed form/{value.name}"))
+    return _mark(op, _CLOSED, value, x, gradient)
+
+
+def stop_gradient(op: Emitter, value: ir.Value) -> ir.Value:
+    """``value`` as if it were a constant: where what goes back through it is known to add up to nothing."""
+    return _mark(op, _STOP, value)
+
+
+def _mark(op: Emitter, name: str, value: ir.Value, *others: ir.Value) -> ir.Value:
+    node = ir.node(name, [value, *others], domain=_DOMAIN, name=op.unique(f"{name}/{value.name}"))
     output = node.outputs[0]
-    output.name, output.shape = op.unique(f"{value.name}/closed"), value.shape
+    output.name, output.shape = op.unique(f"{value.name}/{name}"), value.shape
     output.dtype = value.dtype or ir.DataType.FLOAT
     op.graph.append(node)
     return output
@@ -31,12 +42,12 @@ def _known_gradient(op: Emitter, node: ir.Node, ct: ir.Value) -> Sequence[ir.Val
 
 
 #: The gradient rule, to be laid over the table of operators.
-CLOSED_FORM = {f"{_DOMAIN}.{_NAME}": Rule(_known_gradient)}
+CLOSED_FORM = {f"{_DOMAIN}.{_CLOSED}": Rule(_known_gradient)}
 
 
 def lower_closed_forms(graph: ir.Graph) -> None:
-    """Leave of each its value."""
+    """Leave of each, and of each stop, its value."""
     for node in graph:
-        if (node.domain, node.op_type) == (_DOMAIN, _NAME):
+        if node.domain == _DOMAIN and node.op_type in (_CLOSED, _STOP):
             node.op_type, node.domain = "Identity", ""
             node.resize_inputs(1)

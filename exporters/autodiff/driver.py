@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import onnx_ir as ir
 
 from pixelgrad.errors import UnsupportedOperatorError
+from pixelgrad.exporters.autodiff.closed_form import STOP
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import (
     NON_DIFFERENTIABLE,
@@ -40,11 +41,12 @@ def append_gradient(
         parts = contributions.get(value)
         if not parts:
             return None
+        for part in parts:
+            if part.shape is None:
+                part.shape = value.shape
         with op.named(f"cotangent/{value.name}"):
             while len(parts) > 1:
                 parts[:] = [op.Add(parts[0], parts[1]), *parts[2:]]
-        if parts[0].shape is None:
-            parts[0].shape = value.shape
         return parts[0]
 
     for node in reversed(path):
@@ -74,7 +76,7 @@ def _influenced_by(graph: ir.Graph, wrt: Sequence[ir.Value]) -> set[ir.Value]:
     """Every value that a change of ``wrt`` may change smoothly."""
     active = set(wrt)
     for node in graph:
-        if operator_name(node) in NON_DIFFERENTIABLE:
+        if operator_name(node) in NON_DIFFERENTIABLE or operator_name(node) == STOP:
             continue
         if any(value in active for value in node.inputs) or _captures(node, active):
             active.update(output for output in node.outputs if is_floating(output))

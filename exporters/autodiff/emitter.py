@@ -131,6 +131,17 @@ class Emitter:
                 return product
         return self.emit("Mul", [a, b])[0]
 
+    def Add(self, a: Operand, b: Operand) -> ir.Value:  # noqa: N802
+        """``a + b``, likewise."""
+        for expanded, other in ((a, b), (b, a)):
+            if not isinstance(expanded, ir.Value) or not isinstance(other, ir.Value):
+                continue
+            if expanded in self._expanded and other not in self._expanded and same_shape(expanded, other):
+                total = self.emit("Add", [other, self._expanded[expanded][0]])[0]
+                total.shape = other.shape
+                return total
+        return self.emit("Add", [a, b])[0]
+
     # Constants -----------------------------------------------------------------------------------------------
 
     def const(self, array: np.ndarray[Any, Any]) -> ir.Value:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from pixelgrad.exporters.autodiff import Emitter, closed_form
+from pixelgrad.exporters.autodiff import Emitter, closed_form, stop_gradient
 from pixelgrad.exporters.autodiff.rules.window import END
 from pixelgrad.exporters.objectives.terms import TINY, Term, channels_of, flattened, positions, sum_of_squares
 from pixelgrad.exporters.opset18.shapes import dims
@@ -73,7 +73,8 @@ def moments(op: Emitter, features: ir.Value, weights: ir.Value | None = None) ->
     flat = flattened(op, features)
     mean = op.ReduceMean(flat if weights is None else op.Mul(flat, weights), [2], keepdims=1)
     mean.shape = ir.Shape([batch, channels, 1])
-    centred = op.Sub(flat, mean)
+    # Deviations from a mean add up to nothing, so what the covariance sends back through the mean is zero.
+    centred = op.Sub(flat, stop_gradient(op, mean))
     if weights is not None:
         centred = op.Mul(centred, op.Sqrt(weights))
     centred.shape = flat.shape

@@ -8,7 +8,7 @@ import onnx_ir as ir
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
-from pixelgrad.exporters.autodiff.rules.window import END, flip
+from pixelgrad.exporters.autodiff.rules.window import END, START
 from pixelgrad.exporters.opset18.attributes import operand, optional, text
 from pixelgrad.exporters.opset18.shapes import constant, normalize_axis, rank, static_shape
 
@@ -86,20 +86,27 @@ def _span(op: Emitter, ct: ir.Value, axis: int, start: int, end: int) -> ir.Valu
 def _fold_reflection(op: Emitter, ct: ir.Value, axis: int, begin: Size, end: Size) -> ir.Value:
     """What lies beyond an edge is what lies before it, turned around, without the edge itself.
 
-    One side after the other, as if the input had been padded so: then it holds however small it is.
+    Only a few lines at either end are worked on; all between them is copied at once. One side after the other, as if
+    the input had been padded so: then it holds however small the input is, where the ends have lines in common too.
     """
     assert isinstance(begin, int)
     assert isinstance(end, int)
+    near, far = 2 * begin + 1, 2 * end + 1  # how many lines take part at each end
+    parts = []
     if end:
-        tail = flip(op, _span(op, ct, axis, -end, END), [axis])
-        inner = op.Add(_span(op, ct, axis, -2 * end - 1, -end - 1), tail)
-        ct = op.Concat(_span(op, ct, axis, 0, -2 * end - 1), inner, _span(op, ct, axis, -end - 1, -end), axis=axis)
+        last = _span(op, ct, axis, -far, END)
+        inner = op.Add(_span(op, last, axis, 0, end), op.Slice(last, [-1], [end], [axis], [-1]))
+        parts.append(op.Concat(inner, _span(op, last, axis, end, end + 1), axis=axis))
     if begin:
-        head = flip(op, _span(op, ct, axis, 0, begin), [axis])
-        inner = op.Add(_span(op, ct, axis, begin + 1, 2 * begin + 1), head)
-        edge, rest = _span(op, ct, axis, begin, begin + 1), _span(op, ct, axis, 2 * begin + 1, END)
-        ct = op.Concat(edge, inner, rest, axis=axis)
-    return ct
+        first = _span(op, ct, axis, 0, near + far if end else near)
+        if end:
+            first = op.Concat(_span(op, first, axis, 0, -far), *parts, axis=axis)
+            parts = [_span(op, first, axis, near, END)]
+        inner = op.Add(_span(op, first, axis, begin + 1, near), op.Slice(first, [begin - 1], [START], [axis], [-1]))
+        parts.insert(0, op.Concat(_span(op, first, axis, begin, begin + 1), inner, axis=axis))
+    middle = _span(op, ct, axis, near if begin else 0, -far if end else END)
+    parts.insert(1 if begin else 0, middle)
+    return op.Concat(*parts, axis=axis)
 
 
 def _fold_edge(op: Emitter, ct: ir.Value, axis: int, begin: Size, end: Size) -> ir.Value:

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pixelgrad.errors import SettingsError, UnsupportedOperatorError
 from pixelgrad.exporters import value_and_gradient, vjp
-from pixelgrad.exporters.autodiff import Emitter
+from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient, finish, stop_gradient
 
 _rng = np.random.default_rng(1)
 
@@ -55,6 +55,29 @@ def assert_right(proto: onnx.ModelProto, feeds: dict[str, Any], outputs: tuple[s
     for name in feeds:
         expected = numerical_vjp(forward, feeds, cotangents, name, 1e-2)
         np.testing.assert_allclose(gradients[f"gradient_{name}"], expected, rtol=2e-2, atol=2e-3)
+
+
+def test_a_reduction_s_cotangent_is_added_without_filling_a_tensor() -> None:
+    proto = model([n("ReduceMean", "x", "m", axes=[2], keepdims=1), n("Mul", "x m")], {"x": [1, 3, "n"]})
+    proto.opset_import[0].version = 17  # where axes are an attribute
+    assert_right(proto, {"x": f(1, 3, 7)})
+    assert "Expand" not in {node.op_type for node in vjp(proto).graph.node}
+
+
+def test_a_gradient_can_be_stopped() -> None:
+    """x^2 with one of its factors taken for a constant: x, where it would be 2 x."""
+    x = ir.Value(name="x", shape=ir.Shape([3]), type=ir.TensorType(ir.DataType.FLOAT))
+    graph = ir.Graph([x], [], nodes=[], opset_imports={"": 18}, name="stopped")
+    op = Emitter(graph)
+    loss = op.ReduceSum(op.Mul(x, stop_gradient(op, x)), keepdims=0)
+    loss.name, loss.dtype, loss.shape = "loss", ir.DataType.FLOAT, ir.Shape([])
+    append_value_and_gradient(graph, loss, [x])
+    written = finish(ir.Model(graph, ir_version=8))
+    assert {node.domain for node in written.graph.node} == {""}
+    given = np.asarray([1, -2, 3], np.float32)
+    found = runtime(written)({"x": given})
+    assert found["loss"] == 14
+    np.testing.assert_array_equal(found["gradient_x"], given)
 
 
 def test_several_uses_of_one_tensor_add_up() -> None:
