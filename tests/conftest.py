@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from helpers.networks import chain
@@ -15,6 +16,17 @@ from PIL import Image
 from pixelgrad.exporters import dream_objective, load_network, style_objective, write_artifact
 
 __all__ = ["home", "tiny"]
+
+# A machine with other work to do meets no deadline. The same examples each time where a failure stops a change.
+for profile, derandomize in {"anywhere": False, "ci": True}.items():
+    hypothesis.settings.register_profile(
+        profile,
+        deadline=None,
+        max_examples=60,
+        derandomize=derandomize,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -57,7 +57,7 @@ def _layers(rows: list[Any], prefix: str, source: str, depth: int, weights: dict
     return nodes, source
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows=st.lists(windowed(), min_size=1, max_size=4), height=st.integers(20, 33), width=st.integers(20, 33))
 def test_fields_are_exactly_what_positions_depend_on(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], height: int, width: int

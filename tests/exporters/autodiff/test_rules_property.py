@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 from helpers.gradcheck import Case, make_model, runtime
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pixelgrad.exporters import vjp
-
-settings.register_profile("windows", deadline=None, max_examples=60)
-settings.load_profile("windows")
 
 
 def integers(rng: np.random.Generator, *shape: int) -> np.ndarray[Any, Any]:

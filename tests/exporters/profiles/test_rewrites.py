@@ -59,7 +59,7 @@ def gradient_by_hand(x: Array, y: Array, kernel: int, stride: int, pad: int) -> 
     return result
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(2, 4), st.integers(1, 3), st.integers(0, 1), st.booleans(), st.integers(5, 11), st.integers(5, 9),
     st.booleans(),

@@ -55,7 +55,7 @@ def close(found: Array, wanted: Array) -> None:
     assert np.abs(found - wanted).max() <= 2e-5 * max(np.abs(wanted).max(), 1e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 2),
     st.sampled_from([16, 32]),

@@ -116,7 +116,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(), JSON, max_size=4), st.sampled_from(FORMATS))
 def test_any_recipe_comes_back(recipe: dict[str, Any], format: str) -> None:
     pixels = np.zeros((2, 2, 3), np.float32)

@@ -33,7 +33,7 @@ def test_a_picture_keeps_its_own_histogram() -> None:
 
 
 @given(pictures, pictures)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_order_and_range(pixels: Array, reference: Array) -> None:
     """Brighter stays brighter, equal stays equal, and no value is invented beyond the reference's."""
     found = match_histogram(pixels, reference)

@@ -45,7 +45,7 @@ def test_pictures_keep_their_samples_and_their_places() -> None:
         st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=4), min_size=1, max_size=4
     )
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_picture_covers_another(sizes: list[list[tuple[int, int]]]) -> None:
     colour = iter(np.linspace(0.1, 0.9, 16))
     rows = [[flat(*size, (float(next(colour)), 0.0, 0.0)) for size in row] for row in sizes]

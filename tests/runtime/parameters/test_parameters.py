@@ -27,7 +27,7 @@ def parameters(name: str, height: int, width: int) -> Parameters:
 
 @pytest.mark.parametrize("name", ["fourier", "maco", "pixels"])
 @given(height=SIZES, width=SIZES, seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_gradient_is_that_of_finite_differences(name: str, height: int, width: int, seed: int) -> None:
     """Along a random direction, for the loss sum(cotangent * image): central differences in a wide enough step."""
     rng = np.random.default_rng(seed)
@@ -51,7 +51,7 @@ def test_the_gradient_is_that_of_finite_differences(name: str, height: int, widt
 
 
 @given(height=SIZES, width=SIZES, seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_transform_and_its_adjoint(height: int, width: int, seed: int) -> None:
     """<F'v, x> = <v, Fx> over real and imaginary parts, for even and odd sizes."""
     rng = np.random.default_rng(seed)
@@ -169,7 +169,7 @@ def test_an_unknown_name() -> None:
 
 
 @given(height=st.integers(4, 40), width=st.integers(4, 40), seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_octave_is_held_stronger_than_in_photographs(height: int, width: int, seed: int) -> None:
     """Along each axis, its energy is that of photographs where it was more, and what it was where it was less."""
     rng = np.random.default_rng(seed)

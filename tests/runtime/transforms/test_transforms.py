@@ -21,7 +21,7 @@ EDGES = st.integers(1, 12)
     seed=st.integers(0, 99),
     torus=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_adjoint(
     source: tuple[int, int],
     size: tuple[int, int],
