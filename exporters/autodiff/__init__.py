@@ -68,8 +68,9 @@ def vjp(
     sources = _select(graph.outputs, outputs, "output")
     targets = _select(graph.inputs, wrt, "input")
     seeds: dict[ir.Value, ir.Value] = {}
+    op = Emitter(graph)
     for source in sources:
-        name = f"cotangent_{source.name}"
+        name = op.unique(f"cotangent_{source.name}")
         seeds[source] = ir.Value(name=name, shape=source.shape, type=ir.TensorType(_floating_dtype(source)))
         graph.inputs.append(seeds[source])
     gradients = append_gradient(graph, seeds, targets, table)

@@ -18,7 +18,7 @@ from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass, R
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.convert import convert_nodes
 from pixelgrad.exporters.opset18.functions import expand_functions
-from pixelgrad.exporters.opset18.inference import infer_shapes
+from pixelgrad.exporters.opset18.inference import infer_shapes, name_sizes
 from pixelgrad.exporters.opset18.shapes import check_standard
 
 __all__ = ["IR_VERSION", "OPSET", "from_opset18", "infer_shapes", "to_opset18"]
@@ -42,6 +42,7 @@ def to_opset18(
     Raises :class:`NetworkError` naming operator and opset where a form has no opset 18 equivalent.
     """
     copy = model.clone() if isinstance(model, ir.Model) else ir.from_proto(model)
+    name_sizes(copy)
     graph = copy.graph
     if fixed_weights or copy.ir_version < 4:
         for value in [v for v in graph.inputs if v.const_value is not None]:

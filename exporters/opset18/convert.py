@@ -208,14 +208,14 @@ def _reshape(c: Converter, node: ir.Node) -> None:
     c.attribute_to_input(node, "shape", 1)
 
 
-@_before(15, "BatchNormalization")
+@_before(100, "BatchNormalization")
 def _batch_normalization(c: Converter, node: ir.Node) -> None:
     """As at inference, whatever the flag says: an image is optimised through a trained network."""
     if not integer(node, "spatial", 1):
         raise c.error(node, "spatial=0 normalises every position on its own")
     kept = {"epsilon": number(node, "epsilon", 1e-5), "momentum": number(node, "momentum", 0.9)}
     c.become(node, "BatchNormalization", node.inputs, **kept)
-    if any(output.uses() for output in node.outputs[1:]):
+    if any(output.uses() or output.is_graph_output() for output in node.outputs[1:]):
         raise c.error(node, "its training outputs are used")
     node.resize_outputs(1)
 

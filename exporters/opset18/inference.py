@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import re
 
@@ -42,6 +43,30 @@ def infer_shapes(model: ir.Model) -> None:
         infer_symbolic_shapes(model, warn_on_missing=False)
     except (ShapeInferenceError, ValueError) as error:
         raise NetworkError(f"the shapes in the network do not fit together: {error}") from error
+
+
+def name_sizes(model: ir.Model) -> None:
+    """Give each free size of an input or output whose name is no expression one that is, in place.
+
+    ONNX lets such a name be any string ("image height", "?", "p2o.DynamicDimension.0"); here it is computed with.
+    """
+    names: dict[str, str] = {}
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        named: list[int | str | ir.SymbolicDim | None] = list(value.shape or ())
+        for axis, dim in enumerate(named):
+            if isinstance(dim, ir.SymbolicDim) and dim.value is not None and not _is_expression(dim.value):
+                named[axis] = names.setdefault(dim.value, f"size_{len(names)}_" + re.sub(r"\W", "_", dim.value))
+        if value.shape is not None:
+            value.shape = ir.Shape(named)
+
+
+def _is_expression(name: str) -> bool:
+    try:
+        ir_shapes.parse_symbolic_expression(name)
+        tree = ast.parse(name, mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return not any(isinstance(node, ast.Attribute) for node in ast.walk(tree))
 
 
 def _correct_ceil_mode(op_type: str) -> None:

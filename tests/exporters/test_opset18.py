@@ -146,6 +146,16 @@ OLDEST: list[tuple[str, list[onnx.NodeProto], int, dict[str, Array], Callable[[A
         ),
     ),
     (
+        "batch-normalization-17-left-in-training",
+        [n("BatchNormalization", "x s b m v", "y new_mean new_variance", training_mode=1, epsilon=1e-3)],
+        17,
+        STATISTICS,
+        lambda x: (
+            (x - _channels(STATISTICS["m"])) / np.sqrt(_channels(STATISTICS["v"]) + 1e-3) * _channels(STATISTICS["s"])
+            + _channels(STATISTICS["b"])
+        ),
+    ),
+    (
         "image-scaler",
         [n("ImageScaler", "x", scale=2.0, bias=[1.0, 2.0, 3.0])],
         3,

@@ -40,6 +40,8 @@ CASES: list[Case] = [
     Case("Pow", {"x": normal(2, 3)}, constants={"p": np.asarray(2.0)}, label="square"),
     Case("Pow", {"x": positive(2, 3)}, constants={"p": np.asarray(-0.75)}, label="fraction"),
     Case("Pow", {"x": positive(2, 3), "p": normal(3)}, label="both"),
+    Case("Pow", {"x": np.asarray([0.0, 1.0, -2.0])}, constants={"p": np.asarray(0.0)}, label="to-the-zeroth"),
+    Case("Pow", {"x": np.asarray([0.0, 1.0, 2.0])}, constants={"p": np.asarray([0.0, 2.0, 0.0])}, label="some-zeroth"),
     Case("Max", {"a": normal(2, 3), "b": normal(3), "c": normal(2, 1)}),
     Case("Max", {"a": normal(2, 3)}, label="one"),
     Case("Min", {"a": normal(2, 3), "b": normal(2, 3)}),
@@ -310,6 +312,9 @@ CASES: list[Case] = [
     Case("Trilu", {"x": normal(3, 4)}, {"upper": 0}),
     Case("Pad", {"x": normal(3, 4)}, constants={"p": ints(1, 0, 2, 3)}),
     Case("Pad", {"x": normal(5, 6)}, constants={"p": ints(-1, 2, 1, -2)}, label="negative", on_runtime=True),
+    Case(
+        "Pad", {"x": normal(3, 4), "v": normal()}, {}, {"p": ints(1, 0, 2, 3)}, order=["x", "p", "v"], label="filling"
+    ),
     *(
         Case(
             "Pad",
@@ -379,4 +384,11 @@ CASES: list[Case] = [
     Case("Gather", {"x": normal(3, 4, 2), "i": np.asarray([[0, 3], [3, 1]])}, {"axis": 1}, label="at-run-time"),
     Case("GatherElements", {"x": normal(3, 4), "i": np.asarray([[0, 0, 2, 1], [2, 0, 2, 1]])}, {"axis": 0}),
     Case("GatherND", {"x": normal(3, 4, 2), "i": np.asarray([[0, 1], [2, 3], [0, 1]])}),
+    Case("GatherND", {"x": normal(2, 3, 4), "i": np.asarray([[1], [0]])}, {"batch_dims": 1}, label="batch"),
+    Case(
+        "GatherND",
+        {"x": normal(2, 2, 4), "i": np.asarray([[[1], [1], [-1]], [[0], [3], [0]]])[:, None].repeat(2, axis=1)},
+        {"batch_dims": 2},
+        label="batches",
+    ),
 ]

@@ -46,6 +46,8 @@ def power(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
     fixed = constant(exponent)
     if fixed is not None and fixed.size == 1:
         known = float(fixed.reshape(()))
+        if known == 0:
+            return (None,)
         raised = x if known == 2 else op.Pow(x, known - 1)
         return (op.Mul(op.Mul(ct, known), raised) if known != 1 else ct,)
     p = exponent if exponent.dtype == x.dtype else op.Cast(exponent, to=int(x.dtype or ir.DataType.FLOAT))
@@ -54,7 +56,9 @@ def power(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
         # d x^p / dp = x^p log x, which tends to 0 where x does; elsewhere a negative base has no such gradient.
         base = op.Where(op.Greater(x, 0.0), x, 1.0)
         to_exponent = op.Mul(ct, op.Mul(node.outputs[0], op.Log(base)))
-    return op.Mul(op.Mul(ct, p), op.Pow(x, op.Sub(p, 1.0))), to_exponent
+    # Where p is 0 the power stays 0: p x^(p - 1) would be 0 times infinity at the origin.
+    lowered = op.Sub(p, op.mask(op.Not(op.Equal(p, 0.0)), p))
+    return op.Mul(op.Mul(ct, p), op.Pow(x, lowered)), to_exponent
 
 
 @rule("Max", "Min", broadcasts=True)

@@ -66,5 +66,16 @@ def gather_elements(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("GatherND")
 def gather_nd(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    x, indices = operand(node), operand(node, 1)
+    x, indices, batch = operand(node), operand(node, 1), integer(node, "batch_dims", 0)
+    if batch:
+        # ScatterND has no batch_dims: where an index stands along those axes goes in front of it.
+        ahead = op.Concat(op.shape(indices, end=rank(indices) - 1), op.value([1]), axis=0)
+        places = [op.Expand(_counted(op, indices, axis), ahead) for axis in range(batch)]
+        indices = op.Concat(*places, indices, axis=-1)
     return op.ScatterND(_zeros(op, x), indices, ct, reduction="add")
+
+
+def _counted(op: Emitter, value: ir.Value, axis: int) -> ir.Value:
+    """0, 1, 2, ... along one axis of ``value``, with ones for its other axes."""
+    count = op.Range(np.asarray(0), op.Squeeze(op.dim(value, axis), [0]), np.asarray(1))
+    return op.Unsqueeze(count, [other for other in range(rank(value)) if other != axis])

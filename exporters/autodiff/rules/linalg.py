@@ -18,7 +18,8 @@ def _transpose(op: Emitter, x: ir.Value, ndim: int) -> ir.Value:
     """The last two axes exchanged; a Transpose just undone is not written."""
     producer = x.producer()
     swap = [*range(ndim - 2), ndim - 1, ndim - 2]
-    if producer is not None and producer.op_type == "Transpose" and integers(producer, "perm", swap) == swap:
+    unsaid = [*reversed(range(ndim))]
+    if producer is not None and producer.op_type == "Transpose" and integers(producer, "perm", unsaid) == swap:
         source = producer.inputs[0]
         assert source is not None
         return source

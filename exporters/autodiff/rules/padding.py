@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
@@ -16,7 +18,16 @@ Size = int | ir.Value
 
 
 @rule("Pad")
-def pad(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+def pad(op: Emitter, node: ir.Node, ct: ir.Value) -> Sequence[ir.Value | None]:
+    to_x, filling = _to_input(op, node, ct), optional(node, 2)
+    if filling is None or not op.needs(filling) or text(node, "mode", "constant") != "constant":
+        return (to_x,)
+    # All of the cotangent that is not the input's.
+    around = op.Sub(op.ReduceSum(ct, keepdims=0), op.ReduceSum(to_x, keepdims=0))
+    return to_x, None, op.reshape_like(around, filling)
+
+
+def _to_input(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     x, mode = operand(node), text(node, "mode", "constant")
     ndim = rank(x)
     pads = constant(operand(node, 1))

@@ -172,7 +172,9 @@ def max_pool_by_scattering(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value
     if (w.tiles and len(w.kernel) == 2) or x.dtype != ir.DataType.FLOAT:
         shared: ir.Value = max_pool(op, node, ct)
         return shared
-    _, positions = op.emit("MaxPool", [x], dict(node.attributes), count=2)
+    # Positions are counted row by row unless storage_order says otherwise, which the maxima do not depend on.
+    attributes = {name: value for name, value in node.attributes.items() if name != "storage_order"}
+    _, positions = op.emit("MaxPool", [x], attributes, count=2)
     positions.dtype = ir.DataType.INT64
     nothing = op.Reshape(op.Expand(np.zeros((), np.float32), op.shape(x)), [-1])
     spread = op.ScatterElements(nothing, op.Reshape(positions, [-1]), op.Reshape(ct, [-1]), axis=0, reduction="add")

@@ -89,10 +89,15 @@ def cum_sum(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("LpNormalization")
 def lp_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    """y = x / |x|_p along one axis: (ct - s sum(ct y)) / |x|, with s = y for p = 2 and sign x for p = 1."""
+    """y = x / |x|_p along one axis: (ct - s sum(ct y)) / |x|, with s = y for p = 2 and sign x for p = 1.
+
+    0 at the origin, where ONNX Runtime makes y zero.
+    """
     x, y, axis = operand(node), node.outputs[0], integer(node, "axis", -1)
     one = integer(node, "p", 2) == 1
     axes = [normalize_axis(axis, len(dims(x)))]
     norm = op.ReduceL1(x, axes, keepdims=1) if one else op.ReduceL2(x, axes, keepdims=1)
     along = op.ReduceSum(op.Mul(ct, y), axes, keepdims=1)
-    return op.Div(op.Sub(ct, op.Mul(op.sign(x) if one else y, along)), norm)
+    some = op.mask(op.Greater(norm, 0.0), norm)
+    inverse = op.Div(some, op.Where(op.Greater(norm, 0.0), norm, 1.0))
+    return op.Mul(op.Sub(ct, op.Mul(op.sign(x) if one else y, along)), inverse)

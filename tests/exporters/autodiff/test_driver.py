@@ -147,6 +147,33 @@ def test_second_derivative() -> None:
     np.testing.assert_allclose(twice, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_gradient_is_differentiated_with_every_output() -> None:
+    """What the first pass named already gets another name."""
+    once = vjp(model([n("Exp", "x")], {"x": [3]}))
+    x, u, v, w = f(3), f(3), f(3), f(3)
+    feeds = {"x": x, "cotangent_y": u, "cotangent_y_2": v, "cotangent_gradient_x": w}
+    results = runtime(vjp(once))(feeds)
+    np.testing.assert_allclose(results["gradient_x_2"], (v + u * w) * np.exp(x), rtol=1e-5)
+    np.testing.assert_allclose(results["gradient_cotangent_y"], w * np.exp(x), rtol=1e-5)
+
+
+def test_a_transposition_of_all_axes_is_none_of_the_last_two() -> None:
+    """Transpose without perm reverses them; a product with it must not be taken for a Gram matrix."""
+    proto = model([n("Transpose", "x", "t"), n("MatMul", "x t")], {"x": [3, 3, 3]})
+    assert_right(proto, {"x": f(3, 3, 3)})
+    proto = model([n("Transpose", "x", "t"), n("MatMul", "z t")], {"x": [2, 3, 4], "z": [4, 5, 3]})
+    assert_right(proto, {"x": f(2, 3, 4), "z": f(4, 5, 3)})
+
+
+@pytest.mark.parametrize("name", ["image height", "p2o.DynamicDimension.0", "?", "lambda", "2x"])
+def test_free_sizes_may_have_any_name(name: str) -> None:
+    nodes = [n("Relu", "x", "z"), n("ReduceMean", "z", "y", keepdims=0)]
+    proto = model(nodes, {"x": [2, name, f"{name}+"]}, ("y",))
+    x = np.abs(f(2, 3, 4)) + 1
+    gradient = runtime(vjp(proto))({"x": x, "cotangent_y": np.asarray(1, np.float32)})["gradient_x"]
+    np.testing.assert_allclose(gradient, np.full((2, 3, 4), 1 / 24), rtol=1e-5)
+
+
 def test_value_and_gradient_keeps_the_models_outputs() -> None:
     nodes = [n("Mul", "x x", "sq"), n("ReduceSum", "sq", "loss", keepdims=0)]
     proto = value_and_gradient(model(nodes, {"x": [3]}, ("sq", "loss")), loss="loss", wrt="x")
