@@ -27,14 +27,22 @@ class Reparameterized:
 
     parameters: what the pictures are made from. start: its values, one set for each picture.
     rng: draws the views. rates: the learning rate of each step of Adam in turn. views: how many gradients are averaged
-    for a step. :meth:`look` says how far the views differ from the pictures, before the first.
+    for a step. noise: for each picture, what stirs it where it has no gradient; ``rng`` by default.
+    :meth:`look` says how far the views differ from the pictures, before the first.
     """
 
     def __init__(
-        self, parameters: Parameters, start: Array, rng: np.random.Generator, rates: Sequence[float], views: int = 1
+        self,
+        parameters: Parameters,
+        start: Array,
+        rng: np.random.Generator,
+        rates: Sequence[float],
+        views: int = 1,
+        noise: Sequence[np.random.Generator] = (),
     ) -> None:
         self._parameters, self._values = parameters, start
         self._rng, self._rates, self._views = rng, rates, views
+        self._noise = noise or [rng] * len(start)
         self._moments = np.zeros_like(start), np.zeros_like(start)
         self._sum, self._seen, self._step = np.zeros_like(start), 0, 0
         self._result = parameters.image(start)
@@ -93,11 +101,14 @@ class Reparameterized:
     def _stir(self, asleep: Array) -> None:
         """Noise for pictures without any gradient, such as none of the units before the one that is wanted responds to.
 
-        What was there fades as the noise comes in, so that however long it takes, there is no more than one noise.
+        What was there fades as the noise comes in, so that however long it takes, there is no more than one noise. Each
+        picture has its own, so that one that sleeps is nothing to those beside it.
         """
-        noise: Array = np.asarray(self._rng.standard_normal(self._values.shape, dtype=np.float32))
-        stirred = np.float32(math.sqrt(1 - _STIR**2)) * self._values + np.float32(_STIR) * noise
-        self._values = np.where(asleep.reshape(-1, *[1] * (noise.ndim - 1)), stirred, self._values)
+        self._values = self._values.copy()
+        for picture in np.flatnonzero(asleep):
+            noise = self._noise[picture].standard_normal(self._values.shape[1:], dtype=np.float32)
+            self._values[picture] *= np.float32(math.sqrt(1 - _STIR**2))
+            self._values[picture] += np.float32(_STIR) * noise
         self._result = self._parameters.image(self._values)
 
     def _move(self, gradient: Array) -> None:

@@ -49,8 +49,8 @@ def grow(
 ) -> Iterator[tuple[StepEvent, Reparameterized]]:
     """Grow a batch of pictures through the ``scales`` (from 1) of ``plan``; yields after every step, with them.
 
-    noise: of each picture, to begin with and for what a scale adds. views: draws these. The rest as of
-    :func:`descend`, which also says what is raised.
+    noise: of each picture, to begin with, for what a scale adds, and where it has no gradient. views: draws these. The
+    rest as of :func:`descend`, which also says what is raised.
     """
     sizes = [plan.scales[scale - 1] for scale in scales]
     rates = settling(growth.learning_rate, max(1, sum(steps for _, _, steps in sizes) // growth.views))
@@ -59,7 +59,7 @@ def grow(
         parameters = growth.parameters(height, width)
         start = np.concatenate([parameters.start(1, rng) for rng in noise])
         if grown is None:
-            grown = Reparameterized(parameters, start, views, rates, growth.views)
+            grown = Reparameterized(parameters, start, views, rates, growth.views, noise)
         else:
             grown.grow(parameters, start)
         grown.look(growth.robustness(width / sizes[-1][0]))

@@ -102,6 +102,14 @@ def test_a_batch_gives_the_same_pictures_as_one_after_the_other(make: Any) -> No
         np.testing.assert_allclose(one.picture.pixels, other.picture.pixels, atol=2e-3)
 
 
+def test_the_pictures_of_a_batch_that_is_not_full_are_the_same(make: Any) -> None:
+    """Its empty places, which have no gradient, take nothing from the noise of the others."""
+    artifact, how = make("r3", unit="channel", batch=2), settings(steps=6)
+    full = list(visualize(artifact, units(0, 1), how))[-1].seen()
+    alone = list(visualize(artifact, units(0), how))[-1].seen()
+    assert alone[0].picture == full[0].picture
+
+
 def test_the_seed_decides(make: Any) -> None:
     def last(seed: int) -> Any:
         return list(visualize(make(unit="class"), units(1), settings(seed=seed)))[-1].picture()
