@@ -69,12 +69,13 @@ class Windows:
             length = fixed[axis - 2]
             count = max(1, math.ceil(size / length))
         else:
-            # No window so small that the network could not take it.
-            count = max(1, min(math.ceil(size / self._tile), size // self._artifact.minimum_size))
+            # A whole number of the coarsest stride, which the graph would else make of it by padding; and no window so
+            # small that the network could not take it.
+            step = int(self._artifact.manifest["image"]["alignment"])
+            most = max(step, self._tile // step * step) if size > self._tile else size
+            count = max(1, min(math.ceil(size / most), size // self._artifact.minimum_size))
             if count == 1:
                 return size, [0]
-            # A whole number of the coarsest stride, which the graph would else make of it by padding.
-            step = int(self._artifact.manifest["image"]["alignment"])
             length = math.ceil(math.ceil(size / count) / step) * step
         return length, [round(index * size / count) for index in range(count)]
 

@@ -147,6 +147,8 @@ def _term_weights(artifact: Artifact, settings: StyleSettings, places: Sequence[
             continue
         terms = [term for term in artifact.terms if term.kind == kind]
         total = sum(term.weight for term in terms)
+        if not total and not wanted:
+            continue
         if not total:
             raise SettingsError(
                 f"the artifact has no {kind} term, so its weight cannot be {wanted}; export it with one"

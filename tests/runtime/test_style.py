@@ -100,6 +100,18 @@ def test_weights_of_a_kind_replace_the_artifacts_own(artifact: Artifact, content
     assert double.loss - plain.loss == pytest.approx(plain.loss - 0.2 * plain.losses["tv"], rel=1e-4)
 
 
+def test_no_weight_for_a_kind_that_the_artifact_lacks(
+    small_network: Path, content: Picture, painted: Picture, tmp_path: Path
+) -> None:
+    """To leave out what is not there is nothing to complain of; to weigh it is."""
+    network = load_network(small_network)
+    write_artifact(network, style_objective(network, content_weight=0), tmp_path / "style")
+    lacking = Artifact(tmp_path / "style", device="cpu")
+    assert next(style(lacking, content, [painted], settings(content_weight=0.0))).loss > 0
+    with pytest.raises(SettingsError, match="has no content term, so its weight cannot be 0.5"):
+        style(lacking, content, [painted], settings(content_weight=0.5))
+
+
 def test_alpha_is_kept(artifact: Artifact, content: Picture, painted: Picture) -> None:
     alpha = np.linspace(0, 1, content.size[0], dtype=np.float32)[None].repeat(content.size[1], 0)
     seen = Picture(content.pixels, alpha)

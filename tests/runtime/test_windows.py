@@ -55,6 +55,14 @@ def test_every_pixel_is_seen_at_its_place(size: tuple[int, int], fixed: tuple[in
         assert (height, width) == fixed if fixed else height <= 64 and width <= 64
 
 
+def test_no_window_is_larger_than_asked_for() -> None:
+    """Where that is no multiple of the stride, either, which windows are made a multiple of."""
+    recorder = Recorder(alignment=32)
+    for size in (101, 130, 200, 389):
+        eyes(recorder, tile=100).evaluate(picture(size, size), {})
+    assert max(max(shape) for shape in recorder.shapes) <= 100
+
+
 def test_windows_are_even_and_aligned() -> None:
     recorder = Recorder(alignment=16)
     eyes(recorder, tile=512).evaluate(picture(768, 1024), {})

@@ -18,8 +18,9 @@ from pixelgrad.models import PREPROCESSINGS
 _MODELS = {"Functional", "Model", "Sequential"}
 _DEEPEST = 8
 
-# What keras.applications feeds its networks, by the beginning of the model's name.
+# What keras.applications feeds its networks, by the beginning of the model's name; the first that fits.
 _CONVENTIONS = {
+    "resnet50v2": "tf", "resnet101v2": "tf", "resnet152v2": "tf",
     "vgg": "caffe-vgg", "resnet": "caffe-vgg", "inception": "tf", "xception": "tf", "mobilenet": "tf", "nasnet": "tf",
     "densenet": "imagenet",
 }  # fmt: skip

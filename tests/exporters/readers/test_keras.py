@@ -186,6 +186,18 @@ def test_applications(keras: Any, tmp_path: Path, name: str, size: int) -> None:
     check(randomised(model), tmp_path / "net.keras", size, tolerance=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "wants"), [("resnet50", "caffe-vgg"), ("resnet101v2", "tf"), ("densenet121", "imagenet"), ("mine", "rgb")]
+)
+def test_what_the_networks_of_keras_want_is_known_by_their_names(
+    keras: Any, tmp_path: Path, name: str, wants: str
+) -> None:
+    """ResNets of the second version are fed otherwise than those of the first."""
+    model = keras.Sequential([keras.Input((13, 13, 3)), keras.layers.Conv2D(4, 3)], name=name)
+    model.save(tmp_path / "net.keras")
+    assert load_network(tmp_path / "net.keras").preprocessing.name == wants
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("top", [True, False])
 def test_vgg_with_and_without_its_model(keras: Any, tmp_path: Path, top: bool) -> None:
