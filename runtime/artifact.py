@@ -247,6 +247,14 @@ class Artifact:
                 "each edge; use a larger --size, or layers that are less deep"
             )
 
+    def check_reference(self, what: str, size: tuple[int, int]) -> None:
+        """Raise :class:`ImageError` where a picture of ``size`` (width, height), called ``what``, shows too little."""
+        if self.fixed_size is None and min(size) < self.minimum_size:
+            raise ImageError(
+                f"the {what} is {size[0]}x{size[1]} pixels and the layers in use need at least {self.minimum_size} "
+                "along each edge; use a larger one, or layers that are less deep"
+            )
+
     def check_files(self) -> None:
         """Compare every file with the manifest's size and SHA-256; :class:`ArtifactError` names one that differs."""
         for name, expected in self.manifest["files"].items():

@@ -16,9 +16,16 @@ from pixelgrad.runtime.failures import failures
 from pixelgrad.runtime.images import Picture, resize
 from pixelgrad.runtime.optimizers import Stepper
 
-__all__ = ["Evaluator", "Finish", "Plan", "descend"]
+__all__ = ["ADVICE", "Evaluator", "Finish", "Plan", "descend"]
 
 Array = np.ndarray[Any, Any]
+
+
+#: What to try where the loss stops being a number, by optimiser: L-BFGS has no learning rate.
+ADVICE = {
+    "adam": "try a lower --learning-rate, other layers, or another network",
+    "lbfgs": "try other layers, or another network",
+}
 
 
 class Plan:
@@ -102,7 +109,7 @@ def descend(
     targets: Mapping[str, Array],
     weights: Mapping[str, float] | None = None,
     *,
-    advice: str = "try a lower --learning-rate, other layers, or another network",
+    advice: str = ADVICE["lbfgs"],
 ) -> Iterator[StepEvent]:
     """Take the steps that ``plan`` has for ``scale`` (from 1), and tell of each.
 

@@ -35,6 +35,15 @@ def scale_sizes(
     return sizes[::-1]
 
 
+def reference_size(width: int, height: int, long_edge: int, *, minimum: int = 1) -> tuple[int, int]:
+    """(width, height) that a picture of a size is looked at in: at most ``long_edge`` along its longer edge.
+
+    Never enlarged. A strip is made no thinner than ``minimum``, so that it may stay longer than that.
+    """
+    thin = math.ceil(max(width, height) * minimum / min(width, height))
+    return fit_size(width, height, min(max(width, height), max(1, long_edge, thin)))
+
+
 def share_steps(steps: int, scales: int) -> list[int]:
     """How many of ``steps`` each scale gets, from coarse to fine: the first twice as many as the others.
 

@@ -76,7 +76,7 @@ def invert(
     model, device, on_step: as of :func:`pixelgrad.stylize`.
     alpha, beta: exponents of the alpha-norm and of total variation; 1 for ``beta`` gives sharper edges.
     settings: fields of :class:`InversionSettings`: ``size``, ``steps``, ``seed``, ``jitter``, ``alpha_weight``,
-        ``tv_weight``, ``optimizer``, ...
+        ``tv_weight``, ``learning_rate``.
 
     The result's recipe has ``error``, ||phi(x) - phi0||^2 / ||phi0||^2. Raises :class:`PixelgradError`.
     """

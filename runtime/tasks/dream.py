@@ -18,7 +18,7 @@ from pixelgrad.runtime.images import Picture, fit_size, resize
 from pixelgrad.runtime.optimizers import Conditioning, NormalizedGradient
 from pixelgrad.runtime.parameters import Fourier
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.scales import at_size, octave_sizes, share_steps
+from pixelgrad.runtime.scales import at_size, octave_sizes, reference_size, share_steps
 from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_content, check_edge, check_number, check_whole
 from pixelgrad.runtime.tasks.growing import Growth, grow
 from pixelgrad.runtime.transforms import Robustness
@@ -182,6 +182,7 @@ def check_dream(
         check_content("photo", picture)
     if guide is not None:
         check_content("guide", guide)
+        artifact.check_reference("guide", guide.size)
     directions = _directions(artifact, channels)
     needs_guide = any(term.kind == "guide" for term in artifact.terms)
     if needs_guide != (guide is not None):
@@ -329,7 +330,7 @@ def references(artifact: Artifact, source: Array, coarsest: tuple[int, int], gui
         return artifact.targets(reference)
     if guide is None:
         return artifact.targets(base)
-    return artifact.targets(at_size(guide, *fit_size(*guide.size, min(_GUIDE, max(guide.size)))))
+    return artifact.targets(at_size(guide, *reference_size(*guide.size, _GUIDE, minimum=artifact.minimum_size)))
 
 
 def start(picture: Picture | None, size: tuple[int, int], rng: np.random.Generator) -> Array:

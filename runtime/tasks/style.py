@@ -12,12 +12,12 @@ import numpy as np
 from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.colours import KEEP_COLOR, recoloured, with_colours_of, with_histogram_of
-from pixelgrad.runtime.engine import Finish, Plan, descend
+from pixelgrad.runtime.engine import ADVICE, Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
-from pixelgrad.runtime.images import Picture, fit_size, resize
+from pixelgrad.runtime.images import Picture, resize
 from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.scales import COARSEST, at_size, scale_sizes, share_steps
+from pixelgrad.runtime.scales import COARSEST, at_size, reference_size, scale_sizes, share_steps
 from pixelgrad.runtime.settings import LARGEST, check_choice, check_content, check_number, check_whole
 
 __all__ = ["INITS", "StyleSettings", "style"]
@@ -114,6 +114,8 @@ def style(
     weights = _term_weights(artifact, settings, places)
     sizes = _sizes(artifact, content, settings)
     artifact.check_size(np.broadcast_to(np.float32(0), (1, 3, *sizes[-1][::-1])))
+    for number, picture in enumerate(styles, 1):
+        artifact.check_reference(f"painting {number}", picture.size)
     return _run(artifact, content, styles, settings, places, sizes, weights)
 
 
@@ -197,7 +199,8 @@ def _run(
             optimizer = make_optimizer(settings.optimizer, start, artifact, settings.learning_rate)
         else:
             optimizer = optimizer.resized(width, height)
-        yield from descend(artifact, optimizer, plan, scale, finish, targets, weights)
+        advice = ADVICE[settings.optimizer]
+        yield from descend(artifact, optimizer, plan, scale, finish, targets, weights, advice=advice)
 
 
 def _style_targets(
@@ -211,12 +214,11 @@ def _style_targets(
     names = {term.target: term.mask for term in artifact.terms if term.kind == "style" and term.target is not None}
     total: dict[str, Array] = {}
     for number, (picture, share) in enumerate(zip(styles, _shares(settings, len(styles)), strict=True), 1):
-        width, height = fit_size(*picture.size, max(1, round(long_edge * settings.style_scale)))
+        # Not enlarged: that would teach a blurred texture.
+        long = round(long_edge * settings.style_scale)
+        width, height = reference_size(*picture.size, long, minimum=artifact.minimum_size)
         if artifact.fixed_size is not None:
             height, width = artifact.fixed_size
-        # Not enlarged: that would teach a blurred texture.
-        elif max(picture.size) < max(width, height):
-            width, height = picture.size
         for name, target in artifact.targets(at_size(picture, width, height)).items():
             if name not in names or names[name] not in (None, f"mask.{number}"):
                 continue

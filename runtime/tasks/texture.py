@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from pixelgrad.errors import ImageError, SettingsError
+from pixelgrad.errors import SettingsError
 from pixelgrad.runtime.artifact import Artifact
-from pixelgrad.runtime.engine import Finish, Plan, descend
+from pixelgrad.runtime.engine import ADVICE, Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, fit_size, match_histogram
 from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
@@ -129,11 +129,7 @@ class _Run:
         if artifact.fixed_size is not None:
             full = sizes[-1]
         for what, size in (("texture", full), ("result", sizes[-1])):
-            if min(size) < artifact.minimum_size:
-                raise ImageError(
-                    f"the {what} is {size[0]}x{size[1]} pixels and the layers in use need at least "
-                    f"{artifact.minimum_size} along each edge; use a larger one, or layers that are less deep"
-                )
+            artifact.check_reference(what, size)
         shares = share_steps(settings.steps, len(sizes))
         recipe = make_recipe("texture", artifact, settings, sizes[-1], {"source": source})
         scales = tuple((*size, share) for size, share in zip(sizes, shares, strict=True))
@@ -163,7 +159,8 @@ class _Run:
             else:
                 optimizer = optimizer.resized(width, height)
             targets = artifact.targets(reference.to_nchw())
-            yield from descend(evaluator, optimizer, plan, before + number, finish, targets)
+            advice = ADVICE[settings.optimizer]
+            yield from descend(evaluator, optimizer, plan, before + number, finish, targets, advice=advice)
 
 
 def _sizes(artifact: Artifact, source: tuple[int, int], settings: TextureSettings) -> list[tuple[int, int]]:

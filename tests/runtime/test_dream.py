@@ -284,6 +284,14 @@ def test_a_channel_that_sees_nothing_says_so(
         list(dream(channels, None, settings(size=32), channels=[3]))
 
 
+def test_a_guide_too_small_for_the_layers_is_named(guided: Artifact, source: Picture) -> None:
+    deep = Artifact(guided.path, device="cpu")
+    deep.manifest["image"]["minimum_size"] = 33
+    strip = Picture(np.zeros((20, 40, 3), np.float32))
+    with pytest.raises(ImageError, match="the guide is 40x20 pixels and the layers in use need at least 33"):
+        dream(deep, source, settings(), guide=strip)
+
+
 def test_pictures_of_a_few_pixels(artifact: Artifact, guided: Artifact, source: Picture) -> None:
     dot = Picture.from_array(np.zeros((1, 1, 3), np.uint8))
     with pytest.raises(ImageError, match="the photo is 1x1 pixels"):

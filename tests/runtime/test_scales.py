@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixelgrad.errors import SettingsError
-from pixelgrad.runtime.scales import scale_sizes, share_steps
+from pixelgrad.runtime.scales import reference_size, scale_sizes, share_steps
 
 
 def test_sizes_grow_by_the_root_of_two() -> None:
@@ -22,6 +22,13 @@ def test_a_small_picture_has_one_scale() -> None:
 def test_no_scale_is_too_small_for_the_network() -> None:
     assert scale_sizes(1000, 100, 512, minimum=32) == [(362, 36), (512, 51)]
     assert scale_sizes(1000, 10, 512, minimum=32) == [(512, 5)]
+
+
+def test_a_strip_to_look_at_is_made_no_thinner_than_the_network_can_take() -> None:
+    assert reference_size(1000, 500, 128, minimum=17) == (128, 64)
+    assert reference_size(1000, 100, 128, minimum=17) == (170, 17)
+    assert reference_size(100, 1000, 128, minimum=33) == (33, 330)
+    assert reference_size(90, 60, 128, minimum=17) == (90, 60)
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 2000), st.integers(1, 64))

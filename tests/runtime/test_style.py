@@ -11,6 +11,7 @@ import pytest
 from helpers.breaking import break_at
 
 from pixelgrad.errors import DivergedError, ImageError, SettingsError
+from pixelgrad.exporters import load_network, style_objective, write_artifact
 from pixelgrad.runtime import Artifact, Picture, StyleSettings, read_image, style
 
 
@@ -108,7 +109,7 @@ def test_no_weight_for_a_kind_that_the_artifact_lacks(
     write_artifact(network, style_objective(network, content_weight=0), tmp_path / "style")
     lacking = Artifact(tmp_path / "style", device="cpu")
     assert next(style(lacking, content, [painted], settings(content_weight=0.0))).loss > 0
-    with pytest.raises(SettingsError, match="has no content term, so its weight cannot be 0.5"):
+    with pytest.raises(SettingsError, match=r"has no content term, so its weight cannot be 0\.5"):
         style(lacking, content, [painted], settings(content_weight=0.5))
 
 
@@ -133,13 +134,21 @@ def test_the_recipe_tells_all_and_no_paths(artifact: Artifact, content: Picture,
     assert "photo" not in repr(recipe)
 
 
+@pytest.mark.parametrize(("optimizer", "advice"), [("adam", "try a lower --learning-rate"), ("lbfgs", "try other")])
 def test_divergence_stops_with_the_last_good_image(
-    artifact: Artifact, content: Picture, painted: Picture, monkeypatch: pytest.MonkeyPatch
+    artifact: Artifact,
+    content: Picture,
+    painted: Picture,
+    monkeypatch: pytest.MonkeyPatch,
+    optimizer: str,
+    advice: str,
 ) -> None:
+    """With advice on what the run depends on: L-BFGS has no learning rate."""
     break_at(monkeypatch, 4)
     seen = []
-    with pytest.raises(DivergedError, match=r"stopped being a number at step 4 of 12 \(32x21\); try a lower") as caught:
-        seen.extend(style(artifact, content, [painted], settings()))
+    message = rf"stopped being a number at step 4 of 12 \(32x21\); {advice}"
+    with pytest.raises(DivergedError, match=message) as caught:
+        seen.extend(style(artifact, content, [painted], settings(optimizer=optimizer)))
     assert len(seen) == 3
     np.testing.assert_array_equal(Picture.from_nchw(caught.value.image).pixels, seen[-1].picture().pixels)
 
@@ -177,8 +186,6 @@ def test_a_strip_too_thin_for_the_network(painted: Picture, tmp_path: Path) -> N
     """What cannot be done is said before the first step."""
     from helpers.data import shared
 
-    from pixelgrad.exporters import load_network, style_objective, write_artifact
-
     network = load_network(shared("weights/vgg19_slim16x.onnx"))
     artifact = Artifact(write_artifact(network, style_objective(network), tmp_path / "style"), device="cpu")
     strip = Picture.from_array(np.zeros((8, 400, 3), np.uint8))
@@ -187,5 +194,11 @@ def test_a_strip_too_thin_for_the_network(painted: Picture, tmp_path: Path) -> N
     dot = Picture.from_array(np.zeros((1, 1, 3), np.uint8))
     with pytest.raises(ImageError, match="the photo is 1x1 pixels; there is too little in it"):
         style(artifact, dot, [painted], StyleSettings())
+    with pytest.raises(ImageError, match="the painting 2 is 400x8 pixels and the layers in use need at least 17 along"):
+        style(artifact, painted, [painted, strip], StyleSettings())
+    # One that is large enough stays so at every scale.
+    panorama = Picture.from_array(np.random.default_rng(2).random((20, 400, 3), dtype=np.float32))
+    square = Picture.from_array(np.random.default_rng(3).random((40, 40, 3), dtype=np.float32))
+    assert next(style(artifact, square, [panorama], StyleSettings(size=128, coarsest=32, steps=5))).loss > 0
     with pytest.raises(ImageError, match="painting 2 is 1x1"):
         style(artifact, painted, [painted, dot], StyleSettings())
