@@ -55,7 +55,8 @@ def cached_artifact(key: dict[str, Any], write: Callable[[Path], object]) -> Pat
     key: JSON-able, all that the artifact depends on but the exporter itself. The 32 used last are kept, and whatever
     was used in the last quarter of an hour: a strip of many layers needs all of its own.
     """
-    text = json.dumps({**key, "exporter": _exporter()}, sort_keys=True)
+    # What JSON does not hold is no setting either: the exporter refuses it, in its own words.
+    text = json.dumps({**key, "exporter": _exporter()}, sort_keys=True, default=repr)
     folder = home() / "artifacts" / hashlib.sha256(text.encode()).hexdigest()[:32]
     was_there = folder.is_dir()
     if not _sound(folder):

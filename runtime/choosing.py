@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from pixelgrad.errors import DeviceError
+from pixelgrad.errors import DeviceError, SettingsError
 from pixelgrad.runtime.devices import DEVICES, Choice, parse_device
 from pixelgrad.runtime.session import try_device
 
@@ -23,6 +23,8 @@ def choose_device(wanted: str = "auto", *, strict: bool | None = None) -> Choice
     Raises :class:`SettingsError` for an unknown name, number or option, :class:`DeviceError` where the installed
     ONNX Runtime does not have that device: another one is never taken silently.
     """
+    if not isinstance(wanted, str):
+        raise SettingsError(f"the device is {wanted!r}; it must be a name: auto, {', '.join(DEVICES)} or cuda:N")
     if strict is None:
         strict = os.environ.get("PIXELGRAD_STRICT") == "1"
     if wanted == "auto":

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection
+import operator
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.runtime.images import Picture
 
-__all__ = ["LARGEST", "SMALLEST", "check_choice", "check_content", "check_edge", "check_number", "check_whole"]
+__all__ = [
+    "LARGEST",
+    "SMALLEST",
+    "check_channel_list",
+    "check_choice",
+    "check_content",
+    "check_edge",
+    "check_flag",
+    "check_number",
+    "check_whole",
+    "is_number",
+    "whole_numbers",
+]
 
 #: Pixels along the shorter edge below which a picture has too little in it to work with.
 SMALLEST = 8
 #: Pixels along an edge above which no picture file, and no memory, holds what would come of it.
 LARGEST = 65_535
+# All is computed in float32, which ends at 3.4e38; this leaves room for squares and for sums over a picture.
+_MOST = 1e12
 
 
 def check_whole(settings: Any, least: int, *names: str, most: int | None = None, optional: bool = False) -> None:
@@ -33,19 +47,59 @@ def check_edge(settings: Any, *names: str, optional: bool = False) -> None:
     check_whole(settings, SMALLEST, *names, most=LARGEST, optional=optional)
 
 
-def check_number(settings: Any, *names: str, positive: bool = False, optional: bool = False) -> None:
-    """Each named field must be a finite number from 0 up, or above 0; ``None`` too where it is ``optional``."""
+def is_number(value: Any, least: float = 0.0, most: float = _MOST) -> bool:
+    """Whether ``value`` is a number, and in that range; no text, truth value, NaN or infinity is."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def check_number(
+    settings: Any,
+    *names: str,
+    least: float = 0.0,
+    most: float = _MOST,
+    positive: bool = False,
+    optional: bool = False,
+    unit: str = "",
+) -> None:
+    """Each named field must be a number from ``least`` to ``most``, or above 0; ``None`` too where it is ``optional``.
+
+    unit: what it is a number of, in a message.
+    """
     for name in names:
         value = getattr(settings, name)
         if value is None and optional:
             continue
-        if not (math.isfinite(value) and (value > 0 if positive else value >= 0)):
-            raise SettingsError(f"{name} is {value}; it must be a number {'above 0' if positive else 'from 0 up'}")
+        if not is_number(value, least, most) or (positive and not value):
+            low = "above 0," if positive else f"from {least:g}"
+            high = f"up to {most:g}" if positive or most == _MOST else f"to {most:g}"
+            raise SettingsError(f"{name} is {value!r}; it must be a number {f'of {unit} ' if unit else ''}{low} {high}")
+
+
+def check_flag(settings: Any, *names: str, optional: bool = False) -> None:
+    """Each named field must be ``True`` or ``False``; ``None`` too where it is ``optional``."""
+    for name in names:
+        value = getattr(settings, name)
+        if not isinstance(value, bool) and not (value is None and optional):
+            raise SettingsError(f"{name} is {value!r}; it must be True or False")
+
+
+def whole_numbers(name: str, values: Iterable[Any]) -> list[int]:
+    """``values`` as Python's whole numbers, NumPy's among them; :class:`SettingsError` for anything else."""
+    try:
+        return [operator.index(value) for value in values]
+    except TypeError:
+        raise SettingsError(f"{name} is {values!r}; it must be a list of whole numbers, such as [3, 7]") from None
+
+
+def check_channel_list(settings: Any) -> None:
+    """``channels`` must be a list of whole numbers with at least one in it, or ``None``."""
+    if settings.channels is not None and not whole_numbers("channels", settings.channels):
+        raise SettingsError("there are no channels to show; give some, or none to have the strongest chosen")
 
 
 def check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
     """``value`` must be one of ``allowed``."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise SettingsError(f"the {name} is {value!r}; it must be one of {', '.join(allowed)}")
 
 

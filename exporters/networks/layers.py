@@ -93,6 +93,8 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 
 def find_layer(name: str, known: Mapping[str, ir.Value], aliases: Mapping[str, str]) -> ir.Value:
     """The tensor of a layer name or alias; :class:`UnknownLayerError` offers the closest names."""
+    if not isinstance(name, str):
+        raise UnknownLayerError(f"the network has no layer {name!r}; a layer is asked for by its name")
     target = name if name in known else aliases.get(name)
     if target in known:
         return known[str(target)]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Network
+from pixelgrad.exporters.objectives.numbers import check_number
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Content, Term, TotalVariation
 
@@ -17,6 +17,8 @@ from pixelgrad.exporters.objectives.terms import Content, Term, TotalVariation
 _MEAN = (0.485, 0.456, 0.406)
 _TYPICAL = 80 / 255
 _TV_PER_STRIDE, _WHOLE_IMAGE = 0.02, 32
+# The highest exponent: beyond, a black pixel is too much for float32.
+_STRICTEST = 30
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,21 @@ def inversion_objective(
 ) -> Objective:
     """The features of ``layer``, the alpha-norm and total variation.
 
-    alpha: from 2 up. beta: from 1 up; 2 as in the paper, 1 for sharper edges.
+    alpha: from 2 to 30. beta: from 1 to 30; 2 as in the paper, 1 for sharper edges.
     alpha_weight, tv_weight: beside the 1 of the features; zero leaves a term out. By default total variation weighs a
         fiftieth of the layer's stride in pixels (the paper set it by hand for each layer): the fewer positions there
         are to a pixel, the more is left to the prior.
 
     Raises :class:`UnknownLayerError` and :class:`SettingsError`.
     """
-    for name, number, least in (("alpha", alpha, 2), ("beta", beta, 1), ("alpha weight", alpha_weight, 0)):
-        if not least <= number < float("inf"):
-            raise SettingsError(f"{name} is {number}; it must be a number from {least} up")
+    check_number("alpha", alpha, 2, _STRICTEST)
+    check_number("beta", beta, 1, _STRICTEST)
+    check_number("alpha weight", alpha_weight)
     value = network.layer(layer)
     if tv_weight is None:
         tv_weight = _TV_PER_STRIDE * (network.geometries()[value].stride or _WHOLE_IMAGE)
-    elif not 0 <= tv_weight < float("inf"):
-        raise SettingsError(f"the tv weight is {tv_weight}; it must be a number from 0 up")
+    else:
+        check_number("the tv weight", tv_weight)
     tensor = str(value.name)
     terms: list[Term] = [Content(f"content.{tensor}", tensor, 1.0)]
     if alpha_weight:

@@ -6,6 +6,7 @@ from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.networks import Network, default_layers
 from pixelgrad.exporters.objectives.layers import Layers, layer_weights
 from pixelgrad.exporters.objectives.moments import Moments
+from pixelgrad.exporters.objectives.numbers import check_number
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Content, Gram, Term, TotalVariation
 
@@ -36,9 +37,8 @@ def style_objective(
     Raises :class:`UnknownLayerError` and :class:`SettingsError`.
     """
     for name, weight in (("content", content_weight), ("style", style_weight), ("tv", tv_weight)):
-        if not 0 <= weight < float("inf"):
-            raise SettingsError(f"the {name} weight is {weight}; it must be a number from 0 up")
-    if loss not in STYLE_LOSSES:
+        check_number(f"the {name} weight", weight)
+    if not isinstance(loss, str) or loss not in STYLE_LOSSES:
         raise SettingsError(f"loss is {loss!r}; it must be one of {', '.join(STYLE_LOSSES)}")
     if masks < 0:
         raise SettingsError(f"masks is {masks}; it must be a whole number from 0 up")

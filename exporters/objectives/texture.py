@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.networks import Network, default_layers
 from pixelgrad.exporters.objectives.layers import Layers, layer_weights
+from pixelgrad.exporters.objectives.numbers import check_number
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Gram, Term, TotalVariation
 
@@ -20,8 +20,7 @@ def texture_objective(network: Network, *, layers: Layers | None = None, tv_weig
 
     Raises :class:`UnknownLayerError` and :class:`SettingsError`.
     """
-    if not 0 <= tv_weight < float("inf"):
-        raise SettingsError(f"the tv weight is {tv_weight}; it must be a number from 0 up")
+    check_number("the tv weight", tv_weight)
     shares = layer_weights(texture_layers(network) if layers is None else layers)
     terms: list[Term] = []
     for layer, share in shares.items():

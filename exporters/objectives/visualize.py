@@ -8,6 +8,7 @@ from pixelgrad.errors import SettingsError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Network, class_scores, last_map
 from pixelgrad.exporters.objectives.activations import RIVALS_WEIGHT
+from pixelgrad.exporters.objectives.numbers import check_number
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term, TotalVariation, gram_matrix
 from pixelgrad.exporters.objectives.waking import CentreUnit, WakingUnit, class_terms
@@ -70,8 +71,7 @@ def visualize_objective(
         raise SettingsError(f"the unit is {unit!r}; it must be one of {', '.join(UNITS)}")
     weights = {"rivals": rivals_weight, "tv": tv_weight, "norm": norm_weight, "diversity": diversity_weight}
     for name, weight in weights.items():
-        if not 0 <= weight < float("inf"):
-            raise SettingsError(f"the {name} weight is {weight}; it must be a number from 0 up")
+        check_number(f"the {name} weight", weight)
     if diversity_weight and batch < 2:
         raise SettingsError("diversity is between pictures, and the batch is one; ask for two or more")
     value = class_scores(network) if layer is None and unit == "class" else _named(network, layer)

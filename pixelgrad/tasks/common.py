@@ -102,4 +102,10 @@ def plain_layers(layers: Layers | None) -> Any:
     """Layers as JSON has them, for the key of an artifact."""
     if layers is None:
         return None
-    return dict(layers) if isinstance(layers, Mapping) else [layers] if isinstance(layers, str) else list(layers)
+    return (
+        dict(layers)
+        if isinstance(layers, Mapping)
+        else [layers]
+        if isinstance(layers, str) or not isinstance(layers, Iterable)
+        else list(layers)
+    )

@@ -12,6 +12,7 @@ from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import Artifact, Choice, DreamSettings, Picture, choose_device, read_image
 from pixelgrad.runtime import dream as run_dream
 from pixelgrad.runtime.images import ImageSource
+from pixelgrad.runtime.settings import whole_numbers
 from pixelgrad.tasks.common import (
     Layers,
     OnStep,
@@ -63,8 +64,9 @@ def dream_subject(
     classes: labels, synset ids or indices. Raises :class:`SettingsError` for more than one of channels, classes and
     guide, and for a class that the network does not have; :class:`NetworkError` where it has none.
     """
-    wanted = [classes] if isinstance(classes, str | int) else list(classes or ())
-    given = [name for name, value in (("channels", channels), ("class", wanted), ("guide", guided)) if value]
+    wanted = [classes] if isinstance(classes, str | int) else [] if classes is None else list(classes)
+    chosen = None if channels is None else whole_numbers("channels", channels)
+    given = [name for name, value in (("channels", chosen), ("class", wanted), ("guide", guided)) if value]
     if len(given) > 1:
         raise SettingsError(f"a dream is of one thing, not of {' and '.join(given)}; give one of them")
     enhance = given[0] if given else "layers"
@@ -72,7 +74,7 @@ def dream_subject(
     if wanted:
         network = NetworkSpec.of(model).load()
         return folder, [find_class(network, text) for text in wanted]
-    return folder, None if channels is None else list(channels)
+    return folder, chosen
 
 
 def dream(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from pixelgrad.models import class_name, find_class
 from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import Artifact, Choice, Picture, Seen, Unit, VisualizeEvent, VisualizeSettings, choose_device
 from pixelgrad.runtime import visualize as run_visualize
+from pixelgrad.runtime.settings import whole_numbers
 from pixelgrad.tasks.common import OnStep, exporters, settings_of, task_artifact
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def visualization_units(
         return [Unit(index, class_name(network, index)) for index in indices]
     if layer is None:
         raise SettingsError(f"name the layer whose {kind} is to be seen (--layer NAME)")
-    return [Unit(index, f"{layer} {kind} {index}") for index in [*channels, *neurons]]
+    return [Unit(index, f"{layer} {kind} {index}") for index in whole_numbers(kind, [*channels, *neurons])]
 
 
 def unit_kind(channels: Sequence[Any], neurons: Sequence[Any], classes: Sequence[Any]) -> str:
@@ -174,4 +175,6 @@ def check_diversity(diversity: Any) -> int:
 
 
 def _several(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str | int) else list(value)
+    if value is None:
+        return []
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]

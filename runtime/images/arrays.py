@@ -44,7 +44,7 @@ def float_samples(array: npt.NDArray[Any], what: str) -> Floats:
     """
     if array.dtype == np.bool_:
         return array.astype(np.float32)
-    if array.dtype in (np.uint8, np.uint16):
+    if array.dtype.newbyteorder("=") in (np.uint8, np.uint16):  # a file's byte order is as good as ours
         result: Floats = np.divide(array, np.float32(np.iinfo(array.dtype).max), dtype=np.float32)
         return result
     if np.issubdtype(array.dtype, np.floating):

@@ -107,7 +107,7 @@ def _pyramid(gradient: Array, bands: int) -> list[Array]:
 def _blurred(image: Array, deviation: float) -> Array:
     """A Gaussian blur of [1, C, H, W], the edge continued."""
     reach = max(1, round(3 * deviation))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(deviation, 0.01)) ** 2)  # 0.01 is no blur at all
     kernel = (kernel / kernel.sum()).astype(np.float32)
     for axis in (2, 3):
         pads = [(0, 0)] * 4

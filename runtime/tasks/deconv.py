@@ -13,7 +13,7 @@ from pixelgrad.errors import SettingsError
 from pixelgrad.runtime.projector import Projector
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scanning import Found, ScanEvent, ScanIndex, load_pixels, scan, to_batch
-from pixelgrad.runtime.settings import check_choice, check_edge, check_whole
+from pixelgrad.runtime.settings import check_channel_list, check_choice, check_edge, check_whole
 from pixelgrad.runtime.tasks.cropping import CROPS, crop_boxes
 from pixelgrad.runtime.tasks.deconv_result import ChannelHits, DeconvResult, Hit
 
@@ -47,8 +47,7 @@ class DeconvSettings:
         check_whole(self, 1, "top", "batch")
         check_edge(self, "size")
         check_choice("crop", self.crop, CROPS)
-        if self.channels is not None and not self.channels:
-            raise SettingsError("there are no channels to show; give some, or none to have the strongest chosen")
+        check_channel_list(self)
 
 
 @dataclass(frozen=True)

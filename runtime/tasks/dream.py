@@ -113,16 +113,9 @@ class DreamSettings:
         check_whole(self, 0, "jitter", most=LARGEST)
         check_whole(self, 64, "tile")
         check_number(self, "strength", positive=True, optional=True)
-        check_number(self, "blur", "fade", "natural_color", "momentum", optional=True)
-        check_number(self, "octave_scale", positive=True)
-        for name in ("fade", "natural_color", "momentum"):
-            value = getattr(self, name)
-            if value is not None and value > 1:
-                raise SettingsError(f"{name} is {value}; it must be a number from 0 to 1")
-        if self.blur is not None and self.blur > _MOST_BLUR:
-            raise SettingsError(f"blur is {self.blur}; it must be a number of pixels from 0 to {_MOST_BLUR}")
-        if not 1.05 <= self.octave_scale <= 4:
-            raise SettingsError(f"octave_scale is {self.octave_scale}; it must be a number from 1.05 to 4")
+        check_number(self, "fade", "natural_color", "momentum", most=1, optional=True)
+        check_number(self, "blur", most=_MOST_BLUR, unit="pixels", optional=True)
+        check_number(self, "octave_scale", least=1.05, most=4)
 
     def filled(self, picture: Picture | None) -> DreamSettings:
         """With a value for all that was ``None``, but for what noise has no use for."""

@@ -17,7 +17,7 @@ from pixelgrad.runtime.projector import Projector
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scanning import ScanEvent, ScanIndex, scan, to_batch
 from pixelgrad.runtime.scanning.scan import in_batches
-from pixelgrad.runtime.settings import check_choice, check_edge, check_whole
+from pixelgrad.runtime.settings import check_channel_list, check_choice, check_edge, check_whole
 from pixelgrad.runtime.tasks.cropping import CROPS
 from pixelgrad.runtime.tasks.deconv import check_channels, image_size, index_key, project_channel
 from pixelgrad.runtime.tasks.deconv_result import Hit
@@ -45,8 +45,7 @@ class EvolveSettings:
         check_whole(self, 1, "batch", "compared")
         check_edge(self, "size")
         check_choice("crop", self.crop, CROPS)
-        if self.channels is not None and not self.channels:
-            raise SettingsError("there are no channels to show; give some, or none to have the strongest chosen")
+        check_channel_list(self)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,15 @@ from pixelgrad.runtime.images import Picture, resize
 from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import COARSEST, at_size, reference_size, scale_sizes, share_steps
-from pixelgrad.runtime.settings import LARGEST, check_choice, check_content, check_number, check_whole
+from pixelgrad.runtime.settings import (
+    LARGEST,
+    check_choice,
+    check_content,
+    check_flag,
+    check_number,
+    check_whole,
+    is_number,
+)
 
 __all__ = ["INITS", "StyleSettings", "style"]
 
@@ -69,6 +76,7 @@ class StyleSettings:
         check_whole(self, 0, "seed")
         check_number(self, "content_weight", "style_weight", "tv_weight", optional=True)
         check_number(self, "learning_rate", "style_scale", positive=True)
+        check_flag(self, "match_histogram")
         if not isinstance(self.init, Picture) and self.init not in INITS:
             raise SettingsError(f"init is {self.init!r}; it must be {' or '.join(INITS)}, or a picture")
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -79,11 +87,12 @@ class StyleSettings:
         if styles < 1:
             raise SettingsError("a style transfer needs at least one style picture")
         weights = self.style_weights
-        if weights is not None and (
-            len(weights) != styles or not all(math.isfinite(w) and w >= 0 for w in weights) or not sum(weights)
-        ):
+        if weights is None:
+            return
+        listed = weights if isinstance(weights, list | tuple) else ()
+        if len(listed) != styles or not all(map(is_number, listed)) or not sum(listed):
             raise SettingsError(
-                f"there are {styles} style pictures and the style weights are {list(weights)}; give one number for "
+                f"there are {styles} style pictures and the style weights are {weights!r}; give one number for "
                 "each, none of them negative, not all zero"
             )
 

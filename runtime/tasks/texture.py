@@ -22,6 +22,7 @@ from pixelgrad.runtime.settings import (
     check_choice,
     check_content,
     check_edge,
+    check_flag,
     check_number,
     check_whole,
 )
@@ -61,16 +62,18 @@ class TextureSettings:
 
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
+        edges = self.size if isinstance(self.size, list | tuple) else ()
         if self.size is not None and not (
-            len(self.size) == 2 and all(isinstance(edge, int) and SMALLEST <= edge <= LARGEST for edge in self.size)
+            len(edges) == 2 and all(isinstance(edge, int) and SMALLEST <= edge <= LARGEST for edge in edges)
         ):
             raise SettingsError(
-                f"size is {self.size}; it must be (width, height) in pixels, from {SMALLEST} to {LARGEST} each"
+                f"size is {self.size!r}; it must be (width, height) in pixels, from {SMALLEST} to {LARGEST} each"
             )
         check_edge(self, "source_size", optional=True)
         check_whole(self, 1, "steps", "coarsest")
         check_whole(self, 0, "seed")
         check_number(self, "learning_rate", positive=True)
+        check_flag(self, "tileable", "match_histogram")
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
 
 

@@ -6,10 +6,20 @@ from dataclasses import dataclass, fields, replace
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.runtime.parameters import PARAMETERS
-from pixelgrad.runtime.settings import LARGEST, check_choice, check_edge, check_number, check_whole
+from pixelgrad.runtime.settings import (
+    LARGEST,
+    check_choice,
+    check_edge,
+    check_flag,
+    check_number,
+    check_whole,
+    is_number,
+)
 
 __all__ = ["WEIGHTS", "Manner", "VisualizeSettings"]
 
+# Of nature's spectrum, 1 / f^decay, beyond which one wave is left; below which cut, not even one in a large picture.
+_STEEPEST, _LOWEST_CUT = 4, 1e-4
 #: The settings that weigh terms of an artifact.
 WEIGHTS = ("rivals_weight", "tv_weight", "norm_weight", "diversity_weight")
 
@@ -67,13 +77,22 @@ class VisualizeSettings:
         check_whole(self, 0, "jitter", most=LARGEST)
         check_edge(self, "size", optional=True)
         check_choice("parameters", self.parameters, PARAMETERS)
-        check_number(self, "decay", "cut", "rotate", "contrast")
+        check_number(self, "decay", most=_STEEPEST)
+        check_number(self, "cut", "contrast")
+        check_number(self, "rotate", most=180, unit="degrees")
         check_number(self, "learning_rate", positive=True, optional=True)
-        check_number(self, "noise", *WEIGHTS, optional=True)
-        low, high = self.scale
-        if not 0.1 <= low <= high <= 10:
+        check_number(self, "noise", most=1, optional=True)
+        check_number(self, *WEIGHTS, optional=True)
+        check_flag(self, "decorrelate")
+        check_flag(self, "fade", optional=True)
+        if 0 < self.cut < _LOWEST_CUT:
             raise SettingsError(
-                f"scale is {low} to {high}; it must be the least and the most magnification, from 0.1 to 10"
+                f"cut is {self.cut}; it must be 0, or a number from {_LOWEST_CUT:g} cycles per pixel up"
+            )
+        ends = self.scale if isinstance(self.scale, list | tuple) else ()
+        if len(ends) != 2 or not all(is_number(end, 0.1, 10) for end in ends) or ends[0] > ends[1]:
+            raise SettingsError(
+                f"scale is {self.scale!r}; it must be the least and the most magnification, from 0.1 to 10"
             )
         if self.views is not None and self.views > self.steps:
             raise SettingsError(f"views is {self.views} and there are {self.steps} steps; a step takes that many views")

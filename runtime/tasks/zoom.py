@@ -18,7 +18,7 @@ from pixelgrad.runtime.engine import Finish, Plan
 from pixelgrad.runtime.events import FrameEvent
 from pixelgrad.runtime.images import Picture, resize
 from pixelgrad.runtime.recipe import make_recipe
-from pixelgrad.runtime.settings import check_number, check_whole
+from pixelgrad.runtime.settings import check_number, check_whole, is_number
 from pixelgrad.runtime.tasks.dream import (
     DreamSettings,
     check_dream,
@@ -66,11 +66,10 @@ class ZoomSettings:
             check_whole(self, 1, "frames")
         check_number(self, "contrast")
         self.dream.check()
-        if not 0.5 <= self.growth <= 2:
-            raise SettingsError(f"growth is {self.growth}; it must be a number from 0.5 to 2")
-        if not -180 <= self.rotate <= 180:
-            raise SettingsError(f"rotate is {self.rotate}; it must be a number of degrees from -180 to 180")
-        if len(self.drift) != 2 or not all(-50 <= part <= 50 for part in self.drift):
+        check_number(self, "growth", least=0.5, most=2)
+        check_number(self, "rotate", least=-180, most=180, unit="degrees")
+        parts = self.drift if isinstance(self.drift, list | tuple) else ()
+        if len(parts) != 2 or not all(is_number(part, -50, 50) for part in parts):
             raise SettingsError(f"drift is {self.drift}; it must be two numbers of percent from -50 to 50")
 
     def filled(self, picture: Picture | None) -> ZoomSettings:
