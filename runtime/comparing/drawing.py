@@ -73,7 +73,8 @@ def spectrum_picture(power: Array, stride: int, decibels: float, edge: int = _ED
     steps = (-1, 0, 1)
     smooth = sum(np.roll(power, (down, right), (0, 1)) for down in steps for right in steps) / 9
     centred = np.fft.fftshift(smooth)
-    levels = 10 * np.log10(np.maximum(centred / centred.max(), 1e-12))
+    # All zero where nothing answered: pictures of one colour have no frequencies.
+    levels = 10 * np.log10(np.maximum(centred / max(float(centred.max()), 1e-30), 1e-12))
     shade = np.clip(1 + levels / decibels, 0, 1).astype(np.float32)
     times = max(1, edge // power.shape[0])
     large = shade.repeat(times, 0).repeat(times, 1)[..., None].repeat(3, 2)

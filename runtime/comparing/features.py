@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,12 +42,20 @@ class Features:
     def fitted(self, picture: Picture) -> Array:
         """The middle of a picture, as large as goes, at the size that is looked at: [1, 3, *size]."""
         height, width = self.size
-        flat = picture.flattened()
+        flat = _middle(picture.flattened(), width / height)
         scale = max(width / flat.size[0], height / flat.size[1])
         whole = (max(width, round(flat.size[0] * scale)), max(height, round(flat.size[1] * scale)))
         pixels = (flat if whole == flat.size else flat.resized(*whole)).to_nchw()
         top, left = (whole[1] - height) // 2, (whole[0] - width) // 2
         return np.ascontiguousarray(pixels[:, :, top : top + height, left : left + width])
+
+
+def _middle(picture: Picture, proportion: float) -> Picture:
+    """A picture less what is far from its middle: of one of 1 x 20000 pixels, nobody enlarges all."""
+    (width, height), pixels = picture.size, picture.pixels
+    left = max(0, width // 2 - math.ceil(height * proportion))
+    top = max(0, height // 2 - math.ceil(width / proportion))
+    return Picture(pixels[top : height - top, left : width - left]) if left or top else picture
 
 
 def open_features(artifact: Artifact, size: int) -> Features:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pixelgrad.errors import ImageError
 
-__all__ = ["find_images"]
+__all__ = ["check_folder", "find_images"]
 
 _ENDINGS = frozenset(
     f".{ending}"
@@ -17,25 +17,34 @@ _ENDINGS = frozenset(
 )
 
 
+def check_folder(folder: Path) -> None:
+    """Raise :class:`ImageError` unless ``folder`` is one that can be read."""
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        what = "is not there; check its spelling"
+    except NotADirectoryError:
+        what = "is a file; give the folder that it is in"
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        what = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    else:
+        return
+    raise ImageError(f"the image folder {str(folder)!r} {what}")
+
+
 def find_images(folder: Path) -> Iterator[tuple[str, int, int]]:
     """(absolute path, bytes, modification time in ns) of every image file in and below ``folder``, in no order.
 
     By the ending of the name; hidden files and folders are left out, and links to folders are not followed.
     Raises :class:`ImageError` where ``folder`` is none that can be read.
     """
-    if not folder.is_dir():
-        what = "is a file; give the folder that it is in" if folder.is_file() else "is not there; check its spelling"
-        raise ImageError(f"the image folder {str(folder)!r} {what}")
+    check_folder(folder)
     waiting = [os.fspath(folder.absolute())]
-    first = True
     while waiting:
         try:
             entries = os.scandir(waiting.pop())
-        except OSError as error:
-            if first:
-                raise ImageError(f"the image folder {str(folder)!r} cannot be read: {error.strerror}") from error
+        except OSError:
             continue  # a folder below that is closed to us, or gone meanwhile
-        first = False
         with entries:
             for entry in entries:
                 if entry.name.startswith("."):

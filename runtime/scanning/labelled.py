@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelgrad.errors import ImageError
-from pixelgrad.runtime.scanning.folder import find_images
+from pixelgrad.runtime.scanning.folder import check_folder, find_images
 
 __all__ = ["LabelledImages", "class_folders", "labelled_folders", "labelled_list", "read_list"]
 
@@ -31,8 +31,7 @@ def class_folders(folder: Path) -> list[str]:
 
     Raises :class:`ImageError` where there is none.
     """
-    if not folder.is_dir():
-        raise ImageError(f"the image folder {str(folder)!r} is not there; check its spelling")
+    check_folder(folder)
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not names:
         raise ImageError(

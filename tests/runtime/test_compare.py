@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,31 @@ def subject(features: Features, **values: Any) -> Subject:
     filters = np.random.default_rng(0).standard_normal((8, 3, 3, 3)).astype(np.float32)
     facts: dict[str, Any] = {"layers": ["r2", "r3"], "layer": "r2", "scores": "logits", "stride": 2}
     return Subject(name="net", features=features, first="c1", filters=filters, **{**facts, **values})
+
+
+@pytest.mark.parametrize(("width", "height"), [(60_000, 1), (1, 60_000)])
+def test_a_line_is_not_enlarged_whole(features: Features, width: int, height: int) -> None:
+    """At 40 pixels it would be 2.4 million long: 1 GB."""
+    line = np.zeros((height, width, 3), np.float32)
+    line[height // 2 :, width // 2 :] = 1  # black on the left or above, white on the other side
+    tracemalloc.start()
+    fitted = features.fitted(Picture.from_array(line))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8_000_000
+    assert fitted.shape == (1, 3, 40, 40)
+    across = fitted[0, 0].mean(axis=0 if width > height else 1)
+    assert across[0] < 0.1
+    assert across[-1] > 0.9
+
+
+def test_nothing_answers_to_one_colour(features: Features) -> None:
+    """Their spectra are zero all over, and still a picture, without a division by zero."""
+    flat = [Picture.from_array(np.full((50, 50), level, np.float32)) for level in (0.2, 0.8)]
+    settings = CompareSettings(size=40, pictures=2, channels=0)
+    (*_, last) = compare([subject(features)], flat, settings)
+    assert np.isfinite(comparison_sheet(last.found).pixels).all()
+    assert np.isfinite(spectrum_picture(np.zeros((40, 40)), 2, 60).pixels).all()
 
 
 def test_features_are_those_of_the_middle_square(features: Features) -> None:

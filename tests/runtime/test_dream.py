@@ -240,7 +240,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"strength": 0}, "strength is 0; it must be a number above 0"),
     ({"strength": float("inf")}, "strength is inf"),
     ({"smoothing": 0}, "smoothing is 0"),
-    ({"blur": -1}, "blur is -1; it must be a number from 0 up"),
+    ({"blur": -1}, "blur is -1; it must be a number of pixels from 0 to 100"),
     ({"fade": 1.5}, "fade is 1.5; it must be a number from 0 to 1"),
     ({"natural_color": 2}, "natural_color is 2; it must be a number from 0 to 1"),
     ({"jitter": -1}, "jitter is -1"),

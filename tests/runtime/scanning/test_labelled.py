@@ -27,6 +27,11 @@ def test_no_folders(tmp_path: Path) -> None:
         class_folders(tmp_path)
     with pytest.raises(ImageError, match="is not there"):
         class_folders(tmp_path / "nowhere")
+    with pytest.raises(ImageError, match=r"loose.png' is a file; give the folder that it is in"):
+        class_folders(tmp_path / "loose.png")
+    for name, reason in ((f"{'x' * 300}", "File name too long"), ("a\0b", "null")):
+        with pytest.raises(ImageError, match=f"cannot be read: .*{reason}"):
+            class_folders(tmp_path / name)
 
 
 @pytest.mark.parametrize("heading", ["path,class\n", "file,Label\n", ""])
