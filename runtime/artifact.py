@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pixelgrad.runtime.choosing import choose_device
 from pixelgrad.runtime.devices import Choice
 from pixelgrad.runtime.failures import failures, silent
 from pixelgrad.runtime.loss_scale import LossScale
+from pixelgrad.runtime.manifest import read_manifest
 from pixelgrad.runtime.memory import DeviceArray, Memory, memory_of
 from pixelgrad.runtime.session import open_session, shrinking
 from pixelgrad.runtime.training_api import TrainingModule
@@ -26,8 +26,6 @@ from pixelgrad.runtime.training_api import TrainingModule
 __all__ = ["Artifact", "Evaluation", "Term"]
 
 Array = np.ndarray[Any, Any]
-FORMAT = "pixelgrad-artifact"
-FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Artifact:
 
     def __init__(self, path: str | Path, *, device: str | Choice = "auto") -> None:
         self.path = Path(path)
-        self.manifest = _read_manifest(self.path)
+        self.manifest = read_manifest(self.path)
         self.choice = device if isinstance(device, Choice) else choose_device(device)
         if self.manifest["profile"] == "fast" and self.choice.device.name != "cpu":
             raise ArtifactError(
@@ -264,32 +262,3 @@ class Artifact:
                     f"{name!r} in {str(self.path)!r} is not the file that was exported (its checksum differs); export "
                     "the artifact again"
                 )
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    where = str(path)
-    if not path.is_dir():
-        raise ArtifactError(f"there is no artifact folder {where!r}; pixelgrad export makes one")
-    try:
-        manifest = json.loads((path / "artifact.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ArtifactError(f"the folder {where!r} is no artifact: it holds no artifact.json") from None
-    except (ValueError, OSError) as error:
-        raise ArtifactError(f"artifact.json in {where!r} cannot be read: {error}; export the artifact again") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ArtifactError(f"artifact.json in {where!r} is not that of a pixelgrad artifact")
-    version = manifest.get("format_version")
-    if version != FORMAT_VERSION:
-        raise ArtifactError(
-            f"the artifact {where!r} has format version {version} and this pixelgrad reads version {FORMAT_VERSION}; "
-            "update pixelgrad, or export the artifact again"
-        )
-    try:
-        missing = [name for name in manifest["files"] if not (path / name).is_file()]
-        for key in ("terms", "image", "network", "gradient", "precision", "self_check"):
-            manifest[key]
-    except (KeyError, TypeError) as error:
-        raise ArtifactError(f"artifact.json in {where!r} is incomplete: it lacks {error}") from error
-    if missing:
-        raise ArtifactError(f"the artifact {where!r} lacks {', '.join(missing)}; export it again")
-    return manifest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,62 @@ def test_missing_and_damaged_folders(copy: Path, tmp_path: Path) -> None:
             '{"format": "pixelgrad-artifact", "format_version": 2}',
             "format version 2 and this pixelgrad reads version 1",
         ),
-        ('{"format": "pixelgrad-artifact", "format_version": 1}', "lacks 'files'"),
+        ('{"format": "pixelgrad-artifact", "format_version": 1}', "lacks 'network'"),
     ],
 )
 def test_manifests_that_cannot_be_used(copy: Path, content: str, message: str) -> None:
     (copy / "artifact.json").write_text(content)
     with pytest.raises(ArtifactError, match=message):
+        Artifact(copy)
+
+
+#: What a field of ``artifact.json`` is not, whatever it is.
+WRONG = (-1.5, 1e400, "?" * 9, [[]], {"": []}, [None, None], 10**30)
+# Any text names a network, a layer or a kind of term; settings are shown, and of no use to the runtime but for these.
+FREE = ("network", "objective.settings", "operators", "pixelgrad_version", "opset", "image.layout", "image.order")
+
+
+def _fields(value: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value in the manifest, containers first."""
+    if where:
+        yield where
+    if isinstance(value, dict | list):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _fields(child, (*where, key))
+
+
+def test_any_field_may_be_anything(style_artifact: Path, tmp_path: Path) -> None:
+    """Or be missing. Each is refused, or used for what it says; nothing else goes wrong, and nothing huge is made."""
+    plain = json.loads((style_artifact / "artifact.json").read_text())
+    folder = tmp_path / "copy"
+    shutil.copytree(style_artifact, folder)
+    fields = [way for way in _fields(plain) if not ".".join(map(str, way)).startswith(FREE)]
+    assert len(fields) > 60
+    refused = 0
+    for way in fields:
+        for wrong in (*WRONG, None, "missing"):
+            manifest = json.loads(json.dumps(plain))
+            holder = manifest
+            for key in way[:-1]:
+                holder = holder[key]
+            if wrong == "missing":
+                del holder[way[-1]]
+            else:
+                holder[way[-1]] = wrong
+            (folder / "artifact.json").write_text(json.dumps(manifest))
+            try:
+                Artifact(folder, device="cpu").check_files()
+            except ArtifactError:
+                refused += 1
+    assert refused > 4 * len(fields)
+
+
+@pytest.mark.parametrize("name", ["../copy/weights.bin", "/etc/passwd", "..", "a/b", "..\\x", "x" * 5000, "nul\0", ""])
+def test_no_file_but_those_in_the_folder(copy: Path, name: str) -> None:
+    manifest = json.loads((copy / "artifact.json").read_text())
+    manifest["files"][name] = {"sha256": "0" * 64, "bytes": 0}
+    (copy / "artifact.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=r"names a file .* which is not in the folder|lacks "):
         Artifact(copy)
 
 
