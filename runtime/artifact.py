@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,10 @@ class Artifact:
         norm = [] if self._ort_training else ["gradient_norm"]
         self._scalars = ["loss", *(f"loss.{term.name}" for term in self.terms), *norm]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Where it is, for another process to open it there: a session cannot be sent, and serves where it was made."""
+        return partial(type(self), device=self.choice), (self.path.absolute(),)
+
     @property
     def minimum_size(self) -> int:
         """The shortest edge, in pixels, that an image may have."""
@@ -122,12 +126,20 @@ class Artifact:
         """The session that computes loss and gradient."""
         if self._ort_training:
             return TrainingModule(self.path, self.choice, {term.name: term.weight for term in self.terms})
-        return open_session(self.path / "training_model.onnx", self.choice)
+        session = open_session(self.path / "training_model.onnx", self.choice)
+        if "projection" not in self.manifest:
+            self._check_inputs(session)
+            self._check_outputs("training_model.onnx", session, {"gradient", *self._scalars})
+        return session
 
     @cached_property
     def evaluation(self) -> Any:
         """The session that computes targets."""
-        return open_session(self.path / self._target_model, self.choice)
+        session = open_session(self.path / self._target_model, self.choice)
+        wanted = {term.target for term in self.terms if term.target is not None and not term.given}
+        if "projection" not in self.manifest:
+            self._check_outputs(self._target_model, session, wanted)
+        return session
 
     @cached_property
     def optimizer(self) -> Any:
@@ -144,6 +156,31 @@ class Artifact:
         if memory_of(self.optimizer) is None or not all(path.is_file() for path in paths):
             return None
         return open_session(paths[0], self.choice), open_session(paths[1], self.choice)
+
+    def _check_inputs(self, session: Any) -> None:
+        """Raise :class:`ArtifactError` where the graph has other inputs than the manifest says."""
+        inputs = {value.name: value.shape for value in session.get_inputs()}
+        named = {name for term in self.terms for name in (term.target, term.mask) if name is not None}
+        needed = {name for name in inputs if name.startswith(("target.", "mask."))}
+        if lost := (named - inputs.keys()) | (needed - named):
+            raise self._apart("training_model.onnx", f"the input {min(lost)!r} is in one of them only")
+        for term in self.terms:
+            if term.given and not (term.target and all(isinstance(edge, int) for edge in inputs[term.target])):
+                raise self._apart("training_model.onnx", f"nobody can give {term.name!r} its target")
+
+    def _check_outputs(self, model: str, session: Any, wanted: Set[str]) -> None:
+        """Raise :class:`ArtifactError` where it has not those outputs, or takes more or fewer images at once."""
+        if lost := wanted - {value.name for value in session.get_outputs()}:
+            raise self._apart(model, f"there is no output {min(lost)!r}")
+        for value in session.get_inputs():
+            if value.name == "image" and isinstance(value.shape[0], int) and value.shape[0] != self.batch:
+                raise self._apart(model, f"it takes {value.shape[0]} images at once, not {self.batch}")
+
+    def _apart(self, model: str, why: str) -> ArtifactError:
+        return ArtifactError(
+            f"artifact.json and {model!r} in {str(self.path)!r} do not belong together: {why}; "
+            "export the artifact again"
+        )
 
     @property
     def _ort_training(self) -> bool:

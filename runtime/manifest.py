@@ -138,6 +138,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         _check(manifest, _FORM, "")
         kind = "projection" if "projection" in manifest else "objective"
+        if kind == "objective":
+            _check(manifest["image"]["batch"], _Whole(1, _EDGE), "image.batch")
         _check(manifest["self_check"], _CHECKS[kind], "self_check")
         if kind == "projection":
             _check(manifest["projection"], _PROJECTION, "projection")

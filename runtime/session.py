@@ -75,7 +75,8 @@ def open_session(model: Path | bytes, choice: Choice, *, sizes: Mapping[str, int
     # A plan for one image size would be made anew for each scale, and its arena kept: 1.6 GB against 1.0 GB for a
     # VGG-19 step at 512 x 512, at no gain in time.
     options.enable_mem_pattern = False
-    options.log_severity_level = 3
+    # What an exception says is not printed as well; why a device does not start, ONNX Runtime says in its log alone.
+    options.log_severity_level = 4 if choice.device.name == "cpu" else 3
     for dimension, size in (sizes or {}).items():
         options.add_free_dimension_override_by_name(dimension, size)
     captures = sizes is not None and choice.captures

@@ -120,6 +120,67 @@ def test_no_file_but_those_in_the_folder(copy: Path, name: str) -> None:
         Artifact(copy)
 
 
+@pytest.mark.parametrize(
+    ("way", "value", "why"),
+    [
+        (("image", "batch"), 7, "it takes 1 images at once, not 7"),
+        (("terms", 0, "name"), "weird", "there is no output 'loss.weird'"),
+        (("terms", 0, "target"), "weird", "there is no output 'weird'"),
+        (("terms", 0, "target"), None, "the input 'target.content.r3' is in one of them only"),
+        (("terms", 1, "mask"), "weird", "the input 'weird' is in one of them only"),
+        (("terms", 4, "given"), True, "nobody can give 'tv' its target"),
+        (("terms",), [], "is in one of them only"),
+    ],
+    ids=str,
+)
+def test_a_manifest_of_another_graph(copy: Path, way: tuple[Any, ...], value: Any, why: str) -> None:
+    manifest = holder = json.loads((copy / "artifact.json").read_text())
+    for key in way[:-1]:
+        holder = holder[key]
+    holder[way[-1]] = value
+    (copy / "artifact.json").write_text(json.dumps(manifest))
+    artifact = Artifact(copy, device="cpu")
+    with pytest.raises(ArtifactError, match=f"do not belong together: .*{why}; export the artifact again"):
+        list(verify(artifact))
+
+
+def test_targets_of_another_graph(copy: Path) -> None:
+    manifest = json.loads((copy / "artifact.json").read_text())
+    manifest["terms"][0]["target"] = "weird"
+    (copy / "artifact.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=r"'eval_model.onnx' .* do not belong together: there is no output 'weird'"):
+        Artifact(copy, device="cpu").targets(image())
+
+
+def external(copy: Path, key: str, value: str) -> None:
+    """Say something else of where the weights are."""
+    model = onnx.load(copy / "training_model.onnx", load_external_data=False)
+    entries = [entry for tensor in model.graph.initializer for entry in tensor.external_data if entry.key == key]
+    assert entries
+    for entry in entries:
+        entry.value = value
+    (copy / "training_model.onnx").write_bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("location", "../../../../../etc/passwd"),
+        ("location", "/etc/passwd"),
+        ("location", "elsewhere.bin"),
+        ("offset", "99999999999"),
+        ("length", "99999999999"),
+        ("offset", "-1"),
+    ],
+)
+def test_weights_from_elsewhere(copy: Path, key: str, value: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """One error, and not a line of ONNX Runtime's log beside it."""
+    external(copy, key, value)
+    with pytest.raises(ArtifactError, match=r"ONNX Runtime cannot load 'training_model\.onnx'"):
+        Artifact(copy, device="cpu").evaluate(image(), {})
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_graph_that_cannot_be_loaded(copy: Path) -> None:
     (copy / "training_model.onnx").write_bytes(b"nonsense")
     artifact = Artifact(copy, device="cpu")

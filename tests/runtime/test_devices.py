@@ -121,8 +121,11 @@ def _session_module(placed: list[str] | Exception, nodes: Sequence[tuple[str, st
     """An ONNX Runtime whose sessions have these providers, and these nodes: (provider, operator, name)."""
 
     class Session:
-        def __init__(self, *_: Any, enable_fallback: int, providers: list[tuple[str, dict[str, str]]]) -> None:
+        def __init__(
+            self, source: Any, *_: Any, enable_fallback: int, providers: list[tuple[str, dict[str, str]]]
+        ) -> None:
             assert not enable_fallback
+            self._source = source
             _ASKED[:] = providers
             if isinstance(placed, Exception):
                 raise placed
@@ -130,6 +133,19 @@ def _session_module(placed: list[str] | Exception, nodes: Sequence[tuple[str, st
         def get_providers(self) -> list[str]:
             assert isinstance(placed, list)
             return placed
+
+        def get_inputs(self) -> list[SimpleNamespace]:
+            return self._values("input")
+
+        def get_outputs(self) -> list[SimpleNamespace]:
+            return self._values("output")
+
+        def _values(self, end: str) -> list[SimpleNamespace]:
+            values = getattr(onnx.load(self._source, load_external_data=False).graph, end)
+            shapes = [
+                [edge.dim_value or edge.dim_param for edge in value.type.tensor_type.shape.dim] for value in values
+            ]
+            return [SimpleNamespace(name=v.name, shape=shape) for v, shape in zip(values, shapes, strict=True)]
 
         def get_provider_graph_assignment_info(self) -> list[SimpleNamespace]:
             return [

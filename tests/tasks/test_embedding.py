@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.workers import losses, styled
 
 import pixelgrad
 from pixelgrad.errors import ImageError, SettingsError
+from pixelgrad.runtime import Artifact
+from pixelgrad.runtime import style as run_style
 
 
 @pytest.fixture
@@ -86,3 +97,83 @@ def test_a_start_from_anywhere(photo: Path, painting: Path, how: dict[str, Any])
     )
     with pytest.raises(ImageError, match="nosie: no such file"):
         pixelgrad.stylize(photo, painting, init="nosie", **how)
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_processes_get_what_one_after_the_other_gets(
+    photo: Path, how: dict[str, Any], style_artifact: Path, method: str
+) -> None:
+    """However they are started; an artifact goes along, and is opened anew where its sessions cannot be sent."""
+    artifact = Artifact(style_artifact, device="cpu")
+    expected = [losses(artifact, seed) for seed in range(3)]
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert pool.map_async(partial(styled, how, photo), range(3)).get(60) == [
+            styled(how, photo, seed) for seed in range(3)
+        ]
+        assert pool.map_async(partial(losses, artifact), range(3)).get(60) == expected
+
+
+def test_threads_share_an_artifact(style_artifact: Path) -> None:
+    artifact = Artifact(style_artifact, device="cpu")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(partial(losses, artifact), range(8)))
+    assert found == [losses(artifact, seed) for seed in range(8)]
+
+
+def test_an_application_stops_a_run_by_closing_it(photo: Path, style_artifact: Path) -> None:
+    """Nothing of the run is left but what the application holds."""
+    picture = pixelgrad.read_image(photo)
+    artifact = Artifact(style_artifact, device="cpu")
+    events = run_style(artifact, picture, [picture], pixelgrad.StyleSettings(size=48, steps=9))
+    assert next(events).step == 1
+    events.close()  # type: ignore[attr-defined]
+    assert list(events) == []
+    gone = weakref.ref(artifact)
+    del artifact, events
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_thread_of_asyncio(photo: Path, painting: Path, how: dict[str, Any]) -> None:
+    """Two at once, of which one is called off by what its callback raises."""
+
+    def stop(event: pixelgrad.StepEvent) -> None:
+        if event.step == 2:
+            raise asyncio.CancelledError
+
+    async def both() -> Any:
+        one = asyncio.to_thread(pixelgrad.stylize, photo, painting, on_step=stop, **how)
+        other = asyncio.to_thread(pixelgrad.stylize, photo, painting, **how)
+        return await asyncio.gather(one, other, return_exceptions=True)
+
+    stopped, done = asyncio.run(both())
+    assert isinstance(stopped, asyncio.CancelledError)
+    assert done == pixelgrad.stylize(photo, painting, **how)
+
+
+_APPLICATION = """
+import logging, os, pathlib, sys, warnings
+warnings.simplefilter("error")
+logging.basicConfig(level=logging.DEBUG, filename=os.devnull)
+import pixelgrad
+photo, network, other = sys.argv[1:]
+def move(event):
+    os.chdir(other)
+made = pixelgrad.stylize(photo, photo, model=network, size=48, steps=2, device="cpu", on_step=move)
+print(made.size, ascii(pixelgrad.__version__))
+"""
+
+
+@pytest.mark.parametrize(
+    "options", [["-O"], ["-OO"], ["-I"], ["-X", "utf8=0"], ["-W", "error"], ["-X", "dev", "-W", "error"]], ids=str
+)
+def test_interpreters(photo: Path, small_network: Path, tmp_path: Path, options: list[str]) -> None:
+    """Without asserts and docstrings, cut off from its surroundings, in plain C; with relative paths, and elsewhere
+    before it is done."""
+    here = small_network.parent
+    names = [os.path.relpath(photo, here), small_network.name, str(tmp_path)]
+    command = [sys.executable, *options, "-c", _APPLICATION, *names]
+    environment = {**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("(48, 32)")
