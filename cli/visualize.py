@@ -30,7 +30,7 @@ _Settings = Annotated[
             typer.Option(
                 "--coarsest",
                 metavar="PIXELS",
-                help="Edge of the first scale, which grows by sqrt(2): 112; maco has one.",
+                help="Edge of the first scale, which grows by sqrt(2): 112; maco has one, SqueezeNet's classes too.",
             ),
         ],
         steps=Annotated[int, typer.Option("--steps", metavar="N", help="Gradient steps for each picture.")],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from pixelgrad.errors import SettingsError
+from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Network, class_scores, last_map
 from pixelgrad.exporters.objectives.activations import RIVALS_WEIGHT
@@ -90,7 +90,17 @@ def visualize_objective(
     if norm_weight:
         terms.append(AlphaNorm("norm", None, norm_weight))
     settings = {"layer": tensor, "unit": unit, "batch": batch, **{f"{name}_weight": w for name, w in weights.items()}}
+    if unit == "class":
+        settings["sight"] = _sight(network, value)
     return Objective("visualize", tuple(terms), settings, batch)
+
+
+def _sight(network: Network, scores: ir.Value) -> float | None:
+    """How many pixels across one position of the last map sees; ``None`` for the whole image."""
+    try:
+        return network.geometries()[last_map(network, scores)].receptive_field
+    except NetworkError:  # no layer has positions
+        return None
 
 
 def _named(network: Network, layer: str | None) -> ir.Value:

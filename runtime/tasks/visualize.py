@@ -19,7 +19,7 @@ from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import scale_sizes, share_steps
 from pixelgrad.runtime.tasks.fading import fade
 from pixelgrad.runtime.tasks.growing import Growth, grow
-from pixelgrad.runtime.tasks.visualize_settings import WEIGHTS, Manner, VisualizeSettings
+from pixelgrad.runtime.tasks.visualize_settings import ONE_SCALE, WEIGHTS, Manner, VisualizeSettings
 from pixelgrad.runtime.transforms import Robustness
 
 __all__ = ["Seen", "Unit", "VisualizeEvent", "VisualizeSettings", "contact_sheet", "visualize"]
@@ -27,6 +27,8 @@ __all__ = ["Seen", "Unit", "VisualizeEvent", "VisualizeSettings", "contact_sheet
 Array = np.ndarray[Any, Any]
 
 _MOST_COLUMNS = 5
+# Edge of a class's picture in pixels: that of the images that classifiers are trained at.
+_CLASS_SIZE = 224
 _ADVICE = "try a lower --learning-rate"
 
 
@@ -78,6 +80,8 @@ def visualize(
     for unit in units:
         if not 0 <= unit.index < channels:
             raise SettingsError(f"there is no {kind} {unit.index}: {_layer(artifact)} has {kind} 0 to {channels - 1}")
+    if settings.coarsest is None and _short_sighted(artifact):
+        settings = replace(settings, coarsest=ONE_SCALE)
     sizes = _sizes(artifact, settings)
     artifact.check_size(np.broadcast_to(np.float32(0), (artifact.batch, 3, *sizes[-1][::-1])))
     return _run(artifact, name, channels, units, settings, sizes, _term_weights(artifact, settings))
@@ -98,11 +102,21 @@ def _layer(artifact: Artifact) -> str:
     return f"{artifact.manifest['objective']['settings']['layer']!r} of {artifact.manifest['network']['name']}"
 
 
+def _short_sighted(artifact: Artifact) -> bool:
+    """Whether no position of a classifier's last map sees a thing as large as the network was trained to know.
+
+    At half the size such a position sees all of the picture. What it makes of it there is twice as large as anything
+    it knows once the picture has grown, and of low frequencies, which do not change much any more.
+    """
+    sight = artifact.manifest["objective"]["settings"].get("sight")
+    return sight is not None and sight < _CLASS_SIZE
+
+
 def _sizes(artifact: Artifact, settings: VisualizeSettings) -> list[tuple[int, int]]:
     """(width, height) of each scale, from coarse to fine."""
     if artifact.fixed_size is not None:
         return [artifact.fixed_size[::-1]]
-    default = 224 if artifact.manifest["objective"]["settings"]["unit"] == "class" else 128
+    default = _CLASS_SIZE if artifact.manifest["objective"]["settings"]["unit"] == "class" else 128
     size = settings.size or max(default, artifact.minimum_size)
     return scale_sizes(1, 1, size, coarsest=settings.manner().coarsest, minimum=artifact.minimum_size)[
         -settings.steps :

@@ -16,10 +16,12 @@ from pixelgrad.runtime.settings import (
     is_number,
 )
 
-__all__ = ["WEIGHTS", "Manner", "VisualizeSettings"]
+__all__ = ["ONE_SCALE", "WEIGHTS", "Manner", "VisualizeSettings"]
 
 # Of nature's spectrum, 1 / f^decay, beyond which one wave is left; below which cut, not even one in a large picture.
 _STEEPEST, _LOWEST_CUT = 4, 1e-4
+#: A coarsest scale that is as large as any picture.
+ONE_SCALE = 1 << 30
 #: The settings that weigh terms of an artifact.
 WEIGHTS = ("rivals_weight", "tv_weight", "norm_weight", "diversity_weight")
 
@@ -29,8 +31,8 @@ class VisualizeSettings:
     """How to visualise.
 
     size: edge of the pictures, in pixels; ``None`` takes 224, or 128 for channels and neurons.
-    coarsest: edge of the first scale; ``size`` or more does it all in one, as MACO does. Where the network takes one
-        size only, that is all there is.
+    coarsest: edge of the first scale, 112; ``size`` or more does it all in one, as MACO does, and classes of networks
+        whose last positions see less than 224 pixels. Where the network takes one size only, that is all there is.
     steps: gradient evaluations for each picture, shared among the scales.
     seed: of the noise that it starts from, and of the views.
     parameters: ``fourier``, ``maco`` (phase alone, under a natural magnitude) or ``pixels``.
@@ -123,6 +125,6 @@ _SUITS = {
     "fourier": Manner(),
     # Fel et al. 2023 average more crops for a step; four give much of it in a fraction of the time. Coarse scales are
     # of no use, because low frequencies are as strong as ever from the start.
-    "maco": Manner(coarsest=1 << 30, learning_rate=0.3, views=4, noise=0.05, fade=True),
+    "maco": Manner(coarsest=ONE_SCALE, learning_rate=0.3, views=4, noise=0.05, fade=True),
     "pixels": Manner(),
 }

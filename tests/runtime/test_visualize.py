@@ -67,6 +67,24 @@ def test_events(make: Any) -> None:
     assert events[-1].picture().size[0] > 64
 
 
+@pytest.mark.parametrize(
+    ("channels", "unit", "coarse"),
+    [((4,) * 3, "class", False), ((4,) * 7, "class", True), ((4,) * 3, "channel", True)],
+    ids=["sees less than a thing", "sees all", "is no class"],
+)
+def test_coarse_scales_are_for_those_who_see_all_of_a_thing(
+    tmp_path: Path, channels: tuple[int, ...], unit: str, coarse: bool
+) -> None:
+    """Three blocks see 22 pixels, seven 382."""
+    network = load_network(chain(tmp_path / "net.onnx", channels=channels, classes=CLASSES), preprocess="rgb")
+    objective = visualize_objective(network, None if unit == "class" else "r3", unit=unit)
+    artifact = Artifact(write_artifact(network, objective, tmp_path / "artifact"), device="cpu")
+    first = next(visualize(artifact, units(0), VisualizeSettings(size=224, steps=3)))
+    assert (first.scales > 1) == coarse
+    asked = next(visualize(artifact, units(0), VisualizeSettings(size=224, steps=3, coarsest=112)))
+    assert asked.scales > 1
+
+
 @pytest.mark.parametrize("parameters", ["fourier", "maco", "pixels"])
 @pytest.mark.parametrize("unit", ["channel", "neuron", "class"])
 def test_the_unit_responds_more_than_at_the_start(make: Any, unit: str, parameters: str) -> None:
