@@ -23,7 +23,9 @@ _Settings = Annotated[
         _DEFAULTS,
         size=Annotated[
             int | None,
-            typer.Option("--size", metavar="PIXELS", help="Edge of each picture: 224, or 128 for channels."),
+            typer.Option(
+                "--size", metavar="PIXELS", help="Edge of each picture: 224, or 128 for channels; of maco 384 and 224."
+            ),
         ],
         coarsest=Annotated[
             int | None,
@@ -53,17 +55,32 @@ _Settings = Annotated[
             float,
             typer.Option("--contrast", help="The most, as times that of photographs; 0 for any."),
         ],
-        jitter=Annotated[int, typer.Option("--jitter", metavar="PIXELS", help="How far a view is moved, at most.")],
-        rotate=Annotated[float, typer.Option("--rotate", metavar="DEGREES", help="How far a view is turned, at most.")],
+        view=Annotated[
+            int | None,
+            typer.Option(
+                "--view",
+                metavar="PIXELS",
+                help="Edge of what the network sees: the picture's; of maco 224, or 128 for channels.",
+            ),
+        ],
+        jitter=Annotated[
+            int | None,
+            typer.Option(
+                "--jitter",
+                metavar="PIXELS",
+                help="How far a view is moved, at most: 16; of maco a quarter of the picture's edge.",
+            ),
+        ],
+        rotate=Annotated[
+            float | None,
+            typer.Option("--rotate", metavar="DEGREES", help="How far a view is turned, at most: 5; of maco 0."),
+        ],
         noise=Annotated[
             float | None,
             typer.Option("--noise", help="Standard deviation of the noise on a view, of [0, 1]: 0, or 0.05 for maco."),
         ],
         views=Annotated[
-            int | None,
-            typer.Option(
-                "--views", metavar="N", help="Gradients that are averaged for a step of Adam: 1; maco up to 4."
-            ),
+            int, typer.Option("--views", metavar="N", help="Gradients that are averaged for a step of Adam.")
         ],
         rivals_weight=Annotated[
             float | None,
@@ -81,7 +98,7 @@ _Settings = Annotated[
         ],
         learning_rate=Annotated[
             float | None,
-            typer.Option("--learning-rate", help="Step of Adam, on the parameters: 0.1, or 0.3 for maco."),
+            typer.Option("--learning-rate", help="Step of Adam, on the parameters: 0.1, or 0.6 for maco."),
         ],
         fade=Annotated[
             bool | None,
@@ -114,8 +131,13 @@ def visualize_command(
     ] = 1,
     settings: _Settings,
     scale: Annotated[
-        str, typer.Option("--scale", metavar="LOW,HIGH", help="Least and most magnification of a view.")
-    ] = f"{_DEFAULTS.scale[0]},{_DEFAULTS.scale[1]}",
+        str | None,
+        typer.Option(
+            "--scale",
+            metavar="LOW,HIGH",
+            help="Least and most magnification of a view: 0.95,1.25; of maco so that it shows 58 to 97% of the edge.",
+        ),
+    ] = None,
     network: groups.Network,
     run: groups.RunOptions,
 ) -> None:
@@ -124,7 +146,7 @@ def visualize_command(
     Example: pixelgrad visualize --model googlenet.onnx --class banana volcano -o classes.png
     """
     check_streams(output, [], run)
-    settings = replace(settings, scale=_range(scale))
+    settings = replace(settings, scale=None if scale is None else _range(scale))
     settings.check()
     check_diversity(diversity)
     channels, neurons, classes = list(channel or ()), list(neuron or ()), list(class_ or ())

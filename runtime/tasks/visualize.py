@@ -19,7 +19,7 @@ from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import scale_sizes, share_steps
 from pixelgrad.runtime.tasks.fading import fade
 from pixelgrad.runtime.tasks.growing import Growth, grow
-from pixelgrad.runtime.tasks.visualize_settings import ONE_SCALE, WEIGHTS, Manner, VisualizeSettings
+from pixelgrad.runtime.tasks.visualize_settings import WEIGHTS, Manner, VisualizeSettings
 from pixelgrad.runtime.transforms import Robustness
 
 __all__ = ["Seen", "Unit", "VisualizeEvent", "VisualizeSettings", "contact_sheet", "visualize"]
@@ -80,11 +80,12 @@ def visualize(
     for unit in units:
         if not 0 <= unit.index < channels:
             raise SettingsError(f"there is no {kind} {unit.index}: {_layer(artifact)} has {kind} 0 to {channels - 1}")
-    if settings.coarsest is None and _short_sighted(artifact):
-        settings = replace(settings, coarsest=ONE_SCALE)
-    sizes = _sizes(artifact, settings)
-    artifact.check_size(np.broadcast_to(np.float32(0), (artifact.batch, 3, *sizes[-1][::-1])))
-    return _run(artifact, name, channels, units, settings, sizes, _term_weights(artifact, settings))
+    sizes, view = _sizes(artifact, settings)
+    for width, height in (sizes[-1], *([] if view is None else [(view, view)])):
+        artifact.check_size(np.broadcast_to(np.float32(0), (artifact.batch, 3, height, width)))
+    settings = replace(settings, view=view, coarsest=max(sizes[0]))
+    manner = settings.manner(max(sizes[-1]), view or max(sizes[-1]))
+    return _run(artifact, name, channels, units, settings, manner, sizes, _term_weights(artifact, settings))
 
 
 def contact_sheet(seen: Sequence[Seen], recipe: dict[str, Any] | None = None) -> Picture:
@@ -112,15 +113,17 @@ def _short_sighted(artifact: Artifact) -> bool:
     return sight is not None and sight < _CLASS_SIZE
 
 
-def _sizes(artifact: Artifact, settings: VisualizeSettings) -> list[tuple[int, int]]:
-    """(width, height) of each scale, from coarse to fine."""
+def _sizes(artifact: Artifact, settings: VisualizeSettings) -> tuple[list[tuple[int, int]], int | None]:
+    """(width, height) of each scale, from coarse to fine, and the edge of the views where that is another."""
     if artifact.fixed_size is not None:
-        return [artifact.fixed_size[::-1]]
-    default = _CLASS_SIZE if artifact.manifest["objective"]["settings"]["unit"] == "class" else 128
-    size = settings.size or max(default, artifact.minimum_size)
-    return scale_sizes(1, 1, size, coarsest=settings.manner().coarsest, minimum=artifact.minimum_size)[
-        -settings.steps :
-    ]
+        return [artifact.fixed_size[::-1]], None
+    is_class = artifact.manifest["objective"]["settings"]["unit"] == "class"
+    view, canvas = (_CLASS_SIZE, 384) if is_class else (128, 224)
+    crops = settings.parameters == "maco"
+    size = settings.size or max(canvas if crops else view, artifact.minimum_size)
+    coarsest = settings.coarsest or (size if crops or _short_sighted(artifact) else 112)
+    sizes = scale_sizes(1, 1, size, coarsest=coarsest, minimum=artifact.minimum_size)[-settings.steps :]
+    return sizes, settings.view or (max(view, artifact.minimum_size) if crops else None)
 
 
 def _term_weights(artifact: Artifact, settings: VisualizeSettings) -> dict[str, float]:
@@ -162,17 +165,17 @@ def _run(
     channels: int,
     units: Sequence[Unit],
     settings: VisualizeSettings,
+    manner: Manner,
     sizes: Sequence[tuple[int, int]],
     weights: dict[str, float],
 ) -> Iterator[VisualizeEvent]:
-    manner = settings.manner()
     batches = _jobs(artifact, units)
     shares = share_steps(settings.steps, len(sizes))
     scales = [(*size, share) for size, share in zip(sizes, shares, strict=True)]
     plan = Plan(scales * len(batches))
     recipe = make_recipe("visualize", artifact, replace(settings, **vars(manner)), sizes[-1], {})
     recipe["units"] = [{"index": unit.index, "name": unit.name} for unit in units]
-    growth = _growth(settings, manner)
+    growth = _growth(settings, manner, artifact.minimum_size)
     done: list[Seen] = []
     for number, jobs in enumerate(batches):
         finish = _Finish(tuple(done), tuple(jobs), recipe)
@@ -194,7 +197,7 @@ def _run(
         done = now.seen()
 
 
-def _growth(settings: VisualizeSettings, manner: Manner) -> Growth:
+def _growth(settings: VisualizeSettings, manner: Manner, smallest: int) -> Growth:
     def parameters(height: int, width: int) -> Parameters:
         return make_parameters(
             settings.parameters,
@@ -207,9 +210,10 @@ def _growth(settings: VisualizeSettings, manner: Manner) -> Growth:
         )
 
     def robustness(share: float) -> Robustness:
-        return Robustness(round(settings.jitter * share), settings.scale, settings.rotate, manner.noise)
+        view = None if settings.view is None else max(smallest, round(settings.view * share))
+        return Robustness(round(manner.jitter * share), manner.scale, manner.rotate, manner.noise, view)
 
-    return Growth(parameters, robustness, manner.learning_rate, manner.views)
+    return Growth(parameters, robustness, manner.learning_rate, settings.views)
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,10 @@ from pixelgrad.runtime.settings import (
     is_number,
 )
 
-__all__ = ["ONE_SCALE", "WEIGHTS", "Manner", "VisualizeSettings"]
+__all__ = ["WEIGHTS", "Manner", "VisualizeSettings"]
 
 # Of nature's spectrum, 1 / f^decay, beyond which one wave is left; below which cut, not even one in a large picture.
 _STEEPEST, _LOWEST_CUT = 4, 1e-4
-#: A coarsest scale that is as large as any picture.
-ONE_SCALE = 1 << 30
 #: The settings that weigh terms of an artifact.
 WEIGHTS = ("rivals_weight", "tv_weight", "norm_weight", "diversity_weight")
 
@@ -30,7 +28,7 @@ WEIGHTS = ("rivals_weight", "tv_weight", "norm_weight", "diversity_weight")
 class VisualizeSettings:
     """How to visualise.
 
-    size: edge of the pictures, in pixels; ``None`` takes 224, or 128 for channels and neurons.
+    size: edge of the pictures, in pixels; ``None`` takes 224, or 128 for channels and neurons; of MACO 384 and 224.
     coarsest: edge of the first scale, 112; ``size`` or more does it all in one, as MACO does, and classes of networks
         whose last positions see less than 224 pixels. Where the network takes one size only, that is all there is.
     steps: gradient evaluations for each picture, shared among the scales.
@@ -40,9 +38,12 @@ class VisualizeSettings:
         never. decorrelate: colours along the axes in which nature's vary, rather than R, G and B. contrast: how many
         times as strong as in photographs an octave of waves may be in each of those colours; 0 for no limit. All of
         ``fourier``, decay of MACO too.
-    learning_rate: of Adam, on the parameters: 0.1, of MACO 0.3. views: gradients, each at a view of its own, that are
-        averaged for a step of Adam: 1, of MACO as many as leave 64 steps, up to 4.
-    jitter: pixels, scale: least and most magnification, rotate: degrees, up to which a view differs from the picture.
+    learning_rate: of Adam, on the parameters: 0.1, of MACO 0.6. views: gradients, each at a view of its own, that are
+        averaged for a step of Adam.
+    view: edge of what the network sees, in pixels: the picture's own; of MACO 224, or 128 for channels and neurons.
+    jitter: pixels, scale: least and most magnification, rotate: degrees, up to which a view differs from the picture:
+        16, (0.95, 1.25) and 5; of MACO so that views are crops of 58 to 97% of the picture's edge, moved by up to a
+        quarter of it, unturned.
     noise: standard deviation of what is added to each of its pixels, of [0, 1]: 0, of MACO 0.05.
     fade: leave transparent where the unit asked for nothing; by default MACO's pictures are.
     rivals_weight, tv_weight, norm_weight, diversity_weight: of the artifact's terms; ``None`` leaves its own.
@@ -60,10 +61,11 @@ class VisualizeSettings:
     decorrelate: bool = True
     contrast: float = 0.0
     learning_rate: float | None = None
-    views: int | None = None
-    jitter: int = 16
-    scale: tuple[float, float] = (0.95, 1.25)
-    rotate: float = 5.0
+    views: int = 1
+    view: int | None = None
+    jitter: int | None = None
+    scale: tuple[float, float] | None = None
+    rotate: float | None = None
     noise: float | None = None
     fade: bool | None = None
     rivals_weight: float | None = None
@@ -73,15 +75,15 @@ class VisualizeSettings:
 
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
-        check_whole(self, 1, "steps")
-        check_whole(self, 1, "views", "coarsest", optional=True)
+        check_whole(self, 1, "steps", "views")
+        check_whole(self, 1, "coarsest", optional=True)
         check_whole(self, 0, "seed")
-        check_whole(self, 0, "jitter", most=LARGEST)
-        check_edge(self, "size", optional=True)
+        check_whole(self, 0, "jitter", most=LARGEST, optional=True)
+        check_edge(self, "size", "view", optional=True)
         check_choice("parameters", self.parameters, PARAMETERS)
         check_number(self, "decay", most=_STEEPEST)
         check_number(self, "cut", "contrast")
-        check_number(self, "rotate", most=180, unit="degrees")
+        check_number(self, "rotate", most=180, unit="degrees", optional=True)
         check_number(self, "learning_rate", positive=True, optional=True)
         check_number(self, "noise", most=1, optional=True)
         check_number(self, *WEIGHTS, optional=True)
@@ -91,40 +93,47 @@ class VisualizeSettings:
             raise SettingsError(
                 f"cut is {self.cut}; it must be 0, or a number from {_LOWEST_CUT:g} cycles per pixel up"
             )
-        ends = self.scale if isinstance(self.scale, list | tuple) else ()
+        ends = (1.0, 1.0) if self.scale is None else self.scale if isinstance(self.scale, list | tuple) else ()
         if len(ends) != 2 or not all(is_number(end, 0.1, 10) for end in ends) or ends[0] > ends[1]:
             raise SettingsError(
                 f"scale is {self.scale!r}; it must be the least and the most magnification, from 0.1 to 10"
             )
-        if self.views is not None and self.views > self.steps:
+        if self.views > self.steps:
             raise SettingsError(f"views is {self.views} and there are {self.steps} steps; a step takes that many views")
 
-    def manner(self) -> Manner:
-        """What depends on the parameters, where it is not given as what suits them."""
+    def manner(self, size: int, view: int) -> Manner:
+        """What depends on the parameters, where it is not given as what suits them.
+
+        size, view: edges in pixels of the picture and of what the network sees.
+        """
         given = {field.name: getattr(self, field.name) for field in fields(Manner)}
         suits = _SUITS[self.parameters]
-        manner = replace(suits, **{name: value for name, value in given.items() if value is not None})
-        if self.views is None:  # but so many steps of Adam are worth more than any second view
-            manner = replace(manner, views=max(1, min(manner.views, self.steps // _LEAST_MOVES)))
-        return manner
+        if self.parameters == "maco":
+            least, most = (view / (share * size) for share in reversed(_CROPS))
+            suits = replace(suits, jitter=round(_OFF_CENTRE * size), scale=(least, most))
+        return replace(suits, **{name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True)
 class Manner:
     """The settings of :class:`VisualizeSettings` whose defaults depend on the parameters."""
 
-    coarsest: int = 112
     learning_rate: float = 0.1
-    views: int = 1
+    jitter: int = 16
+    scale: tuple[float, float] = (0.95, 1.25)
+    rotate: float = 5.0
     noise: float = 0.0
     fade: bool = False
 
 
-_LEAST_MOVES = 64
+# Views of MACO show so much of the picture's edge, as far from its middle as this share of it. Fel et al. 2023 show 20
+# to 25% of 1280 pixels around the middle: strengths cannot change, so what is of no use must have somewhere to go.
+_CROPS = (0.58, 0.97)
+_OFF_CENTRE = 0.25
 _SUITS = {
     "fourier": Manner(),
-    # Fel et al. 2023 average more crops for a step; four give much of it in a fraction of the time. Coarse scales are
-    # of no use, because low frequencies are as strong as ever from the start.
-    "maco": Manner(coarsest=ONE_SCALE, learning_rate=0.3, views=4, noise=0.05, fade=True),
+    # Their steps are of Nadam at 1, over phases that are divided by their deviation as they grow, and average 6 crops;
+    # as many gradients are worth more as steps of their own.
+    "maco": Manner(learning_rate=0.6, rotate=0.0, noise=0.05, fade=True),
     "pixels": Manner(),
 }

@@ -183,7 +183,7 @@ def test_maco_has_defaults_of_its_own_and_a_mask(make: Any) -> None:
     assert last.alpha.min() == 0
     assert last.alpha.max() == 1
     assert last.recipe is not None
-    assert last.recipe["settings"]["learning_rate"] == 0.3
+    assert last.recipe["settings"]["learning_rate"] == 0.6
     opaque = list(visualize(make(unit="class"), units(0), settings(**how, fade=False)))[-1].picture()
     assert opaque.alpha is None
     np.testing.assert_array_equal(opaque.pixels, last.pixels)
@@ -191,17 +191,39 @@ def test_maco_has_defaults_of_its_own_and_a_mask(make: Any) -> None:
     assert faded.alpha is not None
 
 
-def test_the_views_of_maco_leave_enough_steps() -> None:
-    assert [VisualizeSettings(parameters="maco", steps=n).manner().views for n in (1, 64, 128, 256, 999)] == [
-        1,
-        1,
-        2,
-        4,
-        4,
+def test_the_defaults_of_maco_are_crops() -> None:
+    """Of 58 to 97% of the picture's edge; what is given wins."""
+    manner = VisualizeSettings(parameters="maco").manner(384, 224)
+    assert [224 / (384 * scale) for scale in manner.scale] == pytest.approx([0.97, 0.58])
+    assert (manner.jitter, manner.rotate, manner.noise) == (96, 0, 0.05)
+    given = VisualizeSettings(parameters="maco", jitter=0, scale=(1.0, 2.0), rotate=5.0, noise=0.0).manner(384, 224)
+    assert (given.jitter, given.scale, given.rotate, given.noise) == (0, (1, 2), 5, 0)
+    others = VisualizeSettings().manner(384, 224)
+    assert (others.jitter, others.scale, others.rotate) == (16, (0.95, 1.25), 5)
+
+
+def test_maco_looks_at_crops_around_the_middle(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network sees views of their own size, and what is in the corners of the picture hardly ever."""
+    artifact, shapes = make(unit="class"), set()
+    evaluate = artifact.evaluate
+
+    def watched(image: Any, *rest: Any) -> Evaluation:
+        shapes.add(image.shape)
+        result: Evaluation = evaluate(image, *rest)
+        return result
+
+    monkeypatch.setattr(artifact, "evaluate", watched)
+    how = VisualizeSettings(parameters="maco", size=64, view=40, steps=60)
+    picture = list(visualize(artifact, units(0), how))[-1].picture()
+    assert shapes == {(1, 3, 40, 40)}
+    assert picture.size == (64, 64)
+    assert picture.alpha is not None
+    corners = [
+        picture.alpha[down, across].mean()
+        for down in (slice(12), slice(52, 64))
+        for across in (slice(12), slice(52, 64))
     ]
-    given = VisualizeSettings(parameters="maco", steps=64, views=3, noise=0.0).manner()
-    assert (given.views, given.noise) == (3, 0)
-    assert VisualizeSettings(steps=999).manner().views == 1
+    assert np.mean(corners) < 0.3 * picture.alpha[20:44, 20:44].mean()
 
 
 def test_a_network_that_takes_one_size(tmp_path: Path) -> None:
