@@ -1,6 +1,6 @@
-"""Pictures of 20 classes by GoogLeNet, judged by it and by SqueezeNet, which had no part in them.
+"""Pictures of 20 classes by GoogLeNet, judged by it and by SqueezeNet, which had no part in them; or the reverse.
 
-    python tests/benchmarks/classes.py --out classes
+    python tests/benchmarks/classes.py --out classes [--by squeezenet]
 
 Prints a line for each picture: the class's rank and probability in both networks, the share of the picture's power in
 waves of less than four pixels, and the seconds that it took; then the totals. Writes a contact sheet, a PNG for each
@@ -31,6 +31,7 @@ CLASSES = (
     "banana, dumbbell, goldfish, tabby, sports car, volcano, peacock, monarch, jellyfish, flamingo, zebra, ladybug, "
     "strawberry, pineapple, daisy, school bus, violin, castle, balloon, pizza"
 )
+MAKERS = {"googlenet": "googlenet.onnx", "squeezenet": "squeezenet1_1.onnx"}
 DEFAULTS = VisualizeSettings()
 
 
@@ -59,12 +60,13 @@ def fine_share(picture: Picture) -> float:
 
 def run(arguments: argparse.Namespace) -> None:
     data = Path(arguments.data) / "weights"
-    model = data / "googlenet.onnx"
-    own, other = Judge(model), Judge(data / "squeezenet1_1.onnx")
+    judges = {name: Judge(data / file) for name, file in MAKERS.items()}
+    model = data / MAKERS[arguments.by]
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     network = load_network(model)
     given = {"steps": arguments.steps, "seed": arguments.seed, "rivals_weight": arguments.rivals_weight}
+    given["coarsest"] = arguments.coarsest
     settings = replace(DEFAULTS, **{name: value for name, value in given.items() if value is not None})
     device = choose_device(arguments.device)
     artifact = Artifact(visualize_artifact(model, unit="class", settings=settings, device=device), device=device)
@@ -81,8 +83,8 @@ def run(arguments: argparse.Namespace) -> None:
         event.picture().save(file, force=True)
         picture = read_image(file)
         pictures.append(picture)
-        (rank, share), (judged, certain) = own(picture, index), other(picture, index)
-        row = {"class": name, "googlenet": [rank, share], "squeezenet": [judged, certain]}
+        (rank, share), (judged, certain) = found = [judge(picture, index) for judge in judges.values()]
+        row = {"class": name, **dict(zip(judges, map(list, found), strict=True))}
         fine = fine_share(picture)
         rows.append({**row, "fine": fine, "seconds": seconds})
         print(
@@ -108,10 +110,10 @@ def draw(rows: list[dict[str, Any]], pictures: list[Picture]) -> Picture:
 
 
 def summary(rows: list[dict[str, Any]]) -> None:
-    own = sum(row["googlenet"][0] == 1 for row in rows)
-    first, five = (sum(row["squeezenet"][0] <= most for row in rows) for most in (1, 5))
+    for name in MAKERS:
+        first, five = (sum(row[name][0] <= most for row in rows) for most in (1, 5))
+        print(f"{name}: top-1 {first}/{len(rows)}, top-5 {five}/{len(rows)}")
     print(
-        f"GoogLeNet top-1 {own}/{len(rows)}; SqueezeNet top-1 {first}/{len(rows)}, top-5 {five}/{len(rows)}; "
         f"{100 * np.mean([row['fine'] for row in rows]):.2f}% in fine waves; "
         f"{np.mean([row['seconds'] for row in rows]):.1f} s each"
     )
@@ -122,6 +124,8 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("PIXELGRAD_TEST_DATA", "../shared"), help="holds weights/")
     parser.add_argument("--out", default="classes", help="folder to write to")
     parser.add_argument("--classes", default=CLASSES, help=f"names, separated by commas; by default {CLASSES}")
+    parser.add_argument("--by", choices=list(MAKERS), default="googlenet", help="the network that makes the pictures")
+    parser.add_argument("--coarsest", type=int, help="edge of the first scale; what suits the network by default")
     parser.add_argument("--steps", type=int, default=DEFAULTS.steps)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
