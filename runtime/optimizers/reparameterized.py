@@ -105,7 +105,7 @@ class Reparameterized:
         picture has its own, so that one that sleeps is nothing to those beside it.
         """
         self._values = self._values.copy()
-        for picture in np.flatnonzero(asleep):
+        for picture in np.flatnonzero(asleep).tolist():
             noise = self._noise[picture].standard_normal(self._values.shape[1:], dtype=np.float32)
             self._values[picture] *= np.float32(math.sqrt(1 - _STIR**2))
             self._values[picture] += np.float32(_STIR) * noise
