@@ -25,10 +25,9 @@ __all__ = ["InversionSettings", "invert", "invert_depth"]
 
 Array = np.ndarray[Any, Any]
 # The share of the steps, at the end, that look at the picture where it is: what the shifts left soft becomes sharp.
-_STILL = 0.6
+_STILL = 0.75
 # Of the layer's stride, up to which the picture is shifted, and where it has no positions at all. Up to a stride of 8
-# L-BFGS alone finds more, with fewer coloured ripples; beyond, it ends in blur where maxima are pooled from windows that
-# overlap.
+# L-BFGS alone finds more, with fewer coloured ripples; beyond, alone, it ends in blur under GoogLeNet.
 _SHIFT, _WHOLE_IMAGE = 1 / 4, 8
 _SHIFTED = 16
 # From this stride up the alpha-norm has the artifact's weight, as long as the photo's own norm is no more than this.
@@ -46,9 +45,9 @@ class InversionSettings:
 
     size: the long edge of the picture, in pixels; a network that takes one size only gets that size.
     steps: gradient evaluations. seed: of the noise that it starts from, and of the jitter.
-    jitter: the picture is shifted at random by up to so many pixels before each step but the last six tenths. By default
-        a quarter of the layer's stride, from a stride of 16 up: where the layer is blind to so small a shift, what
-        depends on it is no part of what the layer knows.
+    jitter: the picture is shifted at random by up to so many pixels before each of the first quarter of the steps. By
+        default a quarter of the layer's stride, from a stride of 16 up: where the layer is blind to so small a shift,
+        what depends on it is no part of what the layer knows.
     learning_rate: of Adam, on the picture's waves.
     alpha_weight, tv_weight: of the terms, beside the 1 of the features. By default the artifact's own; of the
         alpha-norm less than that, where the layer settles the colours by itself or the photo's are strong: it would

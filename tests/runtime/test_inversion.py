@@ -113,6 +113,14 @@ def test_the_alpha_norm_goes_by_the_layer_and_the_photo(tmp_path: Path, small_ne
     assert recipe["settings"]["alpha_weight"] is None
 
 
+@pytest.mark.parametrize(("layer", "shift"), [("r4", 0), ("r5", 4)], ids=["stride 8", "stride 16"])
+def test_only_deep_layers_are_shifted(original: Picture, tmp_path: Path, layer: str, shift: int) -> None:
+    artifact = artifact_at(chain(tmp_path / "net.onnx", channels=(4,) * 5), layer, tmp_path / "artifact")
+    recipe = list(invert(artifact, original, settings(steps=1)))[-1].picture().recipe
+    assert recipe is not None
+    assert recipe["settings"]["jitter"] == shift
+
+
 @pytest.mark.parametrize("values", [{"jitter": 2}, {"learning_rate": 0.05}, {}])
 def test_the_error_goes_down(artifact: Artifact, original: Picture, values: dict[str, Any]) -> None:
     events = list(invert(artifact, original, settings(steps=60, **values)))
@@ -155,9 +163,9 @@ def test_a_network_of_one_size_sees_the_middle(tmp_path: Path, original: Picture
 
 
 def test_stages(artifact: Artifact, original: Picture) -> None:
-    """Shifted for four tenths of the steps, still for the rest; still all along without a shift."""
+    """Shifted for a quarter of the steps, still for the rest; still all along without a shift."""
     assert {e.scales for e in invert(artifact, original, settings(jitter=0, steps=4))} == {1}
-    assert [e.scale for e in invert(artifact, original, settings(jitter=2, steps=8))] == [1] * 3 + [2] * 5
+    assert [e.scale for e in invert(artifact, original, settings(jitter=2, steps=8))] == [1] * 2 + [2] * 6
     assert [e.scale for e in invert(artifact, original, settings(jitter=2, steps=1))] == [1]
 
 
