@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import runpy
 import shutil
 import subprocess
 import sys
 import tarfile
 import tomllib
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from helpers.cli import invoke
@@ -45,6 +51,29 @@ def test_the_bundled_network_is_packed_and_its_training_is_not() -> None:
     assert {f"{models.BUNDLED}.onnx", "MODEL_CARD.md"} <= packed
     assert (folder / "training" / "train.py").is_file()
     assert not [package for package in setuptools["packages"] if package.endswith(".training")]
+
+
+def test_pyinstaller_is_told_what_to_pack() -> None:
+    """It runs the hook of a package that is imported; what the hook asks for is what a wheel holds beside code."""
+    module, _, name = PROJECT["project"]["entry-points"]["pyinstaller40"]["hook-dirs"].partition(":")
+    (folder,) = getattr(importlib.import_module(module), name)()
+    asked: list[tuple[str, str]] = []
+
+    def ask(what: str) -> Callable[..., list[tuple[str, str]]]:
+        def collect(package: str, **_: Any) -> list[tuple[str, str]]:
+            asked.append((what, package))
+            return [(what, package)]
+
+        return collect
+
+    wanted = ("collect_data_files", "collect_submodules", "copy_metadata")
+    hooks = SimpleNamespace(**{what: ask(what) for what in wanted})
+    stand_in = {"PyInstaller": SimpleNamespace(), "PyInstaller.utils": SimpleNamespace()}
+    with patch.dict(sys.modules, {**stand_in, "PyInstaller.utils.hooks": hooks}):
+        found = runpy.run_path(str(Path(folder) / "hook-pixelgrad.py"))
+    assert sorted(asked) == [(what, "pixelgrad") for what in wanted]
+    assert sorted(found["datas"]) == [(what, "pixelgrad") for what in ("collect_data_files", "copy_metadata")]
+    assert found["hiddenimports"] == [("collect_submodules", "pixelgrad")]
 
 
 @pytest.mark.slow
