@@ -58,6 +58,11 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
                 raise
             fail(reason(error))
             raise typer.Exit(1) from None
+        except OSError as error:  # a name that is too long, a folder that is closed to us, a disk that fails
+            if os.environ.get("PIXELGRAD_DEBUG") == "1":
+                raise
+            fail(f"{error.filename or 'the file system'}: {error.strerror or error}; check the path")
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             fail("interrupted before there was a picture to save")
             raise typer.Exit(130) from None

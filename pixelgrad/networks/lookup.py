@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +64,7 @@ def locate(model: str | Path | None) -> Located:
             raise NetworkError(f"the file of {name}, {record.path}, is gone; {lost} {name} brings it back")
         return Located(record.path, record)
     path = Path(text).expanduser()
-    if path.exists():
+    if os.path.exists(path):  # noqa: PTH110 (pathlib raises for a name that is too long, or out of reach)
         return Located(path)
     name = _known(text, CATALOGUE) if is_name else None
     if name is not None:

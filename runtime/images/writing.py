@@ -8,6 +8,7 @@ import secrets
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from os import PathLike
@@ -24,6 +25,8 @@ __all__ = ["STANDARD_STREAM", "check_output", "check_place", "standard_output", 
 
 STANDARD_STREAM = "-"
 
+_TEMPORARY = ".pixelgrad-{}.tmp"
+_ABANDONED = 24 * 3600  # seconds
 _MEGABYTE = 10**6
 # What is asked for while the size of the picture is not known yet.
 _ROOM = 16 * _MEGABYTE
@@ -56,6 +59,7 @@ def check_place(path: Path, *, force: bool = False, needed: int = _ROOM) -> None
     with _os_errors(path):
         os.close(_create(probe := _beside(target)))
         probe.unlink()
+    _sweep(target.parent)
     with suppress(OSError):  # not every file system can tell
         free = shutil.disk_usage(target.parent).free
         if free < needed:
@@ -136,10 +140,18 @@ def _exists(path: Path) -> str:
     return f"{path}: exists already; choose another name, or replace it with --force (force=True in Python)"
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what processes left behind that were killed while they wrote, a day ago or earlier."""
+    with suppress(OSError):
+        for left_over in folder.glob(_TEMPORARY.format("*")):
+            if time.time() - left_over.stat().st_mtime > _ABANDONED:
+                left_over.unlink()
+
+
 def _beside(target: Path) -> Path:
     # In the same folder, since a move is atomic only within a file system. The length does not depend on the
     # target's name, which may be as long as names can be.
-    return target.parent / f".pixelgrad-{secrets.token_hex(8)}.tmp"
+    return target.parent / _TEMPORARY.format(secrets.token_hex(8))
 
 
 def _create(path: Path) -> int:

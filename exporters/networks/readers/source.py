@@ -24,9 +24,9 @@ class Source:
     @classmethod
     def open(cls, path: str | Path) -> Source:
         path = Path(path)
-        if path.is_dir():
-            raise NetworkError(f"{path.name!r} is a folder; name the network file inside it")
         try:
+            if path.is_dir():
+                raise NetworkError(f"{path.name or str(path)!r} is a folder; name the network file inside it")
             with path.open("rb") as stream:
                 head = stream.read(_HEAD)
             size = path.stat().st_size
