@@ -1,4 +1,3 @@
-# ruff: noqa: N999 -- PyInstaller looks for this name
 """The bundled network, labels and tables, the modules that are imported when they are needed, and the version."""
 
 from PyInstaller.utils.hooks import collect_data_files, collect_submodules, copy_metadata
