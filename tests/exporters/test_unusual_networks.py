@@ -113,7 +113,7 @@ def test_layers_that_are_named_need_no_default(tmp_path: Path) -> None:
     assert [term.layer for term in objective.terms] == ["patch", "patch", None]
 
 
-@pytest.mark.parametrize("how", ["operators", "around", "weights"])
+@pytest.mark.parametrize("how", ["operators", "around"])
 def test_a_quantised_network_is_refused(tmp_path: Path, how: str) -> None:
     scales = given(s=np.float32(0.01), z=np.uint8(0), wz=np.int8(0), wq=np.ones((8, 3, 3, 3), np.int8))
     quantize = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"])
@@ -125,10 +125,49 @@ def test_a_quantised_network_is_refused(tmp_path: Path, how: str) -> None:
             helper.make_node("DequantizeLinear", ["cq", "s", "z"], ["y"]),
         ],
         "around": [quantize, helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xd"]), weights, conv("xd", "y")],
-        "weights": [weights, conv("x", "y")],
     }[how]
     with pytest.raises(NetworkError, match=r"is quantised to 8 bits \(.*QuantizeLinear|DequantizeLinear.*\).*float32"):
         load_network(saved(tmp_path / "int8.onnx", nodes, scales))
+
+
+@pytest.mark.parametrize("zero", [True, False])
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+@pytest.mark.parametrize("opset", [13, 21])
+def test_weights_in_8_bits_are_unpacked(tmp_path: Path, opset: int, kind: type, zero: bool) -> None:
+    """A step computes what it does with (q - zero) * scale in float32, per channel, and the gradient is as well its
+    own: against finite differences."""
+    path = chain(tmp_path / "float.onnx", opset=opset)
+    single, packed = onnx.load(path), onnx.load(path)
+    rng = np.random.default_rng(0)
+    for tensor in list(packed.graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.ndim != 4:
+            continue
+        scale = np.abs(values).max(axis=(1, 2, 3)) / np.float32(100)
+        zeros = rng.integers(1, 9, len(scale)).astype(kind) + (kind(110) if kind is np.uint8 else kind(0))
+        zeros = zeros if zero else np.zeros_like(zeros)
+        spread = [slice(None), None, None, None]
+        q = np.clip(np.rint(values / scale[*spread]) + zeros[*spread], *(np.iinfo(kind).min, np.iinfo(kind).max))
+        name = tensor.name
+        parts = {f"{name}_q": q.astype(kind), f"{name}_s": scale, **({f"{name}_z": zeros} if zero else {})}
+        packed.graph.initializer.remove(tensor)
+        packed.graph.initializer.extend(numpy_helper.from_array(part, part_name) for part_name, part in parts.items())
+        packed.graph.node.insert(0, helper.make_node("DequantizeLinear", list(parts), [name], axis=0))
+        exact = (q - zeros[*spread]).astype(np.float32) * scale[*spread]
+        next(t for t in single.graph.initializer if t.name == name).CopyFrom(numpy_helper.from_array(exact, name))
+    onnx.save(packed, tmp_path / "packed.onnx")
+    onnx.save(single, path)
+    network = load_network(tmp_path / "packed.onnx")
+    assert "3 of its weights are kept in 8 bits or fewer, and unpacked" in network.notes
+    image = rng.random((1, 3, 24, 32), np.float32)
+    found = []
+    for each in (network, load_network(path)):
+        folder = write_artifact(each, inversion_objective(each, "r3"), tmp_path / f"{each.name}.pixelgrad")
+        artifact = Artifact(folder, device="cpu")
+        assert all(check.passed for check in verify(artifact))
+        found.append(artifact.evaluate(image, artifact.targets(image[..., ::-1].copy())))
+    assert found[0].loss == pytest.approx(found[1].loss, rel=1e-6)
+    np.testing.assert_allclose(found[0].gradient, found[1].gradient, rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("behind", [True, False])
