@@ -206,7 +206,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"channels": []}, "there are no channels to show"),
     ({"channels": [12]}, "the layer 'r2' has no channel 12; it has channels 0 to 11"),
     ({"channels": [-1]}, "has no channel -1"),
-    ({"channels": [1.5]}, "has no channel 1.5"),
+    ({"channels": [1.5]}, r"channels is \[1.5\]; it must be a list of whole numbers"),
 ]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from pixelgrad import cache
 from pixelgrad.cache import cached_artifact, home
 from pixelgrad.errors import OutputError, SettingsError
 
+Write = Callable[[Path], None]
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -22,12 +25,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home" / "artifacts"
 
 
-def write(place: Path) -> None:
-    """The least that passes for an artifact."""
-    place.mkdir(parents=True)
-    parts = dict.fromkeys(("image", "network", "gradient", "precision", "self_check"))
-    manifest = {"format": "pixelgrad-artifact", "format_version": 1, "files": {}, "terms": [], "profile": "portable"}
-    (place / "artifact.json").write_text(json.dumps(manifest | parts), encoding="utf-8")
+@pytest.fixture
+def write(style_artifact: Path) -> Write:
+    """Writes an artifact, without computing one."""
+
+    def written(place: Path) -> None:
+        shutil.copytree(style_artifact, place)
+
+    return written
 
 
 def aged(path: Path, seconds: float) -> Path:
@@ -36,7 +41,7 @@ def aged(path: Path, seconds: float) -> Path:
     return path
 
 
-def test_what_a_killed_process_left_is_swept_away_and_what_runs_stays(folder: Path) -> None:
+def test_what_a_killed_process_left_is_swept_away_and_what_runs_stays(folder: Path, write: Write) -> None:
     abandoned, running = aged(folder / ".abc.dead", 2 * 24 * 3600), aged(folder / ".abc.alive", 60)
     kept = cached_artifact({"a": 1}, write)
     assert kept.is_dir()
@@ -44,7 +49,7 @@ def test_what_a_killed_process_left_is_swept_away_and_what_runs_stays(folder: Pa
     assert not abandoned.exists()
 
 
-def test_artifacts_in_use_are_kept_however_many_there_are(folder: Path) -> None:
+def test_artifacts_in_use_are_kept_however_many_there_are(folder: Path, write: Write) -> None:
     recent = [cached_artifact({"layer": number}, write) for number in range(40)]
     assert all(path.is_dir() for path in recent)
     for path in recent:
@@ -53,7 +58,9 @@ def test_artifacts_in_use_are_kept_however_many_there_are(folder: Path) -> None:
     assert len(list(folder.iterdir())) == 32
 
 
-def test_another_process_that_was_faster_keeps_its_artifact(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_that_was_faster_keeps_its_artifact(
+    folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It may have finished between our look and our writing: what it made must not be removed under its feet."""
     sound, looks = cache._sound, []
 
