@@ -5,10 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
 import shutil
 import stat
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -398,43 +396,3 @@ def test_a_full_device_on_standard_output(monkeypatch: pytest.MonkeyPatch) -> No
             write_image(PICTURE, "-")
         _says(error, "disk is full")
     # Closing the device raises nothing: no byte was left in its buffer to fail once more.
-
-
-_WRITER = """
-import sys, numpy as np
-from pixelgrad.runtime import Picture, write_image
-shade, path = int(sys.argv[1]), sys.argv[2]
-picture = Picture.from_array(np.full((400, 400, 3), shade, np.uint8) + np.arange(3, dtype=np.uint8))
-while True:
-    write_image(picture, path, force=True)
-    print(".", end="", flush=True)
-"""
-
-
-def test_one_of_two_writers_is_killed(tmp_path: Path) -> None:
-    """Whoever wrote last, the file is whole; what was left in the middle has a name of its own, and goes in time."""
-    path = tmp_path / "out.png"
-
-    def writer(shade: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", _WRITER, str(shade), str(path)], stdout=subprocess.PIPE)
-
-    with writer(10) as stays:
-        assert stays.stdout is not None
-        stays.stdout.read(1)
-        for _ in range(4):
-            with writer(200) as goes:
-                assert goes.stdout is not None
-                goes.stdout.read(3)
-                goes.kill()
-            assert round(float(np.asarray(read_image(path))[0, 0, 0]) * 255) in (10, 200)
-        stays.kill()
-    assert round(float(np.asarray(read_image(path))[0, 0, 0]) * 255) in (10, 200)
-    (tmp_path / ".pixelgrad-0123456789abcdef.tmp").touch()
-    left_over = [entry for entry in tmp_path.iterdir() if entry != path]
-    assert all(re.fullmatch(r"\.pixelgrad-[0-9a-f]{16}\.tmp", entry.name) for entry in left_over)
-    check_output(tmp_path / "next.png")
-    assert [entry for entry in left_over if entry.exists()] == left_over  # somebody may be at work
-    for entry in left_over:
-        os.utime(entry, (0, 0))
-    check_output(tmp_path / "next.png")
-    assert list(tmp_path.iterdir()) == [path]
