@@ -59,7 +59,7 @@ def _is_plain(image: Image.Image) -> bool:
         and image.format in {"JPEG", "MPO", "PNG", "BMP", "WEBP", "PPM"}
         and not image.info.get("icc_profile")
         and "transparency" not in image.info
-        and "16" not in str(getattr(image, "tile", ""))  # 16 bits, which Pillow would round down to 8
+        and not any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))  # bits, which Pillow would cut to 8
     )
 
 

@@ -69,6 +69,18 @@ def test_a_large_jpeg_is_scaled_down_while_it_is_decoded(tmp_path: Path) -> None
     assert difference.max() < 12
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp"])
+def test_no_photo_takes_the_slow_way_for_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """16 in its width is not 16 bits."""
+
+    def slow(*_: Any, **__: Any) -> None:
+        raise AssertionError("read with all care")
+
+    Image.open(draw(tmp_path / "source.png", 3, (160, 116))).save(path := tmp_path / f"photo.{suffix}")
+    monkeypatch.setattr("pixelgrad.runtime.scanning.loading.read_image", slow)
+    assert load_pixels(path, (24, 24)).shape == (24, 24, 3)
+
+
 def test_sixteen_bits_are_rounded_not_cut(tmp_path: Path) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
