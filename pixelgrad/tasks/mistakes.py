@@ -80,9 +80,8 @@ def class_pictures(
     choice = device if isinstance(device, Choice) else choose_device(device)
     folder = visualize_artifact(model, unit="class", settings=chosen, device=choice)
     artifact = Artifact(folder, device=choice)
-    key = json.dumps(
-        {"network": artifact.manifest["network"], "settings": asdict(chosen), "version": __version__}, sort_keys=True
-    )
+    facts = {"network": artifact.manifest["network"], "precision": artifact.precision}
+    key = json.dumps({**facts, "settings": asdict(chosen), "version": __version__}, sort_keys=True)
     place = home() / "classes" / hashlib.sha256(key.encode()).hexdigest()[:32]
 
     def believe(classes: Sequence[int]) -> Iterator[tuple[int, Picture]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,8 @@ def test_what_the_network_believes_is_made_once(network: Path, folder: Path, tmp
         patch.setattr(sys.modules["pixelgrad.tasks.mistakes"], "run_visualize", lambda *_: pytest.fail("made again"))
         again = class_pictures(rgb, device="cpu", size=32, steps=2)
         assert dict(again([1])) == {1: first[1]}
+    half = class_pictures(replace(rgb, precision="fp16"), device="cpu", size=32, steps=2)
+    assert dict(half([1]))[1].recipe["precision"] == "fp16"  # and not the one that was made in single precision
     result = pixelgrad.mistakes(folder, model=rgb, size=40, device="cpu", believe=makes)
     assert set(result.believed) == {one for error in result.wrong for one in (error.predicted, error.truth)}
 
