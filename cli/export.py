@@ -28,7 +28,7 @@ class Form:
     """Who builds the gradient, and for what."""
 
     gradient: str = "standard"
-    size: str = "256x256"
+    size: str | None = None
     profile: str = "portable"
 
 
@@ -45,9 +45,11 @@ _Form = Annotated[
             ),
         ],
         size=Annotated[
-            str,
+            str | None,
             typer.Option(
-                "--size", metavar="WxH", help="Image size of an ort-training artifact; a standard one takes any."
+                "--size",
+                metavar="WxH",
+                help="Image size of an ort-training artifact, 256x256 by default; a standard one takes any.",
             ),
         ],
         profile=Annotated[
@@ -257,11 +259,13 @@ def _write(
     if form.gradient == "ort-training":
         if (form.profile, network.precision) != ("portable", "fp32"):
             raise SettingsError("--gradient ort-training knows neither --profile nor --precision; leave them out")
-        pixels = options.parse_size(form.size, "--size")
+        pixels = options.parse_size(form.size or "256x256", "--size")
         from pixelgrad.exporters.ort_training import write_ort_training_artifact
 
         write_ort_training_artifact(loaded, objective, output, size=pixels, force=run.force)
     elif form.gradient == "standard":
+        if form.size is not None:
+            raise SettingsError("--size is of --gradient ort-training; a standard artifact takes images of any size")
         exporters().write_artifact(
             loaded, objective, output, profile=form.profile, precision=network.precision, force=run.force
         )

@@ -203,7 +203,10 @@ class Artifact:
     def given(self) -> dict[str, tuple[int, ...]]:
         """The targets that the caller brings, with their shapes: [1, channels] for the direction of an activation."""
         names = {term.target for term in self.terms if term.given}
-        return {value.name: tuple(value.shape) for value in self.training.get_inputs() if value.name in names}
+        session = self.training
+        if names and self._ort_training:  # whose API tells no shapes, and whose eval_model.onnx is the forward graph
+            session = open_session(self.path / "eval_model.onnx", self.choice)
+        return {value.name: tuple(value.shape) for value in session.get_inputs() if value.name in names}
 
     def targets(self, reference: Array) -> dict[str, Array]:
         """What each term with a target would aim for, were ``reference`` the image to be like.

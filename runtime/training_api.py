@@ -57,8 +57,8 @@ class TrainingModule:
         self._defaults = {f"weight.{name}": np.asarray(value, np.float32) for name, value in default_weights.items()}
 
     def get_inputs(self) -> list[Any]:
-        """The inputs, as far as their names are known."""
-        return [SimpleNamespace(name=name, shape=[]) for name in (_IMAGE, *self._inputs)]
+        """The inputs, of which the names are known."""
+        return [SimpleNamespace(name=name) for name in (_IMAGE, *self._inputs)]
 
     def run(self, names: Sequence[str], feeds: Mapping[str, Array], options: Any = None) -> list[Array]:
         """The outputs ``names``; ``gradient`` is that of the loss with respect to ``feeds["image"]``."""

@@ -68,6 +68,7 @@ def test_the_other_gradient_builder(tmp_path: Path, small_network: Path, monkeyp
     assert "onnxruntime-training-cpu==1.19.2" in error_of(invoke(*command, "ort-training"))
     assert "must be standard or ort-training" in error_of(invoke(*command, "torch"))
     assert "such as 256x192" in error_of(invoke(*command, "ort-training", "--size", "large"))
+    assert "--size is of --gradient ort-training" in error_of(invoke(*command, "standard", "--size", "64x64"))
     assert not (tmp_path / "out").exists()
 
 

@@ -18,7 +18,13 @@ from helpers.gradcheck import runtime
 from helpers.networks import chain
 
 from pixelgrad.errors import DeviceError, SettingsError, UnsupportedOperatorError
-from pixelgrad.exporters import load_network, style_objective, write_artifact
+from pixelgrad.exporters import (
+    dream_objective,
+    load_network,
+    style_objective,
+    visualize_objective,
+    write_artifact,
+)
 from pixelgrad.exporters.autodiff import finish
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.ort_training import environment, training_python, write_ort_training_artifact
@@ -130,6 +136,30 @@ def test_both_builders_take_the_same_path(python: Path, tmp_path: Path, photo: P
     settings = StyleSettings(size=96, steps=20, coarsest=96, optimizer="adam")
     events = style(ours, read_image(photo), [read_image(painting)], settings)
     np.testing.assert_allclose(found["losses"], [event.loss for event in events], rtol=1e-4)
+
+
+_CHANNELS = """
+import json, sys
+from pixelgrad.runtime import Artifact, DreamSettings, Unit, VisualizeSettings, dream, verify, visualize
+dreams, units = (Artifact(folder, device="cpu") for folder in sys.argv[1:])
+failed = [check.name for artifact in (dreams, units) for check in verify(artifact) if not check.passed]
+*_, dreamt = dream(dreams, None, DreamSettings(size=64, steps=2, octaves=1), channels=[3])
+*_, seen = visualize(units, [Unit(2, "two")], VisualizeSettings(size=64, steps=2))
+print(json.dumps({"failed": failed, "steps": [dreamt.step, seen.step]}))
+"""
+
+
+@pytest.mark.peer
+def test_what_is_asked_of_a_layers_channels_can_be_chosen_there_too(python: Path, tmp_path: Path) -> None:
+    """Though the training API does not say what shape a direction has."""
+    network = load_network(chain(tmp_path / "net.onnx"))
+    dreams = dream_objective(network, enhance="channels", layers=["r2"])
+    units = visualize_objective(network, "r2", unit="channel")
+    folders = [
+        write_ort_training_artifact(network, objective, tmp_path / objective.kind, size=(64, 64))
+        for objective in (dreams, units)
+    ]
+    assert _there(python, _CHANNELS, *folders) == {"failed": [], "steps": [2, 2]}
 
 
 @pytest.mark.peer
