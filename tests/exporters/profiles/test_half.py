@@ -167,6 +167,6 @@ def test_a_run_that_diverges_in_float16_says_what_to_try(tmp_path: Path, precisi
     for evaluator in evaluators:
         optimizer = LBFGS(np.zeros((1, 3, 16, 16), np.float32))
         steps = descend(evaluator, optimizer, Plan([(16, 16, 2)]), 1, Finish({}), {})
-        with pytest.raises(DivergedError, match=r"--learning-rate, other layers") as raised:
+        with pytest.raises(DivergedError, match="try other layers") as raised:
             next(steps)
         assert ("or --precision fp32: float16 ends at 65504" in str(raised.value)) == says
