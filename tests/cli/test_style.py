@@ -220,7 +220,7 @@ def test_a_run_that_diverges_leaves_its_last_good_picture(
     break_at(monkeypatch, 3)
     message = error_of(invoke(*base))
     assert "stopped being a number at step 3 of 4" in message
-    assert "--learning-rate" in message
+    assert "try other layers, or another network" in message
     assert f"The last good image is in {tmp_path / 'out.png'}" in message
     assert read_image(tmp_path / "out.png").size == (48, 32)
 
