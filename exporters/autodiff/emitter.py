@@ -120,27 +120,25 @@ class Emitter:
     def Mul(self, a: Operand, b: Operand) -> ir.Value:  # noqa: N802  (an operator, like all that __getattr__ makes)
         """``a * b``, without first filling a tensor with a value that the product broadcasts anyway."""
         for expanded, other in ((a, b), (b, a)):
-            if not isinstance(expanded, ir.Value) or expanded not in self._expanded:
-                continue
-            source, like = self._expanded[expanded]
-            if _is_scalar(other):
+            if isinstance(expanded, ir.Value) and expanded in self._expanded and _is_scalar(other):
+                source, like = self._expanded[expanded]
                 return self.expand_like(self.Mul(source, other), like)
-            if isinstance(other, ir.Value) and same_shape(expanded, other):
-                product = self.emit("Mul", [source, other])[0]
-                product.shape = other.shape
-                return product
-        return self.emit("Mul", [a, b])[0]
+        return self._unfilled("Mul", a, b)
 
     def Add(self, a: Operand, b: Operand) -> ir.Value:  # noqa: N802
         """``a + b``, likewise."""
+        return self._unfilled("Add", a, b)
+
+    def _unfilled(self, op_type: str, a: Operand, b: Operand) -> ir.Value:
+        """A symmetric operator; of an operand that was expanded to the shape of the other, what it was before."""
         for expanded, other in ((a, b), (b, a)):
-            if not isinstance(expanded, ir.Value) or not isinstance(other, ir.Value):
+            if not isinstance(expanded, ir.Value) or expanded not in self._expanded:
                 continue
-            if expanded in self._expanded and other not in self._expanded and same_shape(expanded, other):
-                total = self.emit("Add", [other, self._expanded[expanded][0]])[0]
-                total.shape = other.shape
-                return total
-        return self.emit("Add", [a, b])[0]
+            if isinstance(other, ir.Value) and same_shape(expanded, other):
+                result = self.emit(op_type, [other, self._expanded[expanded][0]])[0]
+                result.shape = other.shape
+                return result
+        return self.emit(op_type, [a, b])[0]
 
     # Constants -----------------------------------------------------------------------------------------------
 

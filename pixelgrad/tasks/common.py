@@ -25,6 +25,7 @@ __all__ = [
     "network_artifact",
     "plain_layers",
     "settings_of",
+    "several",
     "task_artifact",
 ]
 
@@ -102,10 +103,11 @@ def plain_layers(layers: Layers | None) -> Any:
     """Layers as JSON has them, for the key of an artifact."""
     if layers is None:
         return None
-    return (
-        dict(layers)
-        if isinstance(layers, Mapping)
-        else [layers]
-        if isinstance(layers, str) or not isinstance(layers, Iterable)
-        else list(layers)
-    )
+    return dict(layers) if isinstance(layers, Mapping) else several(layers)
+
+
+def several(value: Any) -> list[Any]:
+    """One or several of something, as a list: a text, or a number of any kind, is one, and ``None`` is none."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]

@@ -20,6 +20,7 @@ from pixelgrad.tasks.common import (
     last_picture,
     plain_layers,
     settings_of,
+    several,
     task_artifact,
 )
 
@@ -64,7 +65,7 @@ def dream_subject(
     classes: labels, synset ids or indices. Raises :class:`SettingsError` for more than one of channels, classes and
     guide, and for a class that the network does not have; :class:`NetworkError` where it has none.
     """
-    wanted = [classes] if isinstance(classes, str | int) else [] if classes is None else list(classes)
+    wanted = several(classes)
     chosen = None if channels is None else whole_numbers("channels", channels)
     given = [name for name, value in (("channels", chosen), ("class", wanted), ("guide", guided)) if value]
     if len(given) > 1:

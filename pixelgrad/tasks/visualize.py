@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import Artifact, Choice, Picture, Seen, Unit, VisualizeEvent, VisualizeSettings, choose_device
 from pixelgrad.runtime import visualize as run_visualize
 from pixelgrad.runtime.settings import whole_numbers
-from pixelgrad.tasks.common import OnStep, exporters, settings_of, task_artifact
+from pixelgrad.tasks.common import OnStep, exporters, settings_of, several, task_artifact
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -141,7 +141,7 @@ def visualize(
     """
     chosen = settings_of(VisualizeSettings, "visualize", settings)
     chosen.check()
-    wanted = {"channels": _several(channels), "neurons": _several(neurons), "classes": _several(classes)}
+    wanted = {"channels": several(channels), "neurons": several(neurons), "classes": several(classes)}
     kind = unit_kind(*wanted.values())
     units = visualization_units(model, layer=layer, **wanted)
     choice = choose_device(device)
@@ -172,9 +172,3 @@ def check_diversity(diversity: Any) -> int:
     if isinstance(diversity, bool) or not isinstance(diversity, int) or not 1 <= diversity <= 64:
         raise SettingsError(f"diversity is {diversity}; it must be a number of pictures from 1 to 64")
     return diversity
-
-
-def _several(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]

@@ -11,32 +11,11 @@ import numpy as np
 import pytest
 
 import pixelgrad
+from pixelgrad import runtime
 from pixelgrad.errors import PixelgradError, SettingsError
-from pixelgrad.runtime import (
-    CompareSettings,
-    DeconvSettings,
-    DreamSettings,
-    EvolveSettings,
-    InversionSettings,
-    MistakesSettings,
-    StyleSettings,
-    TextureSettings,
-    VisualizeSettings,
-    ZoomSettings,
-)
+from pixelgrad.runtime import DreamSettings, InversionSettings, StyleSettings, VisualizeSettings, ZoomSettings
 
-CLASSES = (
-    CompareSettings,
-    DeconvSettings,
-    DreamSettings,
-    EvolveSettings,
-    InversionSettings,
-    MistakesSettings,
-    StyleSettings,
-    TextureSettings,
-    VisualizeSettings,
-    ZoomSettings,
-)
+CLASSES = [getattr(runtime, name) for name in runtime.__all__ if name.endswith("Settings")]
 FIELDS = [(cls, field.name) for cls in CLASSES for field in fields(cls) if field.name != "dream"]
 IDS = [f"{cls.__name__}.{name}" for cls, name in FIELDS]
 #: What is no setting of any kind, but for ``None``, which leaves some to the task.
