@@ -81,6 +81,7 @@ def export_style(
     tv_weight: Annotated[float, typer.Option("--tv-weight", help="Weight of the smoothness.")] = 0.2,
     content_layers: options.ContentLayers = None,
     style_layers: options.StyleLayers = None,
+    tiles: options.Tiles = False,
     network: groups.Network = groups.POOLED,
     form: _Form,
     run: groups.Written,
@@ -103,7 +104,7 @@ def export_style(
         )
         return objective
 
-    _write(network, build, output, form, run)
+    _write(network, build, output, form, run, tiles=tiles)
 
 
 @export_app.command("texture")
@@ -112,6 +113,7 @@ def export_texture(
     *,
     output: options.Folder,
     layers: options.TextureLayers = None,
+    tiles: options.Tiles = False,
     network: groups.Network = groups.POOLED,
     form: _Form,
     run: groups.Written,
@@ -121,7 +123,7 @@ def export_texture(
     Example: pixelgrad export texture --model vgg19.onnx -o texture.pixelgrad
     """
     chosen = options.parse_layers(layers, "--layers")
-    _write(network, lambda loaded: exporters().texture_objective(loaded, layers=chosen), output, form, run)
+    _write(network, lambda loaded: exporters().texture_objective(loaded, layers=chosen), output, form, run, tiles=tiles)
 
 
 @export_app.command("invert")
@@ -251,7 +253,13 @@ def _load(network: NetworkSpec, output: Path, run: groups.Run) -> Network:
 
 
 def _write(
-    network: NetworkSpec, build: Callable[[Network], Objective], output: Path, form: Form, run: groups.Run
+    network: NetworkSpec,
+    build: Callable[[Network], Objective],
+    output: Path,
+    form: Form,
+    run: groups.Run,
+    *,
+    tiles: bool = False,
 ) -> None:
     """Write the artifact of what ``build`` makes over the network, and say what is in it."""
     loaded = _load(network, output, run)
@@ -259,6 +267,8 @@ def _write(
     if form.gradient == "ort-training":
         if (form.profile, network.precision) != ("portable", "fp32"):
             raise SettingsError("--gradient ort-training knows neither --profile nor --precision; leave them out")
+        if tiles:
+            raise SettingsError("--gradient ort-training takes images of one size and knows no --tiles; leave it out")
         pixels = options.parse_size(form.size or "256x256", "--size")
         from pixelgrad.exporters.ort_training import write_ort_training_artifact
 
@@ -267,7 +277,7 @@ def _write(
         if form.size is not None:
             raise SettingsError("--size is of --gradient ort-training; a standard artifact takes images of any size")
         exporters().write_artifact(
-            loaded, objective, output, profile=form.profile, precision=network.precision, force=run.force
+            loaded, objective, output, profile=form.profile, precision=network.precision, tiles=tiles, force=run.force
         )
     else:
         raise SettingsError(f"--gradient is {form.gradient!r}; it must be standard or ort-training")

@@ -82,6 +82,18 @@ Area = Annotated[
     str | None, typer.Option("--size", metavar="WxH", help="Size of the picture in pixels; one number for a square.")
 ]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Gradient steps in all.")]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--max-memory",
+        metavar="SIZE",
+        help="Memory to keep to, about: 4GB, 800MB. A picture that takes more is looked at in tiles, to the same "
+        "result. By default what is free, on the CPU.",
+    ),
+]
+Tiles = Annotated[
+    bool, typer.Option("--tiles", help="Write what it takes to look at images in tiles, where memory is scarce.")
+]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of what is random.")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite what is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -152,6 +164,20 @@ def parse_size(text: str, option: str) -> tuple[int, int]:
     if match is None or "0" in match.groups():
         raise SettingsError(f"{option} is {text!r}; it must be a width and a height in pixels, such as 256x192")
     return int(match[2] or match[1]), int(match[1])
+
+
+_UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 1 << 20, "GIB": 1 << 30}
+
+
+def parse_bytes(text: str | None, option: str) -> int | None:
+    """``4GB`` as a number of bytes."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG]i?B)", text.strip(), re.IGNORECASE | re.ASCII)
+    count = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if not count:
+        raise SettingsError(f"{option} is {text!r}; it must be a size such as 4GB or 800MB")
+    return count
 
 
 def parse_numbers(text: str | None, option: str) -> Sequence[float] | None:

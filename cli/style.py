@@ -12,7 +12,7 @@ from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.running import check_streams, open_artifact, read_pictures, run_to_file
 from pixelgrad.runtime import StyleSettings, choose_device, read_image, style
 from pixelgrad.runtime.images import check_output
-from pixelgrad.tasks import style_artifact
+from pixelgrad.tasks import memory_limit, style_artifact, with_limit
 
 _Settings = Annotated[
     StyleSettings,
@@ -65,6 +65,7 @@ def style_command(
     loss: options.StyleLoss = "moments",
     content_layers: options.ContentLayers = None,
     style_layers: options.StyleLayers = None,
+    max_memory: options.MaxMemory = None,
     network: groups.Network = groups.POOLED,
     run: groups.RunOptions,
 ) -> None:
@@ -78,9 +79,11 @@ def style_command(
         settings,
         init=init if init in ("content", "noise") else read_image(init),
         style_weights=options.parse_numbers(style_weights, "--style-weights"),
+        max_memory=options.parse_bytes(max_memory, "--max-memory"),
     )
     settings.check(len(styles))
     choice = choose_device(run.device)
+    limit = memory_limit(settings, choice, settings.size**2)
     check_output(output, force=run.force)
     pictures = read_pictures([content, *styles], run)
     places = read_pictures(masks, run)
@@ -90,7 +93,9 @@ def style_command(
         masks=len(places),
         content_layers=options.parse_layers(content_layers, "--content-layers"),
         style_layers=options.parse_layers(style_layers, "--style-layers"),
+        tiles=limit is not None,
         device=choice,
     )
     artifact = open_artifact(folder, choice, quiet=run.quiet)
+    settings = with_limit(settings, limit, [artifact])
     run_to_file(style(artifact, pictures[0], pictures[1:], settings, masks=places), output, choice, run)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +13,7 @@ from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.running import check_streams, open_artifact, open_artifacts, read_pictures, run_to_file
 from pixelgrad.runtime import TextureSettings, choose_device, texture, texture_row
 from pixelgrad.runtime.images import check_output
-from pixelgrad.tasks import texture_artifact, texture_artifacts
+from pixelgrad.tasks import memory_limit, texture_artifact, texture_artifacts, with_limit
 
 _Settings = Annotated[
     TextureSettings,
@@ -50,6 +51,7 @@ def texture_command(
         typer.Option("--upto", metavar="LAYER", help="Make a row of textures from more and more layers, up to this."),
     ] = None,
     tv_weight: Annotated[float, typer.Option("--tv-weight", help="Weight of the smoothness.")] = 0.0,
+    max_memory: options.MaxMemory = None,
     network: groups.Network = groups.POOLED,
     run: groups.RunOptions,
 ) -> None:
@@ -61,15 +63,18 @@ def texture_command(
     if size is not None:
         height, width = options.parse_size(size, "--size")
         settings = replace(settings, size=(width, height))
+    settings = replace(settings, max_memory=options.parse_bytes(max_memory, "--max-memory"))
     settings.check()
     choice = choose_device(run.device)
     check_output(output, force=run.force)
     (picture,) = read_pictures([source], run)
     chosen = options.parse_layers(layers, "--layers")
+    limit = memory_limit(settings, choice, math.prod(settings.size or (0, 0)))
+    given: dict[str, Any] = {"layers": chosen, "tv_weight": tv_weight, "tiles": limit is not None, "device": choice}
     if upto is None:
-        folder = texture_artifact(network, layers=chosen, tv_weight=tv_weight, device=choice)
-        events = texture(open_artifact(folder, choice, quiet=run.quiet), picture, settings)
+        artifact = open_artifact(texture_artifact(network, **given), choice, quiet=run.quiet)
+        events = texture(artifact, picture, with_limit(settings, limit, [artifact]))
     else:
-        folders = texture_artifacts(upto, network, layers=chosen, tv_weight=tv_weight, device=choice)
-        events = texture_row(open_artifacts(folders, choice, run), picture, settings)
+        artifacts = open_artifacts(texture_artifacts(upto, network, **given), choice, run)
+        events = texture_row(artifacts, picture, with_limit(settings, limit, list(artifacts.values())))
     run_to_file(events, output, choice, run)

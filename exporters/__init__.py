@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from pixelgrad.exporters.objectives import (
         Objective,
+        can_tile,
         dream_objective,
         features_objective,
         inversion_objective,
@@ -46,7 +47,7 @@ __getattr__, __dir__ = lazy(
             "learnt_layers load_network read_network summary"
         ),
         "pixelgrad.exporters.objectives": (
-            "Objective dream_objective features_objective inversion_objective style_objective texture_layers "
+            "Objective can_tile dream_objective features_objective inversion_objective style_objective texture_layers "
             "texture_objective visualize_objective"
         ),
         "pixelgrad.exporters.projections": "Projection",
@@ -58,6 +59,7 @@ __all__ = [
     "Network",
     "Objective",
     "Projection",
+    "can_tile",
     "class_scores",
     "companions",
     "default_layers",

@@ -21,8 +21,9 @@ from onnx.external_data_helper import set_external_data
 
 from pixelgrad.errors import OutputError
 from pixelgrad.exporters.lbfgs import lbfgs_models
+from pixelgrad.exporters.memory import bytes_per_pixel
 from pixelgrad.exporters.networks import Geometry, Network
-from pixelgrad.exporters.objectives import LossGraphs, Objective, build_loss_graphs
+from pixelgrad.exporters.objectives import LossGraphs, Objective, TileGraphs, build_loss_graphs, build_tile_graphs
 from pixelgrad.exporters.optimizer import adam_model
 from pixelgrad.exporters.projections import Projection, build_projection_graphs
 from pixelgrad.exporters.self_check import projection_self_check, self_check
@@ -44,12 +45,14 @@ def write_artifact(
     *,
     profile: str = "portable",
     precision: str = "fp32",
+    tiles: bool = False,
     force: bool = False,
 ) -> Path:
     """Write ``objective`` over ``network`` as an artifact folder, whole or not at all.
 
     profile: ``portable`` for any device, ``fast`` for what is fastest on a CPU.
     precision: ``fp32``, or ``fp16``: the network in float16, the losses in float32; for GPUs.
+    tiles: whether to write the graphs of :func:`build_tile_graphs` too, for images larger than the memory allows.
     force: replace an artifact that is there. A folder that holds anything else is never touched.
     Raises :class:`OutputError` where the folder cannot be written, and what :func:`build_loss_graphs` raises.
     """
@@ -59,11 +62,19 @@ def write_artifact(
     models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model(), **lbfgs_models()}
     if graphs.evaluation is not None:
         models["eval_model.onnx"] = graphs.evaluation
+    tiled = build_tile_graphs(network, objective, profile, precision) if tiles else None
+    if tiled is not None:
+        models |= _tile_models(tiled)
     # A device is held to exact arithmetic in the plainest form, whatever its own are.
     plain = (profile, precision) == ("portable", "fp32")
     checked = self_check(graphs if plain else build_loss_graphs(network, objective), precision)
-    commit(network, objective, directory, graphs, models, checked, profile=profile, precision=precision)
+    commit(network, objective, directory, graphs, models, checked, profile=profile, precision=precision, tiles=tiled)
     return directory
+
+
+def _tile_models(tiles: TileGraphs) -> dict[str, onnx.ModelProto]:
+    parts = {"sums": tiles.sums, "training": tiles.training, "loss": tiles.loss, "target": tiles.targets}
+    return {f"tile_{name}_model.onnx": model for name, model in parts.items() if model is not None}
 
 
 def commit(
@@ -77,11 +88,13 @@ def commit(
     profile: str = "portable",
     precision: str = "fp32",
     gradient: str = "standard",
+    tiles: TileGraphs | None = None,
     extra: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write the folder beside its place and move it there when it is whole.
 
-    models, extra: what goes into it, by file name. gradient: who built it, for the manifest.
+    models, extra: what goes into it, by file name. gradient: who built it, tiles: whose models are among them, for the
+    manifest.
     """
     parts = {
         **_objective(objective.kind, objective.settings),
@@ -102,6 +115,7 @@ def commit(
         "profile": profile,
         "precision": precision,
         "gradient": gradient,
+        "tiles": None if tiles is None else _tiles(tiles, graphs.training),
         "self_check": checked,
     }
     _write_folder(network, models, parts, directory, extra)
@@ -281,6 +295,19 @@ def _image(batch: int | None, minimum_size: int, fixed_size: tuple[int, int] | N
 
 def _layers(layers: Mapping[str, Geometry]) -> dict[str, Any]:
     return {name: {"stride": g.stride, "receptive_field": g.receptive_field} for name, g in layers.items()}
+
+
+def _tiles(tiles: TileGraphs, whole: onnx.ModelProto) -> dict[str, Any]:
+    """How far tiles look beyond themselves, the sizes of maps, and what they take, for the manifest."""
+    return {
+        "before": tiles.tiling.before,
+        "after": tiles.tiling.after,
+        "sizes": {name: list(size) for name, size in tiles.tiling.sizes.items()},
+        "bytes_per_pixel": {
+            "tile": max(bytes_per_pixel(model) for model in (tiles.sums, tiles.training)),
+            "whole": bytes_per_pixel(whole),
+        },
+    }
 
 
 def _fields(geometry: Geometry | None) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -63,6 +63,24 @@ class Evaluation:
         if self.norm is not None:
             return math.isfinite(self.loss) and math.isfinite(self.norm)
         return math.isfinite(self.loss) and bool(np.isfinite(self.gradient).all())
+
+
+@dataclass(frozen=True)
+class TileSessions:
+    """The sessions of ``tile_sums_model.onnx`` and its like; no ``target`` where no target comes of sums."""
+
+    sums: Any
+    training: Any
+    loss: Any
+    target: Any | None = None
+
+
+def without_tiles(path: Path) -> ArtifactError:
+    """What to say of an artifact that cannot look at an image in tiles."""
+    return ArtifactError(
+        f"the artifact {str(path)!r} has no graphs for tiles, so it takes as much memory as whole images do; export it "
+        "with --tiles (tiles=True) if its layers allow, or leave max_memory out"
+    )
 
 
 class Artifact:
@@ -140,6 +158,18 @@ class Artifact:
         if "projection" not in self.manifest:
             self._check_outputs(self._target_model, session, wanted)
         return session
+
+    @cached_property
+    def tile_sessions(self) -> TileSessions:
+        """Those that evaluate an image a tile at a time.
+
+        Raises :class:`ArtifactError` where the artifact was exported without.
+        """
+        if self.manifest.get("tiles") is None:
+            raise without_tiles(self.path)
+        names = [f"tile_{name}_model.onnx" for name in TileSessions.__dataclass_fields__]
+        there = (self.path / name for name in names if name in self.manifest["files"])
+        return TileSessions(*(open_session(path, self.choice) for path in there))
 
     @cached_property
     def optimizer(self) -> Any:
@@ -236,11 +266,14 @@ class Artifact:
         memory = None if self.choice.captures else memory_of(self.training)
         if memory is not None:
             feeds |= {name: self._placed(memory, name, target) for name, target in targets.items()}
+        return self.scaled(lambda scale: self._step(memory, {**feeds, **scale}))
+
+    def scaled(self, step: Callable[[dict[str, Array]], Evaluation]) -> Evaluation:
+        """What ``step`` finds, given what a gradient in float16 takes besides: how far to scale cotangents up."""
         if self._scale is None:
-            return self._step(memory, feeds)
+            return step({})
         while True:
-            feeds["loss_scale"] = np.asarray(self._scale.value, np.float32)
-            evaluation = self._step(memory, feeds)
+            evaluation = step({"loss_scale": np.asarray(self._scale.value, np.float32)})
             if self._scale.accept(overflow=math.isfinite(evaluation.loss) and not evaluation.finite):
                 return evaluation
 

@@ -60,6 +60,11 @@ def _size_or_none(value: Any) -> bool:
     return value is None or (isinstance(value, list) and len(value) == 2 and all(map(edge, value)))
 
 
+def _stride_and_more(value: Any) -> bool:
+    kinds = (_Whole(1, _EDGE), _Whole(-_EDGE, _EDGE))
+    return isinstance(value, list) and len(value) == 2 and all(fits(x) for fits, x in zip(kinds, value, strict=True))
+
+
 # A function says whether a value will do; a dictionary has these keys, or with "*" any keys to one form; a list has
 # entries of one form.
 _FORM: dict[str, Any] = {
@@ -104,6 +109,12 @@ _CHECKS: dict[str, dict[str, Any]] = {
         "tolerance": {"maxima_norm": _number, "projection_norm": _number},
     },
 }
+_TILES: dict[str, Any] = {
+    "before": _Whole(1, _EDGE),
+    "after": _Whole(1, _EDGE),
+    "sizes": {"*": _stride_and_more},
+    "bytes_per_pixel": {"tile": _Whole(1), "whole": _Whole(1)},
+}
 _AXIS = {"stride": _number, "size": _number, "start": _number, "slack": _number}
 _PROJECTION: dict[str, Any] = {"layer": _text, "rule": _text, "channels": _Whole(1), "watched": [_text]}
 
@@ -141,6 +152,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if kind == "objective":
             _check(manifest["image"]["batch"], _Whole(1, _EDGE), "image.batch")
         _check(manifest["self_check"], _CHECKS[kind], "self_check")
+        if manifest.get("tiles") is not None:
+            _check(manifest["tiles"], _TILES, "tiles")
         if kind == "projection":
             _check(manifest["projection"], _PROJECTION, "projection")
             if manifest["projection"].get("fields") is not None:

@@ -8,11 +8,20 @@ from typing import Any
 import numpy as np
 
 from pixelgrad.runtime.artifact import Artifact, Evaluation
+from pixelgrad.runtime.engine import Evaluator
 
-__all__ = ["Wrapped"]
+__all__ = ["Wrapped", "border"]
 
 Array = np.ndarray[Any, Any]
 _WIDEST = 64
+
+
+def border(artifact: Artifact) -> int:
+    """By how many pixels a picture is continued on each side, at least."""
+    fields = [row["receptive_field"] for row in artifact.manifest["layers"].values()]
+    reach = max((field for field in fields if field is not None), default=1) / 2
+    step = int(artifact.manifest["image"]["alignment"])
+    return int(min(_WIDEST, -(-reach // step) * step))
 
 
 class Wrapped:
@@ -23,17 +32,16 @@ class Wrapped:
     of the originals.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
-        self._artifact = artifact
-        fields = [row["receptive_field"] for row in artifact.manifest["layers"].values()]
-        reach = max((field for field in fields if field is not None), default=1) / 2
+    def __init__(self, artifact: Artifact, view: Evaluator | None = None) -> None:
+        """view: what evaluates the continued picture in place of ``artifact`` itself."""
+        self._view = view or artifact
         self._step = int(artifact.manifest["image"]["alignment"])
-        self._border = int(min(_WIDEST, -(-reach // self._step) * self._step))
+        self._border = border(artifact)
 
     @property
     def precision(self) -> str:
         """As of :attr:`Artifact.precision`."""
-        return self._artifact.precision
+        return self._view.precision
 
     def evaluate(
         self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None
@@ -41,7 +49,7 @@ class Wrapped:
         """As of :meth:`Artifact.evaluate`."""
         rows, columns = (self._places(size) for size in image.shape[2:])
         seen = np.ascontiguousarray(image[:, :, rows[:, None], columns])
-        found = self._artifact.evaluate(seen, targets, weights)
+        found = self._view.evaluate(seen, targets, weights)
         gradient = self._folded(self._folded(found.gradient, 2, image.shape[2]), 3, image.shape[3])
         return Evaluation(found.loss, found.losses, gradient)
 

@@ -5,11 +5,21 @@ from pixelgrad.exporters.networks.defaults import default_dream_layers, default_
 from pixelgrad.exporters.networks.depth import depth_layers
 from pixelgrad.exporters.networks.ends import FirstLayer, first_layer, last_map
 from pixelgrad.exporters.networks.geometry import Geometry, minimum_size
-from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, infer_again, load_network, settle_size, upstream
+from pixelgrad.exporters.networks.network import (
+    IMAGE,
+    POOLS,
+    Network,
+    infer_again,
+    insists_on_size,
+    load_network,
+    settle_size,
+    upstream,
+)
 from pixelgrad.exporters.networks.readers import Reading, read_network
 from pixelgrad.exporters.networks.scores import class_scores
 from pixelgrad.exporters.networks.stages import learnt_layers
 from pixelgrad.exporters.networks.summary import LayerFacts, summary
+from pixelgrad.exporters.networks.tiling import Tiling, tiling
 from pixelgrad.exporters.networks.torch_module import from_torch
 
 __all__ = [
@@ -20,6 +30,7 @@ __all__ = [
     "LayerFacts",
     "Network",
     "Reading",
+    "Tiling",
     "class_scores",
     "default_dream_layers",
     "default_layers",
@@ -27,6 +38,7 @@ __all__ = [
     "first_layer",
     "from_torch",
     "infer_again",
+    "insists_on_size",
     "last_map",
     "learnt_layers",
     "load_network",
@@ -35,5 +47,6 @@ __all__ = [
     "set_batch",
     "settle_size",
     "summary",
+    "tiling",
     "upstream",
 ]

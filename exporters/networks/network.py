@@ -209,7 +209,7 @@ def settle_size(network: Network, values: Sequence[ir.Value]) -> tuple[int, int]
     the whole map, takes any. Where there is such a layer, the image input gets the size that the file declares.
     Raises :class:`NetworkError` where it declares none.
     """
-    culprit = next((node for node in upstream(values) if _insists_on_size(node)), None)
+    culprit = next((node for node in upstream(values) if insists_on_size(node)), None)
     if culprit is None:
         return None
     if network.declared_size is None:
@@ -254,7 +254,7 @@ def infer_again(model: ir.Model) -> None:
     infer_shapes(model)
 
 
-def _insists_on_size(node: ir.Node) -> bool:
+def insists_on_size(node: ir.Node) -> bool:
     """Whether a node only works at one image size: weights for a flattened map or for each position, or a reshape to a
     fixed size.
     """

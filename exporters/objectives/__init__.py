@@ -9,6 +9,7 @@ from pixelgrad.exporters.objectives.objective import LossGraphs, Objective, buil
 from pixelgrad.exporters.objectives.style import style_objective
 from pixelgrad.exporters.objectives.terms import Content, Gram, Term, TotalVariation
 from pixelgrad.exporters.objectives.texture import texture_layers, texture_objective
+from pixelgrad.exporters.objectives.tiles import TileGraphs, build_tile_graphs, can_tile
 from pixelgrad.exporters.objectives.visualize import UNITS, visualize_objective
 
 __all__ = [
@@ -23,8 +24,11 @@ __all__ = [
     "Moments",
     "Objective",
     "Term",
+    "TileGraphs",
     "TotalVariation",
     "build_loss_graphs",
+    "build_tile_graphs",
+    "can_tile",
     "dream_objective",
     "features_objective",
     "inversion_objective",

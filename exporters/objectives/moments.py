@@ -13,12 +13,23 @@ inverse root loses four digits where this loses two. R2 does not change over a r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff import Emitter, closed_form, stop_gradient
 from pixelgrad.exporters.autodiff.rules.window import END
-from pixelgrad.exporters.objectives.terms import TINY, Term, channels_of, flattened, positions, sum_of_squares
+from pixelgrad.exporters.objectives.terms import (
+    TINY,
+    Additive,
+    channels_of,
+    flattened,
+    positions,
+    products,
+    sum_of_squares,
+    total,
+)
 from pixelgrad.exporters.opset18.shapes import dims
 
 #: What is added to both covariances, as a share of the mean variance of the target: with fewer positions than
@@ -33,7 +44,7 @@ _CONVERGED = 1e-7
 _MARGIN = 10
 
 
-class Moments(Term):
+class Moments(Additive):
     """W2^2 between Gaussians with the features' means and covariances, over the target's mean square of features.
 
     The target, [N, C, C + 1], is S2^(1/2), of the covariance with its ridge, and the mean as a last column. The mean of
@@ -41,13 +52,7 @@ class Moments(Term):
     """
 
     def target(self, op: Emitter, features: ir.Value) -> ir.Value:
-        mean, covariance = moments(op, features)
-        identity = _identity(op, covariance)
-        ridge = op.Mul(identity, op.Clip(op.Mul(_trace(op, covariance), RIDGE / channels_of(identity)), TINY))
-        root, _ = square_roots(op, op.Add(covariance, ridge), identity)
-        packed = op.Concat(root, mean, axis=2)
-        packed.shape = ir.Shape([*dims(covariance)[:2], _plus_one(dims(features)[1])])
-        return packed
+        return _packed(op, *moments(op, features))
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
         return self.masked_loss(op, features, target, None)
@@ -56,15 +61,67 @@ class Moments(Term):
         self, op: Emitter, features: ir.Value, target: ir.Value | None, weights: ir.Value | None
     ) -> ir.Value:
         assert target is not None
-        mean, covariance = moments(op, features, weights)
-        root = op.Slice(target, [0], [-1], [2])
-        root.shape = covariance.shape
-        wanted_mean = op.Slice(target, [-1], [END], [2])
-        wanted_mean.shape = mean.shape
-        variance = op.Div(sum_of_squares(op, root), 1 + RIDGE)
-        energy = op.Add(sum_of_squares(op, wanted_mean), variance)
-        distance = op.Add(sum_of_squares(op, op.Sub(mean, wanted_mean)), bures(op, covariance, root))
-        return op.Div(distance, op.Clip(energy, TINY))
+        return _distance(op, *moments(op, features, weights), target)
+
+    def sums(self, op: Emitter, features: ir.Value, target: ir.Value | None, counts: ir.Value) -> tuple[ir.Value, ...]:
+        """D D' and D over the positions, and how much those count together, for deviations D from the target's mean.
+
+        Of the features themselves the two would differ by little, where a channel has a large mean and varies little.
+        """
+        assert target is not None
+        flat, roots = flattened(op, features), op.Sqrt(flattened(op, counts))
+        _, centre = _unpacked(op, target)
+        counted = op.Mul(op.Sub(flat, centre), roots)
+        counted.shape = flat.shape
+        deviations = op.MatMul(counted, op.Transpose(roots, perm=[0, 2, 1]))
+        deviations.shape = centre.shape
+        return products(op, counted), deviations, total(op, counts)
+
+    def loss_of_sums(self, op: Emitter, sums: Sequence[ir.Value], target: ir.Value | None) -> ir.Value:
+        assert target is not None
+        return _distance(op, *_of_sums(op, sums, target), target)
+
+    def target_of_sums(self, op: Emitter, sums: Sequence[ir.Value], target: ir.Value | None) -> ir.Value:
+        assert target is not None
+        return _packed(op, *_of_sums(op, sums, target))
+
+
+def _packed(op: Emitter, mean: ir.Value, covariance: ir.Value) -> ir.Value:
+    """What a target holds."""
+    identity = _identity(op, covariance)
+    ridge = op.Mul(identity, op.Clip(op.Mul(_trace(op, covariance), RIDGE / channels_of(identity)), TINY))
+    root, _ = square_roots(op, op.Add(covariance, ridge), identity)
+    packed = op.Concat(root, mean, axis=2)
+    packed.shape = ir.Shape([*dims(covariance)[:2], channels_of(covariance) + 1])
+    return packed
+
+
+def _unpacked(op: Emitter, target: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """S^(1/2) [N, C, C] and the mean [N, C, 1] of a target."""
+    batch, channels = dims(target)[:2]
+    root, mean = op.Slice(target, [0], [-1], [2]), op.Slice(target, [-1], [END], [2])
+    root.shape, mean.shape = ir.Shape([batch, channels, channels]), ir.Shape([batch, channels, 1])
+    return root, mean
+
+
+def _distance(op: Emitter, mean: ir.Value, covariance: ir.Value, target: ir.Value) -> ir.Value:
+    root, wanted_mean = _unpacked(op, target)
+    variance = op.Div(sum_of_squares(op, root), 1 + RIDGE)
+    energy = op.Add(sum_of_squares(op, wanted_mean), variance)
+    distance = op.Add(sum_of_squares(op, op.Sub(mean, wanted_mean)), bures(op, covariance, root))
+    return op.Div(distance, op.Clip(energy, TINY))
+
+
+def _of_sums(op: Emitter, sums: Sequence[ir.Value], target: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Mean and covariance, as of :func:`moments`."""
+    squares, deviations, counted = sums
+    _, centre = _unpacked(op, target)
+    count = op.Clip(counted, TINY)
+    offset = op.Div(deviations, count)
+    covariance = op.Sub(op.Div(squares, count), op.MatMul(offset, op.Transpose(offset, perm=[0, 2, 1])))
+    mean = op.Add(centre, offset)
+    mean.shape, covariance.shape = deviations.shape, squares.shape
+    return mean, covariance
 
 
 def moments(op: Emitter, features: ir.Value, weights: ir.Value | None = None) -> tuple[ir.Value, ir.Value]:
@@ -78,7 +135,7 @@ def moments(op: Emitter, features: ir.Value, weights: ir.Value | None = None) ->
     if weights is not None:
         centred = op.Mul(centred, op.Sqrt(weights))
     centred.shape = flat.shape
-    covariance = op.Div(op.MatMul(centred, op.Transpose(centred, perm=[0, 2, 1])), positions(op, flat))
+    covariance = op.Div(products(op, centred), positions(op, flat))
     covariance.shape = ir.Shape([batch, channels, channels])
     return mean, covariance
 
@@ -148,8 +205,3 @@ def _identity(op: Emitter, like: ir.Value) -> ir.Value:
 def _trace(op: Emitter, matrix: ir.Value) -> ir.Value:
     """A scalar, of [1, C, C]."""
     return op.ReduceSum(op.Mul(matrix, _identity(op, matrix)), keepdims=0)
-
-
-def _plus_one(channels: object) -> int:
-    assert isinstance(channels, int)
-    return channels + 1

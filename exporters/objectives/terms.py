@@ -8,6 +8,7 @@ with it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,7 +63,30 @@ class Term:
         raise NotImplementedError
 
 
-class Content(Term):
+class Additive(Term):
+    """A term that depends on features only through sums over positions: an image can be looked at in tiles.
+
+    counts: [1, 1, h, w], how much each position counts: one where it is the tile's own and not only seen by it, times
+    the mask. A target that is a map of features, like those of an image, is given a tile at a time.
+    """
+
+    def sums(self, op: Emitter, features: ir.Value, target: ir.Value | None, counts: ir.Value) -> tuple[ir.Value, ...]:
+        """What is added up over the tiles, each of a known shape."""
+        raise NotImplementedError
+
+    def loss_of_sums(self, op: Emitter, sums: Sequence[ir.Value], target: ir.Value | None) -> ir.Value:
+        """The scalar that :meth:`loss`, or :meth:`masked_loss`, is for the whole image."""
+        raise NotImplementedError
+
+    def target_of_sums(self, op: Emitter, sums: Sequence[ir.Value], target: ir.Value | None) -> ir.Value | None:
+        """The target for the whole of a reference image, whose sums were taken with the ``target`` of a first guess.
+
+        ``None`` where it is a map of features.
+        """
+        return None
+
+
+class Content(Additive):
     """||phi - phi0||^2 / ||phi0||^2 for the features phi of the image and phi0 of the reference.
 
     Feature reconstruction (Mahendran & Vedaldi 2014, section 2; Gatys et al. 2016, equation 1, up to a constant).
@@ -75,8 +99,18 @@ class Content(Term):
         assert target is not None
         return normalised_square(op, features, target)
 
+    def sums(self, op: Emitter, features: ir.Value, target: ir.Value | None, counts: ir.Value) -> tuple[ir.Value, ...]:
+        """The squared error, and what it is measured by."""
+        assert target is not None
+        error = op.Sub(features, target)
+        return tuple(total(op, op.Mul(op.Mul(x, x), counts)) for x in (error, target))
 
-class Gram(Term):
+    def loss_of_sums(self, op: Emitter, sums: Sequence[ir.Value], target: ir.Value | None) -> ir.Value:
+        error, energy = sums
+        return op.Div(error, op.Clip(energy, TINY))
+
+
+class Gram(Additive):
     """||G - T||^2 / ||T||^2, squared Frobenius norms, for the Gram matrices G of the image and T of the reference.
 
     Gatys et al. 2015 and 2016 (equations 3 and 4) write 1 / (4 N^2 M^2) sum (G - T)^2 with G = F F' over N features at
@@ -98,9 +132,24 @@ class Gram(Term):
         assert target is not None
         return normalised_square(op, gram_matrix(op, features, weights), target)
 
+    def sums(self, op: Emitter, features: ir.Value, target: ir.Value | None, counts: ir.Value) -> tuple[ir.Value, ...]:
+        """F F', and how much the positions count together."""
+        flat, roots = flattened(op, features), op.Sqrt(flattened(op, counts))
+        counted = op.Mul(flat, roots)
+        counted.shape = flat.shape
+        return products(op, counted), total(op, counts)
+
+    def loss_of_sums(self, op: Emitter, sums: Sequence[ir.Value], target: ir.Value | None) -> ir.Value:
+        assert target is not None
+        return normalised_square(op, self.target_of_sums(op, sums, target), target)
+
+    def target_of_sums(self, op: Emitter, sums: Sequence[ir.Value], target: ir.Value | None) -> ir.Value:
+        gram, positions = sums
+        return op.Div(gram, op.Clip(positions, TINY))
+
 
 @dataclass(frozen=True)
-class TotalVariation(Term):
+class TotalVariation(Additive):
     """How much neighbouring pixels differ: their mean squared difference, for ``beta`` = 2, summed over the images.
 
     Other ``beta``: the mean over pixels of (dx^2 + dy^2)^(beta / 2) (Mahendran & Vedaldi 2014, equation 4): 1 punishes
@@ -111,22 +160,38 @@ class TotalVariation(Term):
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
         if self.beta != 2:
-            return self._general(op, features)
+            return op.ReduceMean(self._powers(op, features), keepdims=0)
         # x' L x for the Laplacian L of the grid, whose gradient is 2 L x: one convolution. The differences and their
         # gradients, one by one, take twenty passes over the image, a twentieth of a step of a small network.
-        channels = channels_of(features)
-        padded = op.Pad(features, [0, 0, 1, 1, 0, 0, 1, 1], None, mode="edge")
-        laplacian = op.Conv(padded, np.tile(_LAPLACIAN, (channels, 1, 1, 1)), group=channels)
-        total = scalar(op, op.ReduceSum(op.Mul(features, laplacian), keepdims=1))
+        laplacian = _laplacian(op, features)
+        roughness = total(op, op.Mul(features, laplacian))
         gradient = op.Mul(laplacian, 2.0)
-        total.shape, gradient.shape = ir.Shape([]), features.shape
+        roughness.shape, gradient.shape = ir.Shape([]), features.shape
         # Not Size, which neither WebGPU nor OpenVINO has.
         pixels = op.Mul(op.Shape(features, start=2, end=3), op.Shape(features, start=3, end=4))
-        each = op.Mul(op.Cast(op.Squeeze(pixels), to=int(ir.DataType.FLOAT)), float(channels))
-        return op.Div(closed_form(op, total, features, gradient), each)
+        each = op.Mul(op.Cast(op.Squeeze(pixels), to=int(ir.DataType.FLOAT)), float(channels_of(features)))
+        return op.Div(closed_form(op, roughness, features, gradient), each)
 
-    def _general(self, op: Emitter, features: ir.Value) -> ir.Value:
-        """Over all pixels but the last of each row and column, whose gradient is not known."""
+    def sums(self, op: Emitter, features: ir.Value, target: ir.Value | None, counts: ir.Value) -> tuple[ir.Value, ...]:
+        """The squares, and how many there are."""
+        if self.beta != 2:
+            counts = op.Slice(counts, [0, 0], [-1, -1], [2, 3])
+            roughness = total(op, op.Mul(self._powers(op, features), counts))
+        else:
+            laplacian = op.Mul(_laplacian(op, features), counts)
+            roughness = total(op, op.Mul(features, laplacian))
+            # Not what this sum sends back, but what it adds to that of all: x' L x is not a sum over pixels alone.
+            gradient = op.Mul(laplacian, 2.0)
+            roughness.shape, gradient.shape = ir.Shape([]), features.shape
+            roughness = closed_form(op, roughness, features, gradient)
+        return roughness, op.Mul(total(op, counts), float(channels_of(features)))
+
+    def loss_of_sums(self, op: Emitter, sums: Sequence[ir.Value], target: ir.Value | None) -> ir.Value:
+        roughness, each = sums
+        return op.Div(roughness, each)
+
+    def _powers(self, op: Emitter, features: ir.Value) -> ir.Value:
+        """Of all pixels but the last of each row and column, whose gradient is not known."""
         here = op.Slice(features, [0, 0], [-1, -1], [2, 3])
         squares = None
         for starts, ends in (([1, 0], [END, -1]), ([0, 1], [-1, END])):
@@ -137,7 +202,13 @@ class TotalVariation(Term):
         assert squares is not None
         # Smooth where both differences vanish: below a tenth of an 8-bit step.
         smooth = op.Add(squares, _FLAT)
-        return op.ReduceMean(op.Sqrt(smooth) if self.beta == 1 else op.Pow(smooth, self.beta / 2), keepdims=0)
+        return op.Sqrt(smooth) if self.beta == 1 else op.Pow(smooth, self.beta / 2)
+
+
+def _laplacian(op: Emitter, features: ir.Value) -> ir.Value:
+    channels = channels_of(features)
+    padded = op.Pad(features, [0, 0, 1, 1, 0, 0, 1, 1], None, mode="edge")
+    return op.Conv(padded, np.tile(_LAPLACIAN, (channels, 1, 1, 1)), group=channels)
 
 
 def gram_matrix(op: Emitter, features: ir.Value, weights: ir.Value | None = None) -> ir.Value:
@@ -147,10 +218,21 @@ def gram_matrix(op: Emitter, features: ir.Value, weights: ir.Value | None = None
         shape = flat.shape
         flat = op.Mul(flat, op.Sqrt(weights))
         flat.shape = shape
-    products = op.MatMul(flat, op.Transpose(flat, perm=[0, 2, 1]))
-    gram = op.Div(products, positions(op, flat))
+    gram = op.Div(products(op, flat), positions(op, flat))
     gram.shape = ir.Shape([*dims(features)[:2], dims(features)[1]])
     return gram
+
+
+def products(op: Emitter, flat: ir.Value) -> ir.Value:
+    """F F' for [N, C, positions]: [N, C, C]."""
+    found = op.MatMul(flat, op.Transpose(flat, perm=[0, 2, 1]))
+    found.shape = ir.Shape([*dims(flat)[:2], dims(flat)[1]])
+    return found
+
+
+def total(op: Emitter, value: ir.Value) -> ir.Value:
+    """The sum of all, a scalar."""
+    return scalar(op, op.ReduceSum(value, keepdims=1))
 
 
 def channels_of(features: ir.Value) -> int:
@@ -180,7 +262,7 @@ def normalised_square(op: Emitter, value: ir.Value, target: ir.Value) -> ir.Valu
 
 def sum_of_squares(op: Emitter, value: ir.Value) -> ir.Value:
     """A scalar. (CoreML has no ReduceSumSquare.)"""
-    return scalar(op, op.ReduceSum(op.Mul(value, value), keepdims=1))
+    return total(op, op.Mul(value, value))
 
 
 def scalar(op: Emitter, value: ir.Value) -> ir.Value:

@@ -40,20 +40,24 @@ def task_artifact(
     build: Callable[[Network], Objective],
     settings: Mapping[str, Any],
     device: Choice | None = None,
+    *,
+    tiles: bool = False,
 ) -> Path:
     """The folder of an artifact, exported if it is not in the cache yet.
 
     kind: the objective's. build: makes it over the network. settings: JSON-able, all that ``build`` depends on.
-    device: which it is for; any by default.
+    device: which it is for; any by default. tiles: whether it can look at images in tiles, if its layers allow.
     """
     precision = network.precision
     # The form for a CPU runs there only; see docs/devices.md.
     profile = "fast" if device is not None and device.device.name == "cpu" and precision == "fp32" else "portable"
 
     def write(loaded: Network, folder: Path) -> None:
-        exporters().write_artifact(loaded, build(loaded), folder, profile=profile, precision=precision)
+        objective = build(loaded)
+        able = tiles and exporters().can_tile(loaded, objective)
+        exporters().write_artifact(loaded, objective, folder, profile=profile, precision=precision, tiles=able)
 
-    return network_artifact(kind, network, write, {**settings, "profile": profile})
+    return network_artifact(kind, network, write, {**settings, "profile": profile, "tiles": tiles})
 
 
 def network_artifact(

@@ -19,6 +19,7 @@ from pixelgrad.tasks.common import (
     settings_of,
     task_artifact,
 )
+from pixelgrad.tasks.memory import memory_limit, with_limit
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -33,12 +34,15 @@ def style_artifact(
     masks: int = 0,
     content_layers: Layers | None = None,
     style_layers: Layers | None = None,
+    tiles: bool = False,
     device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for style transfer, exported if it is not in the cache yet.
 
     Arguments as of :func:`pixelgrad.exporters.style_objective`; that, :func:`pixelgrad.load_network` and
-    :func:`pixelgrad.exporters.write_artifact` say what is raised. device: which it is for; any by default.
+    :func:`pixelgrad.exporters.write_artifact` say what is raised.
+    tiles: whether large images can be looked at in tiles, if the layers allow.
+    device: which it is for; any by default.
     """
 
     def build(network: Network) -> Objective:
@@ -53,7 +57,7 @@ def style_artifact(
         "content_layers": plain_layers(content_layers),
         "style_layers": plain_layers(style_layers),
     }
-    return task_artifact("style", NetworkSpec.of(model, pool="avg"), build, key, device)
+    return task_artifact("style", NetworkSpec.of(model, pool="avg"), build, key, device, tiles=tiles)
 
 
 def stylize(
@@ -85,7 +89,8 @@ def stylize(
     on_step: called with a :class:`StepEvent` after every step.
     settings: fields of :class:`StyleSettings`: ``size``, ``steps``, ``seed``, ``init`` (a picture from anywhere, too),
         ``style_weights``,
-        ``style_scale``, ``content_weight``, ``style_weight``, ``tv_weight``, ``optimizer``, ``learning_rate``, ...
+        ``style_scale``, ``content_weight``, ``style_weight``, ``tv_weight``, ``optimizer``, ``learning_rate``,
+        ``max_memory`` (in bytes; what is free, for a large picture on a CPU), ...
 
     Returns a picture that shows itself in a notebook; ``save``, ``to_pil()`` and ``numpy.asarray`` take it
     elsewhere. Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
@@ -100,15 +105,18 @@ def stylize(
     pictures = [read_image(source) for source in sources]
     places = None if masks is None else [read_image(source) for source in _each(masks)]
     choice = choose_device(device)
+    limit = memory_limit(chosen, choice, chosen.size**2)
     folder = style_artifact(
         model,
         loss=loss,
         masks=len(places or ()),
         content_layers=content_layers,
         style_layers=style_layers,
+        tiles=limit is not None,
         device=choice,
     )
-    events = style(Artifact(folder, device=choice), picture, pictures, chosen, masks=places)
+    artifact = Artifact(folder, device=choice)
+    events = style(artifact, picture, pictures, with_limit(chosen, limit, [artifact]), masks=places)
     return last_picture(events, on_step)
 
 

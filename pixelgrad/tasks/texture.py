@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from pixelgrad.tasks.common import (
     settings_of,
     task_artifact,
 )
+from pixelgrad.tasks.memory import memory_limit, with_limit
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -34,12 +36,14 @@ def texture_artifact(
     *,
     layers: Layers | None = None,
     tv_weight: float = 0.0,
+    tiles: bool = False,
     device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for texture synthesis, exported if it is not in the cache yet.
 
     Arguments as of :func:`pixelgrad.exporters.texture_objective`; that and :func:`pixelgrad.load_network` say what is
-    raised. device: which it is for; any by default.
+    raised. tiles: whether large images can be looked at in tiles, if the layers allow.
+    device: which it is for; any by default.
     """
 
     def build(network: Network) -> Objective:
@@ -47,7 +51,7 @@ def texture_artifact(
         return objective
 
     key = {"layers": plain_layers(layers), "tv_weight": tv_weight}
-    return task_artifact("texture", NetworkSpec.of(model, _POOL), build, key, device)
+    return task_artifact("texture", NetworkSpec.of(model, _POOL), build, key, device, tiles=tiles)
 
 
 def texture_artifacts(
@@ -56,6 +60,7 @@ def texture_artifacts(
     *,
     layers: Layers | None = None,
     tv_weight: float = 0.0,
+    tiles: bool = False,
     device: Choice | None = None,
 ) -> dict[str, Path]:
     """By caption, the folders of artifacts with one layer more in each: the first, the first two, ... up to ``upto``.
@@ -74,7 +79,7 @@ def texture_artifacts(
         chosen = names[: last + 1]
         some = {name: layers[name] for name in chosen} if isinstance(layers, dict) else chosen
         caption = names[0] if not last else f"+ {names[last]}"
-        found[caption] = texture_artifact(model, layers=some, tv_weight=tv_weight, device=device)
+        found[caption] = texture_artifact(model, layers=some, tv_weight=tv_weight, tiles=tiles, device=device)
     return found
 
 
@@ -98,7 +103,7 @@ def texture(
     layers: layer names, shallow to deep, or names with relative weights; conv1_1 and pool1 to pool4 by default.
     tv_weight: weight of the smoothness.
     settings: fields of :class:`TextureSettings`: ``size`` (width, height), ``source_size``, ``steps``, ``seed``,
-        ``tileable``, ``match_histogram``, ``optimizer``, ...
+        ``tileable``, ``match_histogram``, ``optimizer``, ``max_memory``, ...
 
     Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
@@ -106,8 +111,10 @@ def texture(
     chosen.check()
     picture = read_image(source)
     choice = choose_device(device)
-    folder = texture_artifact(model, layers=layers, tv_weight=tv_weight, device=choice)
-    return last_picture(run_texture(Artifact(folder, device=choice), picture, chosen), on_step)
+    limit = memory_limit(chosen, choice, math.prod(chosen.size or (0, 0)))
+    folder = texture_artifact(model, layers=layers, tv_weight=tv_weight, tiles=limit is not None, device=choice)
+    artifact = Artifact(folder, device=choice)
+    return last_picture(run_texture(artifact, picture, with_limit(chosen, limit, [artifact])), on_step)
 
 
 def texture_row(
@@ -130,6 +137,8 @@ def texture_row(
     chosen.check()
     picture = read_image(source)
     choice = choose_device(device)
-    folders = texture_artifacts(upto, model, layers=layers, tv_weight=tv_weight, device=choice)
+    limit = memory_limit(chosen, choice, math.prod(chosen.size or (0, 0)))
+    folders = texture_artifacts(upto, model, layers=layers, tv_weight=tv_weight, tiles=limit is not None, device=choice)
     artifacts = {caption: Artifact(folder, device=choice) for caption, folder in folders.items()}
-    return last_picture(run_texture_row(artifacts, picture, chosen), on_step)
+    bounded = with_limit(chosen, limit, list(artifacts.values()))
+    return last_picture(run_texture_row(artifacts, picture, bounded), on_step)

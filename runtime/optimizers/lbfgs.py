@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pixelgrad.runtime.images import resize
-from pixelgrad.runtime.optimizers.lbfgs_vectors import DeviceVectors, HostVectors, Vectors
+from pixelgrad.runtime.optimizers.lbfgs_vectors import PAIRS, DeviceVectors, HostVectors, Vectors
 
 Array = np.ndarray[Any, Any]
 _SUFFICIENT = 1e-4  # Armijo's constant (Nocedal & Wright 2006, equation 3.4)
@@ -24,13 +24,20 @@ class LBFGS:
 
     sessions: those of the artifact's two graphs of L-BFGS (:attr:`Artifact.lbfgs`): all vectors stay on their device.
     bounds: of each value, those of a pixel by default; ``sessions`` know no others.
+    pairs: how many steps are remembered, each with how the gradient changed; ``sessions`` always remember ten.
     """
 
     def __init__(
-        self, image: Array, sessions: tuple[Any, Any] | None = None, bounds: tuple[float, float] = (0.0, 1.0)
+        self,
+        image: Array,
+        sessions: tuple[Any, Any] | None = None,
+        bounds: tuple[float, float] = (0.0, 1.0),
+        pairs: int = PAIRS,
     ) -> None:
-        self._sessions = sessions
-        self._vectors: Vectors = HostVectors(image, bounds) if sessions is None else DeviceVectors(image, *sessions)
+        self._sessions, self._pairs = sessions, pairs
+        self._vectors: Vectors = (
+            HostVectors(image, bounds, pairs) if sessions is None else DeviceVectors(image, *sessions)
+        )
         self._loss = np.inf
         self._slope = 0.0
         self._length = 1.0
@@ -62,7 +69,7 @@ class LBFGS:
     def resized(self, width: int, height: int) -> LBFGS:
         """Curvature belongs to one size, so only the image carries over."""
         image = np.clip(resize(np.asarray(self.result), (width, height), "bicubic"), 0.0, 1.0)
-        return LBFGS(image, self._sessions)
+        return LBFGS(image, self._sessions, pairs=self._pairs)
 
     def _good_enough(self, loss: float) -> bool:
         return bool(np.isfinite(loss)) and loss <= self._loss + _SUFFICIENT * min(self._slope, 0.0)

@@ -49,11 +49,11 @@ class HostVectors:
     twice the memory, because they write the history anew at every step; so this is done there.
     """
 
-    def __init__(self, image: Array, bounds: tuple[float, float] = (0.0, 1.0)) -> None:
+    def __init__(self, image: Array, bounds: tuple[float, float] = (0.0, 1.0), pairs: int = PAIRS) -> None:
         self._low, self._high = bounds
         self.best = self.trial = image.astype(np.float32)
         self._gradient: Array | None = None
-        self._pairs: deque[tuple[Array, Array, float]] = deque(maxlen=PAIRS)
+        self._pairs: deque[tuple[Array, Array, float]] = deque(maxlen=pairs)
         self._direction = np.zeros_like(self.best)
 
     def accept(self, gradient: Any) -> None:

@@ -50,13 +50,19 @@ class Sessions(Protocol):
         """Those of L-BFGS, where the device has memory of its own."""
 
 
-def make_optimizer(name: str, image: Array, sessions: Sessions, learning_rate: float) -> Optimizer:
-    """The optimiser of that name, starting from ``image``. sessions: the artifact."""
+def make_optimizer(
+    name: str, image: Array, sessions: Sessions, learning_rate: float, pairs: int | None = None
+) -> Optimizer:
+    """The optimiser of that name, starting from ``image``.
+
+    sessions: the artifact. pairs: how many steps L-BFGS remembers, in the memory of the host, where there is less than
+    it would take by itself.
+    """
     from pixelgrad.runtime.optimizers.adam import Adam
     from pixelgrad.runtime.optimizers.lbfgs import LBFGS
 
     if name == "adam":
         return Adam(image, sessions.optimizer, learning_rate)
     if name == "lbfgs":
-        return LBFGS(image, sessions.lbfgs)
+        return LBFGS(image, sessions.lbfgs) if pairs is None else LBFGS(image, pairs=pairs)
     raise SettingsError(f"the optimizer is {name!r}; it must be one of {', '.join(OPTIMIZERS)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from pixelgrad.runtime.settings import (
     check_whole,
     is_number,
 )
+from pixelgrad.runtime.tiles import Budget, Tiled, allot
 
 __all__ = ["INITS", "StyleSettings", "style"]
 
@@ -52,6 +53,8 @@ class StyleSettings:
     match_histogram: whether the result gets the histograms of the style pictures' red, green and blue.
     content_weight, style_weight, tv_weight: what the terms of each kind weigh together; ``None`` leaves the
         artifact's own.
+    max_memory: how many bytes the run may take, about; what does not fit at once is looked at in tiles, for an artifact
+        that was exported with them. ``None`` sets no bound.
     """
 
     size: int = 512
@@ -68,12 +71,14 @@ class StyleSettings:
     content_weight: float | None = None
     style_weight: float | None = None
     tv_weight: float | None = None
+    max_memory: int | None = None
 
     def check(self, styles: int) -> None:
         """Raise :class:`SettingsError` for a value that cannot be; ``styles`` is how many style pictures there are."""
         check_whole(self, 1, "size", most=LARGEST)
         check_whole(self, 1, "steps", "coarsest")
         check_whole(self, 0, "seed")
+        check_whole(self, 1, "max_memory", optional=True)
         check_number(self, "content_weight", "style_weight", "tv_weight", optional=True)
         check_number(self, "learning_rate", "style_scale", positive=True)
         check_flag(self, "match_histogram")
@@ -125,7 +130,10 @@ def style(
     artifact.check_size(np.broadcast_to(np.float32(0), (1, 3, *sizes[-1][::-1])))
     for number, picture in enumerate(styles, 1):
         artifact.check_reference(f"painting {number}", picture.size)
-    return _run(artifact, content, styles, settings, places, sizes, weights)
+    budget = allot(artifact, *sizes[-1], settings.optimizer, settings.max_memory)
+    if not budget.tiled:  # then it had no part in the picture
+        settings = replace(settings, max_memory=None)
+    return _run(artifact, content, styles, settings, places, sizes, weights, budget)
 
 
 def _places(artifact: Artifact, styles: Sequence[Picture], masks: Sequence[Picture] | None) -> list[Array]:
@@ -183,6 +191,7 @@ def _run(
     places: Sequence[Array],
     sizes: Sequence[tuple[int, int]],
     weights: Mapping[str, float],
+    budget: Budget,
 ) -> Iterator[StepEvent]:
     pictures = {"content": content, "styles": styles, "masks": [Picture.from_array(place) for place in places] or None}
     colour = None
@@ -195,25 +204,27 @@ def _run(
     shares = share_steps(settings.steps, len(sizes))
     plan = Plan([(*size, share) for size, share in zip(sizes, shares, strict=True)])
     optimizer: Optimizer | None = None
+    view = budget.view(artifact)
     for scale, (width, height) in enumerate(sizes, 1):
         reference = at_size(content, width, height)
         targets = {
-            name: target for name, target in artifact.targets(reference).items() if not name.startswith("target.style.")
+            name: target for name, target in view.targets(reference).items() if not name.startswith("target.style.")
         }
-        targets |= _style_targets(artifact, styles, settings, max(width, height))
+        targets |= _style_targets(artifact, view, styles, settings, max(width, height))
         for number, place in enumerate(places, 1):
             targets[f"mask.{number}"] = resize(place, (width, height), "bilinear", clip=True)[None, None]
         if optimizer is None:
             start = _start(reference, settings, width, height)
-            optimizer = make_optimizer(settings.optimizer, start, artifact, settings.learning_rate)
+            rate, pairs = settings.learning_rate, budget.pairs
+            optimizer = make_optimizer(settings.optimizer, start, artifact, rate, pairs)
         else:
             optimizer = optimizer.resized(width, height)
         advice = ADVICE[settings.optimizer]
-        yield from descend(artifact, optimizer, plan, scale, finish, targets, weights, advice=advice)
+        yield from descend(view, optimizer, plan, scale, finish, targets, weights, advice=advice)
 
 
 def _style_targets(
-    artifact: Artifact, styles: Sequence[Picture], settings: StyleSettings, long_edge: int
+    artifact: Artifact, view: Artifact | Tiled, styles: Sequence[Picture], settings: StyleSettings, long_edge: int
 ) -> dict[str, Array]:
     """The weighted mean of the style pictures' targets; each picture's own where each has its own place.
 
@@ -228,7 +239,7 @@ def _style_targets(
         width, height = reference_size(*picture.size, long, minimum=artifact.minimum_size)
         if artifact.fixed_size is not None:
             height, width = artifact.fixed_size
-        for name, target in artifact.targets(at_size(picture, width, height)).items():
+        for name, target in view.targets(at_size(picture, width, height)).items():
             if name not in names or names[name] not in (None, f"mask.{number}"):
                 continue
             part = target if names[name] else target * np.float32(share)

@@ -27,7 +27,8 @@ from pixelgrad.runtime.settings import (
     check_whole,
 )
 from pixelgrad.runtime.strips import strip
-from pixelgrad.runtime.wrapping import Wrapped
+from pixelgrad.runtime.tiles import Budget, allot
+from pixelgrad.runtime.wrapping import Wrapped, border
 
 __all__ = ["TextureSettings", "texture", "texture_row"]
 
@@ -48,6 +49,8 @@ class TextureSettings:
     match_histogram: whether each channel of the result gets the histogram that it has in the source.
     optimizer: ``lbfgs``, as in the paper, or ``adam``. learning_rate: of Adam, in pixel values of [0, 1].
     coarsest: the long edge of the first scale; ``size`` or more does it all in one, as in the paper.
+    max_memory: how many bytes the run may take, about; what does not fit at once is looked at in tiles, for an artifact
+        that was exported with them. ``None`` sets no bound.
     """
 
     size: tuple[int, int] | None = None
@@ -59,6 +62,7 @@ class TextureSettings:
     optimizer: str = "lbfgs"
     learning_rate: float = 0.02
     coarsest: int = COARSEST
+    max_memory: int | None = None
 
     def check(self) -> None:
         """Raise :class:`SettingsError` for a value that cannot be."""
@@ -72,6 +76,7 @@ class TextureSettings:
         check_edge(self, "source_size", optional=True)
         check_whole(self, 1, "steps", "coarsest")
         check_whole(self, 0, "seed")
+        check_whole(self, 1, "max_memory", optional=True)
         check_number(self, "learning_rate", positive=True)
         check_flag(self, "tileable", "match_histogram")
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -121,6 +126,7 @@ class _Run:
     full: tuple[int, int]
     scales: tuple[tuple[int, int, int], ...]
     recipe: dict[str, Any]
+    budget: Budget
 
     @classmethod
     def make(cls, artifact: Artifact, source: Picture, settings: TextureSettings) -> _Run:
@@ -134,9 +140,13 @@ class _Run:
         for what, size in (("texture", full), ("result", sizes[-1])):
             artifact.check_reference(what, size)
         shares = share_steps(settings.steps, len(sizes))
+        width, height = (edge + 2 * (border(artifact) if settings.tileable else 0) for edge in sizes[-1])
+        budget = allot(artifact, width, height, settings.optimizer, settings.max_memory)
+        if not budget.tiled:  # then it had no part in the picture
+            settings = replace(settings, max_memory=None)
         recipe = make_recipe("texture", artifact, settings, sizes[-1], {"source": source})
         scales = tuple((*size, share) for size, share in zip(sizes, shares, strict=True))
-        return cls(artifact, source, settings, full, scales, recipe)
+        return cls(artifact, source, settings, full, scales, recipe, budget)
 
     def source_at(self, scale: tuple[int, int, int]) -> Picture:
         """The source, as much smaller as the result is at that scale."""
@@ -151,17 +161,19 @@ class _Run:
         if settings.match_histogram:
             colours = self.source_at(self.scales[-1]).pixels
             finish = replace(finish, colour=lambda pixels: match_histogram(pixels, colours))
-        evaluator = Wrapped(artifact) if settings.tileable else artifact
+        view = self.budget.view(artifact)
+        evaluator = Wrapped(artifact, view) if settings.tileable else view
         optimizer: Optimizer | None = None
         for number, scale in enumerate(self.scales, 1):
             width, height, _ = scale
             reference = self.source_at(scale)
             if optimizer is None:
                 start = _noise(reference, width, height, settings.seed)
-                optimizer = make_optimizer(settings.optimizer, start, artifact, settings.learning_rate)
+                rate, pairs = settings.learning_rate, self.budget.pairs
+                optimizer = make_optimizer(settings.optimizer, start, artifact, rate, pairs)
             else:
                 optimizer = optimizer.resized(width, height)
-            targets = artifact.targets(reference.to_nchw())
+            targets = view.targets(reference.to_nchw())
             advice = ADVICE[settings.optimizer]
             yield from descend(evaluator, optimizer, plan, before + number, finish, targets, advice=advice)
 
