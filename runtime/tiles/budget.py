@@ -17,7 +17,7 @@ _PROGRAM = 150 << 20
 _PIXEL = 12  # bytes of one in float32
 # Images of the result's size that live at once, beside L-BFGS's pairs: pictures, the gradient and its sum, steps, and
 # the maps that the content is held to, which are as large as an image or three.
-_IMAGES = 18
+_IMAGES = 12
 # A tile has at least this edge of its own before L-BFGS has to remember less for it.
 _COMFORTABLE = 512
 _PAIRS = (PAIRS, 5, 3)
