@@ -14,10 +14,10 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bar
 
 from pixelgrad.cli import options
-from pixelgrad.cli.console import fail, note, print_json, reports_errors
+from pixelgrad.cli.console import fail, note, print_json, reports_errors, say
 from pixelgrad.errors import SettingsError
 from pixelgrad.models import BUNDLED, CATALOGUE, close_names, plain_name
-from pixelgrad.networks import Progress, pull, records
+from pixelgrad.networks import Progress, pull, pulled, records
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -43,22 +43,22 @@ def pull_command(
     Example: pixelgrad models pull vgg19
     """
     chosen = [_known(name) for name in names]
-    here = records()
-    pulled = []
+    rows = []
     for name in chosen:
-        if name in here and not force:
-            note(f"{name} is here already: {here[name].path}", quiet=quiet)
-        try:
-            with _shown(name, quiet=quiet) as report:
-                record = pull(name, source=source, offline=offline, force=force, on_progress=report)
-        except KeyboardInterrupt:
-            fail(f"interrupted; what had come of {name} is kept, and the same command goes on from there")
-            raise typer.Exit(130) from None
-        if name not in here or force:
+        record = None if force else pulled(name)
+        if record is not None:
+            note(f"{name} is here already: {record.path}", quiet=quiet)
+        else:
+            try:
+                with _shown(quiet=quiet) as report:
+                    record = pull(name, source=source, offline=offline, force=force, on_progress=report)
+            except KeyboardInterrupt:
+                fail(f"interrupted; what had come of {name} is kept, and the same command goes on from there")
+                raise typer.Exit(130) from None
             note(f"{name} is in {record.path}; it is licensed as: {CATALOGUE[name].licence}", quiet=quiet)
-        pulled.append({"name": name, "path": str(record.path), "size": record.size, "sha256": record.files[0].sha256})
+        rows.append({"name": name, "path": str(record.path), "size": record.size, "sha256": record.files[0].sha256})
     if json:
-        print_json({"networks": pulled})
+        print_json({"networks": rows})
 
 
 def _known(name: str) -> str:
@@ -75,7 +75,7 @@ def _known(name: str) -> str:
 
 
 @contextmanager
-def _shown(name: str, *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     """What to call with each :class:`Progress`: a bar on a terminal, a line now and then elsewhere."""
     if quiet:
         yield lambda _: None
@@ -120,7 +120,7 @@ def _lines() -> Callable[[Progress], None]:
                 f": {progress.done / 1e6:.1f} of {progress.total / 1e6:.1f} MB ({progress.done / progress.total:.0%})"
             )
         if line != state:
-            print(line, file=sys.stderr, flush=True)
+            say(line)
         last, state = now, line
 
     return show

@@ -11,7 +11,7 @@ from pixelgrad.cli.console import fail, note, print_json, reports_errors
 from pixelgrad.cli.models.tables import megabytes
 from pixelgrad.errors import NetworkError
 from pixelgrad.models import BUNDLED, close_names, plain_name
-from pixelgrad.networks import Record, find_network, records, remove, verify
+from pixelgrad.networks import Record, find_network, leftovers, records, remove, verify
 
 
 @reports_errors
@@ -19,11 +19,11 @@ def rm_command(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Networks that were pulled or added.")],
     quiet: options.Quiet = False,
 ) -> None:
-    """Remove networks from this computer.
+    """Remove networks from this computer, and what is left of a pull that was interrupted.
 
     Files that were added with --link stay where they are.
     """
-    for name in [_here(name).name for name in names]:
+    for name in [_left_over(name) or _here(name).name for name in names]:
         freed = remove(name)
         note(f"removed {name}, {megabytes(freed)}", quiet=quiet)
 
@@ -59,6 +59,10 @@ def verify_command(
 def path_command(model: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A network.")]) -> None:
     """Print where the file of a network is."""
     typer.echo(str(find_network(model)))
+
+
+def _left_over(name: str) -> str | None:
+    return next((left for left in leftovers() if plain_name(left) == plain_name(name)), None)
 
 
 def _here(name: str) -> Record:

@@ -3,7 +3,7 @@
 from pixelgrad.networks.files import Progress
 from pixelgrad.networks.lookup import Located, add, facts, find_network, load_network, locate, remove
 from pixelgrad.networks.spec import Model, NetworkSpec
-from pixelgrad.networks.store import Check, Record, is_offline, pull, record_of, records, verify
+from pixelgrad.networks.store import Check, Record, is_offline, leftovers, pull, pulled, record_of, records, verify
 
 __all__ = [
     "Check",
@@ -16,9 +16,11 @@ __all__ = [
     "facts",
     "find_network",
     "is_offline",
+    "leftovers",
     "load_network",
     "locate",
     "pull",
+    "pulled",
     "record_of",
     "records",
     "remove",

@@ -58,17 +58,20 @@ def hashes(path: Path) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def writing(place: Path) -> Iterator[None]:
-    """What the file system refuses, as :class:`OutputError` that says what to do."""
+def writing(place: Path, *, resumes: bool = False) -> Iterator[None]:
+    """What the file system refuses, as :class:`OutputError` that says what to do.
+
+    resumes: whether what was written up to then is of use to the next try.
+    """
     try:
         yield
     except OSError as error:
         if error.errno is None:  # no file system said so: errors of the network are of this kind too
             raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            kept = "; what had come is kept, and the same command goes on from there" if resumes else ""
             raise OutputError(
-                f"the disk is full at {place}: make room, or set PIXELGRAD_HOME to a folder on another disk; what had "
-                "come is kept, and the same command goes on from there"
+                f"the disk is full at {place}: make room, or set PIXELGRAD_HOME to a folder on another disk{kept}"
             ) from error
         raise OutputError(
             f"{place} cannot be written ({error.strerror or error}); set PIXELGRAD_HOME to a folder that can"

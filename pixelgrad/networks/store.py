@@ -21,7 +21,9 @@ __all__ = [
     "Record",
     "StoredFile",
     "is_offline",
+    "leftovers",
     "pull",
+    "pulled",
     "record_of",
     "records",
     "register",
@@ -98,16 +100,37 @@ def is_offline(asked: bool = False) -> bool:
 def records() -> dict[str, Record]:
     """Every network that is here, by name; folders without a readable record are passed over."""
     try:
-        folders = sorted(entry for entry in _networks().iterdir() if (entry / _RECORD).is_file())
+        folders = sorted(_networks().iterdir())
     except OSError:
         return {}
     found = (_read(folder) for folder in folders)
     return {record.name: record for record in found if record is not None}
 
 
+def leftovers() -> list[str]:
+    """Names of networks of which there is no readable record: most often a pull that was interrupted."""
+    try:
+        names = sorted(entry.name for entry in _networks().iterdir() if entry.is_dir())
+    except OSError:
+        return []
+    return [name for name in names if _NAME.fullmatch(name) and record_of(name) is None]
+
+
 def record_of(name: str) -> Record | None:
     """The network of that name, if it is here."""
-    return _read(_folder(name)) if _NAME.fullmatch(name) and (_folder(name) / _RECORD).is_file() else None
+    return _read(_folder(name)) if _NAME.fullmatch(name) else None
+
+
+def pulled(name: str) -> Record | None:
+    """A network that was pulled, if its files have the size that they had; their content is for ``verify``."""
+    record = record_of(name)
+    try:
+        complete = record is not None and all(
+            (record.folder / file.name).stat().st_size == file.size for file in record.files
+        )
+    except OSError:
+        return None
+    return record if complete and record is not None and record.kind == "pulled" else None
 
 
 def pull(
@@ -122,7 +145,8 @@ def pull(
     """Fetch a network of the catalogue, or return the record of one that is here already.
 
     source: a mirror's address or a folder to take the files from, instead of their publisher.
-    force: fetch it again. on_progress: called with a :class:`Progress` as bytes come.
+    force: fetch it again; what is here stays until the new one is verified.
+    on_progress: called with a :class:`Progress` as bytes come.
 
     Two pulls of one network at once: the second waits for the first and then finds its work done.
     Raises :class:`DownloadError`, :class:`OutputError`, and :class:`SettingsError` for a network that is not to be had.
@@ -132,11 +156,12 @@ def pull(
         raise SettingsError(f"the catalogue has no network {name!r}; pixelgrad models list shows what there is")
     if not row.files:
         raise SettingsError(f"{name} cannot be pulled: its publisher offers no file; pixelgrad models add takes yours")
+    if not force and (there := pulled(name)) is not None:  # without a lock, which a read-only folder would not take
+        return there
     fetch = _fetcher()
     folder = _folder(name)
     with _locked(name, on_progress):
-        there = record_of(name)
-        if there is not None and there.kind == "pulled" and not force and _complete(there):
+        if not force and (there := pulled(name)) is not None:
             return there
         from_network = source is None or source.startswith(("http://", "https://"))
         if from_network and is_offline(offline):
@@ -145,13 +170,15 @@ def pull(
                 f"{' and '.join(download.url for download in row.files)} elsewhere, then pixelgrad models pull {name} "
                 "--from FOLDER"
             )
-        if force:
-            for download in row.files:
-                (folder / download.filename).unlink(missing_ok=True)
         stored = []
         for download in row.files:
             fetched = fetch(
-                download, folder / download.filename, source=source, on_progress=on_progress, patience=patience
+                download,
+                folder / download.filename,
+                source=source,
+                again=force,
+                on_progress=on_progress,
+                patience=patience,
             )
             stored.append(StoredFile(download.filename, fetched.sha256, fetched.size, source or download.url))
         record = Record(name, "pulled", tuple(stored), folder)
@@ -245,14 +272,6 @@ def _networks() -> Path:
 
 def _folder(name: str) -> Path:
     return _networks() / name
-
-
-def _complete(record: Record) -> bool:
-    """Whether the files are there and of the size that they had; their content is what ``verify`` looks at."""
-    try:
-        return all((record.folder / file.name).stat().st_size == file.size for file in record.files)
-    except OSError:
-        return False
 
 
 def _read(folder: Path) -> Record | None:

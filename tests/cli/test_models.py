@@ -237,6 +237,23 @@ def test_verify_finds_damage(tiny: Any) -> None:
     assert done("verify", "tiny").stdout.startswith("ok     tiny tiny-net.onnx")
 
 
+def test_what_is_left_of_a_pull_can_be_removed(tiny: Any, home: Path) -> None:
+    tiny.server.behaviour.drop_after, tiny.server.behaviour.ranges = 16384, False
+    tiny.server.behaviour.files = {"/files/tiny-net.onnx": tiny.content}
+    assert "are kept, and the same command goes on from there" in error("pull", "tiny")
+    assert "removed tiny" in done("rm", "Tiny").stderr
+    assert not (home / "networks" / "tiny").exists()
+    assert "there is no network 'tiny' on this computer" in error("rm", "tiny")
+
+
+def test_a_file_that_is_gone_is_not_here_already(tiny: Any) -> None:
+    done("pull", "tiny", "--quiet")
+    Path(done("path", "tiny").stdout.strip()).unlink()
+    said = done("pull", "tiny").stderr
+    assert "here already" not in said
+    assert "it is licensed as: MIT" in said
+
+
 @pytest.mark.parametrize("command", ["rm", "verify"])
 def test_upkeep_of_what_is_not_here(command: str, home: Path, tiny: Any) -> None:
     assert "part of pixelgrad" in error(command, "pebble")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 
 
 @dataclass
@@ -19,7 +21,9 @@ class Behaviour:
     files: content by path. tag: the entity tag; ``None`` sends none.
     drop_after: close the connection after so many bytes of a body, as often as ``drops`` says.
     ranges: whether ``Range`` is honoured. claim: a Content-Length to claim instead of the true one; 0 sends none.
-    statuses: codes to answer the first requests with. slow: seconds to wait before every 16 KiB.
+    statuses: codes to answer the first requests with, and ``headers`` with them. slow: seconds to wait before every
+    16 KiB. shift: how far what it sends is from what was asked for. slices: the most that a part of a file has.
+    heeds: whether it sends all of a file that is not the version that ``If-Range`` names. gzips: whether it compresses.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -32,6 +36,10 @@ class Behaviour:
     content_type: str = "application/octet-stream"
     slow: float = 0.0
     shift: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    slices: int | None = None
+    heeds: bool = True
+    gzips: bool = False
 
 
 @dataclass
@@ -80,7 +88,7 @@ def _answer(handler: BaseHTTPRequestHandler, state: Server) -> None:
     does = state.behaviour
     state.requests.append((handler.path, dict(handler.headers.items())))
     if does.statuses:
-        _short(handler, does.statuses.pop(0))
+        _short(handler, does.statuses.pop(0), does.headers)
         return
     path = re.sub(r"^https?://[^/]+", "", handler.path)  # a proxy is asked for the whole address
     content = does.files.get(path)
@@ -88,16 +96,21 @@ def _answer(handler: BaseHTTPRequestHandler, state: Server) -> None:
         _short(handler, 404)
         return
     start = _start(handler, does)
-    if start >= len(content):
+    if start and start >= len(content):
         handler.send_response(416)
         handler.send_header("Content-Range", f"bytes */{len(content)}")
         handler.send_header("Content-Length", "0")
         handler.end_headers()
         return
-    body = content[start:]
+    if does.gzips:
+        content = gzip.compress(content)
+    end = len(content) if does.slices is None or not start else min(len(content), start + does.slices)
+    body = content[start:end]
     handler.send_response(206 if start else 200)
+    if does.gzips:
+        handler.send_header("Content-Encoding", "gzip")
     if start:
-        handler.send_header("Content-Range", f"bytes {start + does.shift}-{len(content) - 1}/{len(content)}")
+        handler.send_header("Content-Range", f"bytes {start + does.shift}-{end - 1}/{len(content)}")
     if does.claim != 0:
         handler.send_header("Content-Length", str(len(body) if does.claim is None else does.claim))
     else:
@@ -123,12 +136,14 @@ def _answer(handler: BaseHTTPRequestHandler, state: Server) -> None:
 
 def _start(handler: BaseHTTPRequestHandler, does: Behaviour) -> int:
     wanted = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
-    unchanged = handler.headers.get("If-Range") in (None, does.tag)
+    unchanged = not does.heeds or handler.headers.get("If-Range") in (None, does.tag)
     return int(wanted[1]) if wanted and does.ranges and unchanged else 0
 
 
-def _short(handler: BaseHTTPRequestHandler, code: int) -> None:
+def _short(handler: BaseHTTPRequestHandler, code: int, headers: Mapping[str, str] = MappingProxyType({})) -> None:
     handler.send_response(code)
+    for name, value in headers.items():
+        handler.send_header(name, value)
     handler.send_header("Content-Length", "0")
     handler.end_headers()
 

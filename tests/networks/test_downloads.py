@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from helpers.server import Server, digest, serving
 
 from pixelgrad.errors import DownloadError, OutputError
 from pixelgrad.models import Download
+from pixelgrad.networks import downloads
 from pixelgrad.networks.downloads import fetch
 from pixelgrad.networks.files import Progress
 
@@ -125,7 +128,31 @@ def test_a_server_without_ranges_starts_anew(tmp_path: Path) -> None:
 
 def test_a_server_that_sends_another_part_is_not_believed(tmp_path: Path) -> None:
     with serving(files={"/net.onnx": CONTENT}, drop_after=98304, drops=1, shift=7) as server:
-        refused(server, tmp_path, "the server sent another part of the file than was asked for")
+        get(server, tmp_path)
+        assert server.ranges == [None, "bytes=98304-", None]
+    with serving(files={"/net.onnx": CONTENT}, drop_after=98304, shift=7) as server:
+        refused(server, tmp_path / "other", "the server sent another part of the file than was asked for")
+
+
+def test_a_server_that_sends_parts_of_parts(tmp_path: Path) -> None:
+    with serving(files={"/net.onnx": CONTENT}, drop_after=98304, drops=1, slices=200_000) as server:
+        get(server, tmp_path, about=1)
+        assert server.ranges == [None, "bytes=98304-", "bytes=298304-", "bytes=498304-"]
+
+
+def test_parts_of_two_versions_are_not_joined(tmp_path: Path) -> None:
+    with serving(files={"/net.onnx": CONTENT[::-1]}, drop_after=98304, drops=1, heeds=False) as server:
+        with pytest.raises(DownloadError):
+            _until_it_gives_up(server, tmp_path)
+        server.behaviour.files, server.behaviour.tag = {"/net.onnx": CONTENT}, '"two"'
+        get(server, tmp_path, about=1)
+
+
+def test_a_body_that_was_compressed_on_the_way(tmp_path: Path) -> None:
+    content = bytes(200_000) + CONTENT
+    with serving(files={"/net.onnx": content}, gzips=True, drop_after=98304, drops=1) as server:
+        get(server, tmp_path, content)
+        assert server.ranges[-1] is None
 
 
 def test_all_of_it_had_come(tmp_path: Path) -> None:
@@ -197,6 +224,34 @@ def test_a_server_in_trouble_is_asked_again(tmp_path: Path) -> None:
         assert len(server.requests) == 4
 
 
+@pytest.mark.parametrize("date", [False, True])
+def test_a_server_that_says_when_to_come_back(date: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(downloads.time, "sleep", waited.append)
+
+    def after(seconds: int) -> dict[str, str]:
+        return {"Retry-After": formatdate(time.time() + seconds, usegmt=True) if date else str(seconds)}
+
+    with serving(files={"/net.onnx": CONTENT}, statuses=[429], headers=after(20)) as server:
+        get(server, tmp_path)
+    assert max(waited) == pytest.approx(20, abs=2)
+    with serving(statuses=[429], headers=after(3600)) as server:
+        message = refused(server, tmp_path / "other", "the server answered 429 Too Many Requests and asks to wait")
+        assert "60 minutes" in message
+        assert len(server.requests) == 1
+    with serving(files={"/net.onnx": CONTENT}, statuses=[503], headers={"Retry-After": "soon"}) as server:
+        get(server, tmp_path / "third")
+
+
+def test_a_broken_connection_is_no_wrong_certificate(tmp_path: Path) -> None:
+    with serving(files={"/net.onnx": CONTENT}) as server:  # speaks HTTP where TLS is expected
+        address = server.url.replace("http:", "https:")
+        with pytest.raises(DownloadError) as caught:
+            fetch(Download(f"{address}/net.onnx"), tmp_path / "net.onnx", patience=0)
+    assert "certificate" not in str(caught.value)
+    assert "the encrypted connection broke" in str(caught.value)
+
+
 def test_no_server(tmp_path: Path) -> None:
     with serving() as server:
         pass
@@ -206,6 +261,11 @@ def test_no_server(tmp_path: Path) -> None:
 def test_a_web_page_in_its_place(tmp_path: Path) -> None:
     with serving(files={"/net.onnx": b"<html>"}, content_type="text/html; charset=utf-8") as server:
         refused(server, tmp_path, "sent a web page instead of net.onnx")
+    with serving(files={"/net.onnx": b"\n<!DOCTYPE html><title>Log in</title>"}) as server:
+        refused(server, tmp_path, "it is a web page", about=1)
+    with serving(files={"/net.onnx": b""}) as server:
+        refused(server, tmp_path, "it is empty", about=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pointer_in_its_place(tmp_path: Path) -> None:
@@ -282,6 +342,38 @@ def test_a_mirror_and_a_folder_instead_of_the_publisher(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"wrong")
     with pytest.raises(DownloadError, match="its sha256 is"):
         fetch(download, tmp_path / "d" / "net.onnx", source=str(tmp_path))
+
+
+def test_a_folder_whose_files_cannot_be_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    download = Download("http://nowhere.invalid/net.onnx")
+    with pytest.raises(DownloadError, match="there is no such user"):
+        fetch(download, tmp_path / "a" / "net.onnx", source="~nobody-of-that-name")
+    (tmp_path / "net.onnx").write_bytes(CONTENT)
+
+    def stop(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(download, tmp_path / "a" / "net.onnx", source=str(tmp_path), on_progress=stop)
+    assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_who_asked_stays_unnamed(tmp_path: Path) -> None:
+    """A user and a password in an address are for the server alone."""
+    with serving(statuses=[404, 403]) as server:
+        address = server.url.replace("://", "://user:secret@")
+        for _ in range(2):
+            with pytest.raises(DownloadError) as caught:
+                fetch(Download(f"{address}/net.onnx"), tmp_path / "net.onnx", patience=0)
+            assert "secret" not in str(caught.value)
+
+
+def test_progress_that_cannot_be_shown_is_no_full_disk(tmp_path: Path) -> None:
+    def gone(progress: Progress) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with serving(files={"/net.onnx": CONTENT}) as server, pytest.raises(BrokenPipeError):
+        fetch(Download(f"{server.url}/net.onnx"), tmp_path / "net.onnx", on_progress=gone, patience=0)
 
 
 def test_progress_is_told(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from helpers.server import digest, serving
 
 from pixelgrad.errors import DownloadError, NetworkError, OutputError, SettingsError
 from pixelgrad.models import CATALOGUE, Download, Entry
-from pixelgrad.networks import Progress, add, load_network, pull, record_of, records, remove, verify
+from pixelgrad.networks import Progress, add, load_network, pull, record_of, records, remove, store, verify
 
 
 def test_a_pull_keeps_the_file_and_a_record(tiny: Any, home: Path) -> None:
@@ -48,6 +48,38 @@ def test_a_network_of_two_files(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
         record = pull("two")
     assert [file.name for file in record.files] == ["net.caffemodel", "net.prototxt"]
     assert [path for path, _ in server.requests].count("/net.caffemodel") == 1
+
+
+def test_force_keeps_what_is_here_until_there_is_better(tiny: Any) -> None:
+    record = pull("tiny")
+    tiny.server.behaviour.files = {}
+    with pytest.raises(DownloadError, match="404"):
+        pull("tiny", force=True)
+    assert record.path.read_bytes() == tiny.content
+    assert pull("tiny") == record
+
+
+def test_what_is_here_needs_no_folder_that_can_be_written(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OutputError("read-only file system")
+
+    record = pull("tiny")
+    monkeypatch.setattr(store, "_locked", refuse)
+    assert pull("tiny") == record
+
+
+def test_a_folder_that_is_closed_hides_no_other(tiny: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = pull("tiny")
+    (home / "networks" / "closed").mkdir()
+    is_file = Path.is_file
+
+    def closed(path: Path, **options: Any) -> bool:
+        if path.parent.name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path, **options)
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert records() == {"tiny": record}
 
 
 def test_two_pulls_at_once_fetch_once(tiny: Any, home: Path) -> None:
