@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import asdict
 from typing import Any
 
@@ -11,9 +10,9 @@ import typer
 from pixelgrad.cli import options
 from pixelgrad.cli.console import print_json, reports_errors
 from pixelgrad.cli.devices import print_devices
-from pixelgrad.errors import DeviceError
+from pixelgrad.errors import DeviceError, OutputError
 from pixelgrad.probe import probe_artifact
-from pixelgrad.runtime.doctor import DeviceReport, check_devices, describe_machine, find_problems
+from pixelgrad.runtime.doctor import DeviceReport, Problem, check_devices, describe_machine, find_problems
 
 
 @reports_errors
@@ -24,10 +23,16 @@ def doctor_command(json: options.Json = False) -> None:
     """
     machine = describe_machine()
     devices: list[DeviceReport] = []
-    # Without a usable ONNX Runtime, or without the exporters, the rest is still worth saying; find_problems says why.
-    with contextlib.suppress(DeviceError):
+    closed: list[Problem] = []
+    try:
         devices = list(check_devices(probe_artifact()))
-    problems = find_problems(machine, devices)
+    except DeviceError:
+        pass  # no usable ONNX Runtime, or no exporters: find_problems says why, and the rest is still worth saying
+    except OutputError as error:
+        closed.append(
+            Problem(f"no device could be tried: {error}", "set PIXELGRAD_HOME to a folder that can be written")
+        )
+    problems = closed + find_problems(machine, devices)
     if json:
         print_json(
             {

@@ -27,7 +27,7 @@ def choose_device(wanted: str = "auto", *, strict: bool | None = None) -> Choice
         raise SettingsError(f"the device is {wanted!r}; it must be a name: auto, {', '.join(DEVICES)} or cuda:N")
     if strict is None:
         strict = os.environ.get("PIXELGRAD_STRICT") == "1"
-    if wanted == "auto":
+    if wanted.strip() == "auto":
         return replace(_automatic(), strict=strict)
     device, options = parse_device(wanted)
     if not device.available:

@@ -140,7 +140,7 @@ _ROWS = (
     Device("cpu", "CPUExecutionProvider", "cpu", automatic=True),
 )
 DEVICES: dict[str, Device] = {row.name: row for row in _ROWS}
-_NAMED = re.compile(r"(?P<name>[a-z]+)(?::(?P<index>\d+))?")
+_NAMED = re.compile(r"(?P<name>[a-z]+)(?::(?P<index>[0-9]+))?")
 _BOTH = ("0", "1")
 # What ONNX Runtime takes for these; its own message names neither the value nor what is allowed.
 _VALUES = {
@@ -184,6 +184,8 @@ def parse_device(wanted: str) -> tuple[Device, dict[str, str]]:
     """
     first, *pairs = (part.strip() for part in wanted.split(","))
     match = _NAMED.fullmatch(first)
+    if match and match["name"] == "auto":
+        raise SettingsError(f"{wanted!r}: auto takes neither a number nor options; name the device that they are for")
     device = DEVICES.get(match["name"]) if match else None
     if match is None or device is None:
         raise SettingsError(f"there is no device {first!r}; choose auto, {', '.join(DEVICES)} or cuda:N")
@@ -192,7 +194,7 @@ def parse_device(wanted: str) -> tuple[Device, dict[str, str]]:
         raise SettingsError(f"device {device.name!r} takes no number; only {numbered} do")
     options = dict(device.options)
     if match["index"] is not None:
-        options["device_id"] = match["index"]
+        options["device_id"] = str(int(match["index"]))
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not value or key not in device.allowed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -26,6 +27,8 @@ __all__ = ["DeviceReport", "Problem", "check_devices", "describe_machine", "find
 
 # A first start compiles kernels: WebGPU on a software Vulkan takes half a minute.
 _PATIENCE = 300
+# What drivers print is in any encoding.
+_CAPTURED: dict[str, Any] = {"capture_output": True, "text": True, "errors": "replace", "check": False}
 _VARIABLES = ("CUDA_VISIBLE_DEVICES", "PIXELGRAD_HOME", "PIXELGRAD_STRICT", "VK_ICD_FILENAMES", "LD_LIBRARY_PATH")
 
 
@@ -90,18 +93,26 @@ def _try(row: Device, artifact: Path) -> dict[str, Any]:
     # -P: whatever folder this runs in, its modules are not ours.
     command = [sys.executable, "-P", "-m", "pixelgrad.runtime.probing", row.name, str(artifact)]
     try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        run = subprocess.run(command, timeout=_PATIENCE, **_CAPTURED)
     except subprocess.TimeoutExpired:
         return {"failure": f"no answer within {_PATIENCE} seconds; its driver may hang"}
-    lines = run.stdout.strip().splitlines()
-    if run.returncode == 0 and lines:
-        result: dict[str, Any] = json.loads(lines[-1])
+    result = _answer(run.stdout)
+    if run.returncode == 0 and result is not None:
         if "failure" in result:
             result["failure"] = f"{result['failure'].partition('; its log')[0]}{_logged(run.stderr)}"
         return result
     said = [line for line in run.stderr.strip().splitlines() if line.strip()]
     how = f"signal {-run.returncode}" if run.returncode < 0 else f"exit code {run.returncode}"
     return {"failure": f"it took the process down ({how}){': ' + said[-1] if said else ''}"}
+
+
+def _answer(stdout: str) -> dict[str, Any] | None:
+    """The line of JSON among what else a driver prints, before and after it."""
+    for line in reversed(stdout.splitlines()):
+        with contextlib.suppress(ValueError):
+            if isinstance(found := json.loads(line), dict):
+                return found
+    return None
 
 
 def _logged(stderr: str) -> str:
@@ -149,7 +160,7 @@ def describe_machine() -> dict[str, Any]:
 def _processor() -> str:
     """The name that Linux gives the CPU, elsewhere what Python knows."""
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
@@ -168,7 +179,7 @@ def _drivers() -> dict[str, str]:
         if shutil.which(command[0]) is None:
             continue
         try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+            run = subprocess.run(command, timeout=20, **_CAPTURED)
         except (OSError, subprocess.TimeoutExpired):
             continue
         lines = [line.strip() for line in run.stdout.splitlines()]

@@ -43,6 +43,8 @@ class DeviceArray(NDArrayOperatorsMixin):
         return array.astype(array.dtype if dtype is None else dtype, copy=bool(copy))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if "out" in options:  # NumPy says that what is on the device is not to be written to
+            options["out"] = tuple(_host(value) for value in options["out"])
         return getattr(ufunc, method)(*(_host(value) for value in inputs), **options)
 
     def __getitem__(self, key: Any) -> Any:

@@ -36,24 +36,30 @@ def installed_distributions() -> dict[str, str]:
 def onnxruntime() -> ModuleType:
     """The ``onnxruntime`` module.
 
-    Raises :class:`DeviceError` with the exact pip line where there is none, or where several wheels have written
-    over each other.
+    Raises :class:`DeviceError` with the exact pip line where there is none or a broken one, or where several wheels
+    have written over each other.
     """
     installed = installed_distributions()
+    keep = next((extra for name, extra in DISTRIBUTIONS.items() if name in installed and extra != "cpu"), "") or "cpu"
+    again = f'pip uninstall -y {" ".join(installed)} && pip install "pixelgrad[{keep}]"'
     if len(installed) > 1:
-        names = " ".join(installed)
-        keep = (
-            next((extra for name, extra in DISTRIBUTIONS.items() if name in installed and extra != "cpu"), "") or "cpu"
-        )
         raise DeviceError(
-            f"several ONNX Runtimes are installed over each other ({', '.join(installed)}); keep one: "
-            f'pip uninstall -y {names} && pip install "pixelgrad[{keep}]"'
+            f"several ONNX Runtimes are installed over each other ({', '.join(installed)}); keep one: {again}"
         )
     try:
         import onnxruntime as module
-    except ImportError as error:
+    except Exception as error:  # one that is broken, or made for another NumPy, has many ways to say so
+        fix = (
+            f"install it again: {again}"
+            if installed
+            else 'install one: pip install "pixelgrad[cpu]" (or cuda, directml, openvino, webgpu instead of cpu)'
+        )
+        raise DeviceError(f"ONNX Runtime cannot be imported ({' '.join(str(error).split())}); {fix}") from error
+    if not hasattr(module, "InferenceSession"):
+        places = ", ".join(getattr(module, "__path__", [getattr(module, "__file__", None) or "?"]))
+        fix = again if installed else 'pip install "pixelgrad[cpu]"'
         raise DeviceError(
-            f"ONNX Runtime cannot be imported ({error}); install one: "
-            'pip install "pixelgrad[cpu]" (or cuda, directml, openvino, webgpu instead of cpu)'
-        ) from error
+            f"what is called onnxruntime in {places} is not ONNX Runtime, or what is left of one of two that were "
+            f"installed over each other; install it again: {fix}"
+        )
     return cast(ModuleType, module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -48,6 +49,16 @@ def test_doctor_json() -> None:
     assert result.exit_code == (1 if report["problems"] else 0)
     assert report["machine"]["onnxruntime"]["version"]
     assert {"name", "state", "error", "milliseconds", "left", "install"} <= report["devices"][0].keys()
+
+
+def test_doctor_has_no_place_to_keep_things(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("PIXELGRAD_HOME", str(tmp_path / "file"))
+    result = RUNNER.invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert "ONNX Runtime" in result.stdout
+    assert "problem: no device could be tried: " in result.stdout
+    assert "fix: set PIXELGRAD_HOME to a folder that can be written" in result.stdout
 
 
 def test_doctor_finds_two_onnx_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:

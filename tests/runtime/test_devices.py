@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,6 +60,17 @@ def test_devices_by_name_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (second.name, second.options["device_id"]) == ("cuda:1", "1")
     with pytest.raises(SettingsError, match="'webgpu' takes no number; only cuda:N and directml:N do"):
         choose_device("webgpu:1")
+
+
+def test_how_names_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_providers(monkeypatch, "CUDAExecutionProvider")
+    assert choose_device(" auto ").name == "cuda"
+    assert choose_device(" cuda:01 ").name == "cuda:1"
+    for wrong in ("auto,use_tf32=0", "auto:1"):
+        with pytest.raises(SettingsError, match="auto takes neither a number nor options"):
+            choose_device(wrong)
+    with pytest.raises(SettingsError, match="there is no device 'cuda:\u0661'"):
+        choose_device("cuda:\u0661")
 
 
 def test_provider_options(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,6 +280,41 @@ def test_two_onnx_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         onnx_runtime.onnxruntime()
     onnx_runtime.onnxruntime.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            'raise AttributeError("_ARRAY_API not found")',
+            r"cannot be imported \(_ARRAY_API not found\); install it again",
+        ),
+        (
+            'raise OSError("libfoo.so: no such file")',
+            r"cannot be imported \(libfoo.so: no such file\); install it again",
+        ),
+        (None, r"what is called onnxruntime in \S+ is not ONNX Runtime"),  # as pip uninstall leaves it
+    ],
+)
+def test_a_broken_onnx_runtime(
+    source: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "onnxruntime"
+    folder.mkdir()
+    if source is not None:
+        (folder / "__init__.py").write_text(source)
+    spec = importlib.machinery.PathFinder.find_spec("onnxruntime", [str(tmp_path)])
+    finder = SimpleNamespace(find_spec=lambda name, *_: spec if name == "onnxruntime" else None)
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "onnxruntime")
+    monkeypatch.setattr(onnx_runtime, "installed_distributions", lambda: {"onnxruntime-gpu": "1.30"})
+    onnx_runtime.onnxruntime.cache_clear()
+    try:
+        with pytest.raises(DeviceError, match=message) as caught:
+            onnx_runtime.onnxruntime()
+    finally:
+        onnx_runtime.onnxruntime.cache_clear()
+    assert str(caught.value).endswith(': pip uninstall -y onnxruntime-gpu && pip install "pixelgrad[cuda]"')
 
 
 def test_no_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,27 @@ def test_the_reason_of_a_fallback_is_read_from_the_log(monkeypatch: pytest.Monke
     assert cpu.reason == (
         "device 'cpu' failed to start and fell back to nothing: libcublasLt.so.13: cannot open shared object file"
     )
+
+
+def test_what_else_a_driver_prints_is_no_answer(monkeypatch: pytest.MonkeyPatch, style_artifact: Path) -> None:
+    run = subprocess.run
+
+    def chatty(command: list[str], **options: Any) -> Any:
+        said = b"\xff adapter\n" + json.dumps(_RESULT).encode() + b"\nbye\n"
+        code = f"import sys; sys.stdout.buffer.write({said!r})"
+        return run([sys.executable, "-c", code], **options)
+
+    monkeypatch.setattr(doctor.subprocess, "run", chatty)
+    (cpu,) = [report for report in check_devices(style_artifact) if report.name == "cpu"]
+    assert (cpu.state, cpu.milliseconds) == ("works", 5.0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a program of two lines")
+def test_a_driver_that_says_its_name_in_another_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vulkaninfo").write_bytes(b"#!/bin/sh\necho 'deviceName = Adapter \xae'\n")
+    (tmp_path / "vulkaninfo").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert describe_machine()["drivers"]["vulkan"] == "Adapter \ufffd"
 
 
 def test_the_machine_is_described() -> None:

@@ -56,6 +56,14 @@ def test_it_passes_for_an_array_and_is_fetched_once() -> None:
         np.asarray(array)[0, 0, 0, 0] = 1.0
 
 
+def test_it_cannot_be_written_to() -> None:
+    array, _ = device_array(pattern(SHAPE, 1))
+    with pytest.raises(ValueError, match="read-only"):
+        array += 1
+    with pytest.raises(ValueError, match="read-only"):
+        np.add(1, 1, out=array)
+
+
 def test_the_hosts_memory_needs_none(style_artifact: Path) -> None:
     assert memory_of(Artifact(style_artifact, device="cpu").training) is None
 
