@@ -19,6 +19,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.convert import convert_nodes
 from pixelgrad.exporters.opset18.functions import expand_functions
 from pixelgrad.exporters.opset18.inference import infer_shapes, name_sizes
+from pixelgrad.exporters.opset18.pooling import without_dropped_windows
 from pixelgrad.exporters.opset18.shapes import check_standard
 
 __all__ = ["IR_VERSION", "OPSET", "from_opset18", "infer_shapes", "to_opset18"]
@@ -67,6 +68,7 @@ def to_opset18(
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
     copy.ir_version = IR_VERSION
     infer_shapes(copy)
+    without_dropped_windows(copy.graph)
     return copy
 
 

@@ -279,6 +279,29 @@ def test_a_window_that_would_start_beyond_the_input_is_dropped() -> None:
     assert converted.graph.outputs[0].shape.numpy() == (1, 3, 3, 3)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "AveragePool-including", "LpPool"])
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 1, 1]},
+        {"kernel_shape": [3, 3], "strides": [3, 3], "pads": [1, 1, 1, 1]},
+        {"kernel_shape": [1, 1], "strides": [3, 3]},  # the last window ends before the input does
+        {"kernel_shape": [2, 3], "strides": [2, 2], "pads": [0, 0, 1, 0]},  # the last one hangs over along the width
+    ],
+)
+def test_what_follows_a_dropped_window_fits(op: str, window: dict[str, Any]) -> None:
+    """Opset 18's own shape inference, and so a session, counts the window."""
+    including = {"count_include_pad": 1} if op.endswith("including") else {}
+    pool = n(op.partition("-")[0], "x", "p", ceil_mode=1, **window, **including)
+    expected = runtime(model([pool], {}, 22, outputs=("p",)))({"x": X})["p"]
+    weights = {"w": f(expected[0].size, 5)}
+    nodes = [pool, n("Flatten", "p", "f"), n("Gemm", "f w")]
+    converted = convert(model(nodes, weights, 22, free=False))
+    del converted.graph.value_info[:]  # no help from what we say that the shapes are
+    found = runtime(converted)({"x": X})["y"]
+    np.testing.assert_allclose(found, expected.reshape(1, -1) @ weights["w"], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "equal"),
     [
