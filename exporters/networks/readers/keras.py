@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ def read_keras(source: Source, config: Config, weights: Weights) -> Reading:
     ``block1_conv1/before_relu`` is what goes into it.
     """
     kind, inner = _model(config)
-    writer = _Writer(weights)
+    writer = _Writer(weights, before_3=_before_3(config))
     shape = _image_shape(kind, inner)
     build = GraphBuilder(str(inner.get("name", "keras")), image="input", shape=shape)
     writer.build, writer.ranks[build.image] = build, 4
@@ -53,6 +54,11 @@ def read_keras(source: Source, config: Config, weights: Weights) -> Reading:
         convention="rgb",
         aliases=writer.aliases,
     )
+
+
+def _before_3(config: Config) -> bool:
+    """Whether a model is of Keras 1 or 2 (2.2.4-tf, say): a file without a version is older than all that have one."""
+    return re.match(r"([3-9]|\d\d)", str(config.get("keras_version", ""))) is None
 
 
 def _model(config: Config) -> tuple[str, Config]:
@@ -94,11 +100,12 @@ def _image_shape(kind: str, inner: Config) -> Sequence[int | None]:
 
 
 class _Writer:
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, *, before_3: bool) -> None:
         self.build: GraphBuilder
         self.ranks: dict[ir.Value, int] = {}
         self.aliases: dict[str, str] = {}
         self._weights = weights
+        self._before_3 = before_3
 
     def model(self, kind: str, inner: Config, inputs: Sequence[ir.Value], depth: int) -> ir.Value:
         if depth > _DEEPEST:
@@ -161,7 +168,7 @@ class _Writer:
         if config.get("data_format") == "channels_first":
             raise NetworkError(f"layer {name!r} of the Keras model keeps channels first; channels_last is supported")
         weights = self._weights.get(name) or self._weights.get(owners.get(name, name), [])
-        return LAYERS[kind](Layer(self.build, kind, name, config, inputs, weights, self.ranks))
+        return LAYERS[kind](Layer(self.build, kind, name, config, inputs, weights, self.ranks, self._before_3))
 
 
 def _plain(inner: Config) -> list[Config]:

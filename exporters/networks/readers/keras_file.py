@@ -1,7 +1,10 @@
 """Keras files -> the configuration of a model, and its weights by layer name.
 
+The configuration gains ``keras_version``, as the file gives it; without, "" for ``.h5`` and "3" for ``.keras``.
+
 - ``.h5`` (Keras 1 to 3, legacy): HDF5; the configuration is an attribute, each layer's weights a group.
-- ``.keras`` (Keras 3): a zip archive of ``config.json`` and ``model.weights.h5``.
+- ``.keras`` (Keras 2.12 and later): a zip archive of ``config.json``, ``metadata.json`` and
+  ``model.weights.h5``.
 - Weights alone, of VGG-16 or VGG-19 as Keras publishes them: the configuration is made from the layers' names.
 """
 
@@ -37,24 +40,28 @@ def open_hdf5(source: Source) -> tuple[Config, Weights]:
         text = file.attrs.get("model_config")
         if text is None:
             return _vgg_config(source, found), found
-        return _config(source, text), found
+        return {**_config(source, text), "keras_version": _text(file.attrs.get("keras_version", ""))}, found
 
 
 def open_keras(source: Source, archive: zipfile.ZipFile) -> tuple[Config, Weights]:
     """Configuration and weights in a ``.keras`` archive."""
-    contents = {}
-    for name in ("config.json", "model.weights.h5"):
+    contents = {"metadata.json": b"{}"}  # of use, but its absence is no reason to refuse a model
+    for name in ("metadata.json", "config.json", "model.weights.h5"):
         try:
             info = archive.getinfo(name)
             if info.file_size > 8 * source.size + (1 << 20):
                 raise NetworkError(f"{source.name!r} is damaged: {name!r} in it claims {info.file_size} bytes")
             contents[name] = archive.read(info)
         except KeyError:
+            if name in contents:
+                continue
             raise NetworkError(
                 f"{source.name!r} lacks {name!r}; save the model again: model.save('model.keras')"
             ) from None
     with _hdf5(source, io.BytesIO(contents["model.weights.h5"])) as file:
-        return _config(source, contents["config.json"]), _Reader(source, len(contents["model.weights.h5"])).new(file)
+        weights = _Reader(source, len(contents["model.weights.h5"])).new(file)
+    version = _config(source, contents["metadata.json"]).get("keras_version", "3")
+    return {**_config(source, contents["config.json"]), "keras_version": str(version)}, weights
 
 
 def _hdf5(source: Source, target: Any) -> Any:

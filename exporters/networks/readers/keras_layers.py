@@ -25,7 +25,9 @@ IDENTITY = {
 
 @dataclass
 class Layer:
-    """One layer at one of its calls. name: of its output. ranks: of every value so far, 2 or 4."""
+    """One layer at one of its calls. name: of its output. ranks: of every value so far, 2 or 4. before_3: whether
+    Keras 1 or 2 wrote it.
+    """
 
     build: GraphBuilder
     kind: str
@@ -34,6 +36,7 @@ class Layer:
     inputs: Sequence[ir.Value]
     weights: Sequence[Array]
     ranks: dict[ir.Value, int]
+    before_3: bool = False
 
     @property
     def x(self) -> ir.Value:
@@ -117,7 +120,7 @@ def activate(layer: Layer, function: str, x: ir.Value) -> ir.Value:
     if function == "relu6":
         return layer.op("Clip", x, layer.weight("0", 0.0), layer.weight("6", 6.0))
     if function == "hard_sigmoid":
-        return layer.op("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+        return layer.op("HardSigmoid", x, alpha=0.2 if layer.before_3 else 1 / 6, beta=0.5)
     if function in {"swish", "silu"}:
         return layer.op("Mul", x, layer.op("Sigmoid", x, part="sigmoid"))
     if function == "gelu":

@@ -117,6 +117,52 @@ def test_layers(keras: Any, tmp_path: Path, row: str) -> None:
     check(model, tmp_path / "net.h5", 13)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "version", "slope"),
+    [
+        ("keras", "2.15.0", 0.2),
+        ("keras", "3.0.5", 1 / 6),
+        ("keras", None, 1 / 6),
+        ("h5", "2.2.4-tf", 0.2),
+        ("h5", "3.0.5", 1 / 6),
+        ("h5", None, 0.2),  # of Keras 1
+    ],
+)
+def test_the_hard_sigmoid_of_the_keras_that_wrote_it(
+    keras: Any, tmp_path: Path, suffix: str, version: str | None, slope: float
+) -> None:
+    """0.2 x + 0.5 in Keras 1 and 2, x / 6 + 0.5 since."""
+    layers = keras.layers
+    model = randomised(keras.Sequential([keras.Input((9, 9, 3)), layers.Conv2D(4, 3, activation="hard_sigmoid")]))
+    path = tmp_path / f"net.{suffix}"
+    model.save(path)
+    _rewrite_version(path, version)
+    network = load_network(path, preprocess="rgb")
+    last = str(network.model.graph.outputs[0].name)
+    x, found = run_several(network, some_image(9), [f"{last}/before_hard_sigmoid", last])
+    np.testing.assert_allclose(found, np.clip(x * slope + 0.5, 0, 1), rtol=1e-6, atol=1e-6)
+
+
+def _rewrite_version(path: Path, version: str | None) -> None:
+    import json
+    import zipfile
+
+    import h5py
+
+    if path.suffix == ".h5":
+        with h5py.File(path, "r+") as file:
+            del file.attrs["keras_version"]
+            if version is not None:
+                file.attrs["keras_version"] = version.encode()
+        return
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    contents["metadata.json"] = json.dumps({} if version is None else {"keras_version": version}).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+
+
 def branching(keras: Any) -> Any:
     layers = keras.layers
     image = keras.Input((20, 24, 3))
