@@ -93,7 +93,9 @@ class Picture:
         """A picture from a Pillow image of any mode, as ``read_image`` would read its file.
 
         EXIF orientation and ICC profile in ``image.info`` are applied. 16-bit colour comes as 8 bits, which
-        is all that Pillow holds: read the file by its path for more. ``ImageError`` as ``read_image`` says.
+        is all that Pillow holds: read the file by its path for more. Of mode I, an image that was not read from
+        a file and holds nothing above 255 has 8 bits (``convert("I")`` makes such), any other 16. ``ImageError``
+        as ``read_image`` says.
         """
         decoded = decode_image(image, name)
         return cls(decoded.pixels, decoded.alpha, decoded.recipe, warnings=decoded.warnings)

@@ -267,6 +267,20 @@ def test_flattened_lies_on_white() -> None:
     assert plain.flattened() is plain
 
 
+def test_integers_of_8_bits_and_of_16() -> None:
+    """Only what is no file can have 8 bits: a file of 16 that is dark stays so."""
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    found = Picture.from_pil(Image.fromarray(grey).convert("I")).pixels
+    np.testing.assert_allclose(found[..., 0], grey / 255, rtol=1e-6)
+    bright = Image.fromarray(grey.astype(np.int32) * 257)
+    np.testing.assert_allclose(Picture.from_pil(bright).pixels[..., 0], grey / 255, rtol=1e-6)
+    for mode in ("I", "I;16"):
+        dark = Image.fromarray(grey.astype(np.int32 if mode == "I" else np.uint16))
+        assert dark.mode == mode
+        dark.format = "PNG"  # as older versions of Pillow open one of 16 bits
+        np.testing.assert_allclose(Picture.from_pil(dark).pixels[..., 0], grey / 65535, rtol=1e-6)
+
+
 def test_from_pil_leaves_the_image_as_it_was() -> None:
     image = Image.fromarray(gradient(bands=4))
     image.info["note"] = "mine"
