@@ -150,7 +150,7 @@ def _grey_samples(image: Any, name: str) -> _Samples:
         highest = 4095 if tags.get(_BITS_PER_SAMPLE) == (12,) else 65535
         # Pillow's own conversion of 8-bit samples to integers, and back, leaves them 0 to 255; a file's have 16 bits,
         # however dark it is.
-        if image.mode == "I" and image.format is None and 0 <= low and high <= 255:
+        if image.mode == "I" and image.format is None and low >= 0 and high <= 255:
             highest = 255
         if low < 0 or high > highest:
             raise ImageError(
