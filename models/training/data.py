@@ -63,8 +63,8 @@ class Source:
     @classmethod
     def of(cls, image: Tensor) -> Source:
         """`image` is float32 [3, H, W] in [0, 1]."""
-        levels = []
-        while min(image.shape[1:]) >= 64:
+        levels: list[Tensor] = []
+        while not levels or min(image.shape[1:]) >= 64:
             levels.append((image * 255).round().to(torch.uint8))
             image = F.avg_pool2d(image[None], 2)[0]
         return cls(levels)

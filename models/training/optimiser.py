@@ -23,10 +23,10 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(Optimizer):
-    """Nesterov momentum and orthogonalised updates; parameters are kernels [out, in, ...] with out <= in * ...
+    """Nesterov momentum and orthogonalised updates; parameters are kernels [out, in, ...].
 
-    An update has the root-mean-square size `rate` relative to a kernel of unit spectral norm, and each kernel is kept
-    at its initial norm: the normalisation behind it makes its scale meaningless, and growth would only slow training.
+    An update is `rate` times as long as the kernel, in the Euclidean norm, and each kernel is kept at its initial norm:
+    the normalisation behind it makes its scale meaningless, and growth would only slow training.
     """
 
     def __init__(self, parameters: Iterable[Tensor], rate: float = 0.02, momentum: float = 0.95) -> None:
@@ -50,7 +50,6 @@ class Muon(Optimizer):
                 wide = flat if flat.shape[0] <= flat.shape[1] else flat.T
                 direction = orthogonal(wide)
                 direction = direction if wide is flat else direction.T
-                # Orthogonal rows have norm 1; a kernel of norm n moves by lr * n.
                 scale = state["norm"] / direction.norm()
                 parameter.add_(direction.reshape(parameter.shape), alpha=-group["lr"] * float(scale))
                 parameter.mul_(state["norm"] / parameter.norm())

@@ -3,7 +3,6 @@
 - `slim`: the encoder of VGG-19 at a sixteenth of its cost from "Collaborative Distillation for Ultra-Resolution
   Universal Style Transfer" (Wang et al. 2020), MIT. Its 1x1 auxiliary heads estimate VGG-19's own features.
 - `googlenet`: BVLC GoogLeNet (Szegedy et al. 2015), unrestricted use.
-- `squeezenet`: SqueezeNet 1.1 (Iandola et al. 2016), BSD-2.
 """
 
 from __future__ import annotations

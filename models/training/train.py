@@ -290,7 +290,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--drawings", type=int, default=660, help="pictures drawn by code")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.steps < 1:
+        parser.error(f"--steps is {options.steps}; it must be at least 1")
+    if options.length is not None and not options.length > 0:
+        parser.error(f"--length is {options.length}; it must be above 0")
+    for path in (options.out, options.checkpoint):
+        if path is not None and not path.absolute().parent.is_dir():
+            parser.error(f"there is no folder {path.parent} to write {path.name} to")
+    return options
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,5 +1,7 @@
 """What every sample picture starts from: a size that can be drawn, and random numbers of its own."""
 
+from numbers import Integral
+
 import numpy as np
 
 from pixelgrad.errors import SettingsError
@@ -8,7 +10,12 @@ SMALLEST = 16  # Below this many pixels a side there is no scene left to see.
 
 
 def check(width: int, height: int, seed: int) -> None:
-    """Raise SettingsError unless the picture is at least 16 pixels each way and the seed is not negative."""
+    """Raise SettingsError unless all three are integers, the picture has at least 16 pixels each way and the seed is
+    not negative.
+    """
+    for name, value in (("width", width), ("height", height), ("seed", seed)):
+        if not isinstance(value, Integral):
+            raise SettingsError(f"{name} is {value!r}; it must be an integer")
     if width < SMALLEST or height < SMALLEST:
         raise SettingsError(
             f"a sample picture of {width}x{height} pixels is too small; give at least {SMALLEST}x{SMALLEST}"

@@ -190,7 +190,7 @@ def _light(rock: Array, albedo: Array, u: Array, x: Array, z: Array) -> Array:
     facing = np.maximum(nx * sun[0] + ny * sun[1] + nz * sun[2], 0.0)
     level = rock - x * np.float32(sun[1] / sun[0])
     horizon = np.maximum.accumulate(level[:, ::-1], axis=1)[:, ::-1]
-    lit = np.exp(-((horizon - level) / (0.06 + 0.006 * z)) * 1.0)
+    lit = np.exp(-((horizon - level) / (0.06 + 0.006 * z)))
     ambient = 0.45 + 0.55 * ny
     colour = albedo * (
         (facing * lit)[..., None] * SUN_COLOUR

@@ -5,7 +5,7 @@ the sun.
 import numpy as np
 
 from pixelgrad.runtime.samples.camera import FOCAL, Camera
-from pixelgrad.runtime.samples.noise import Array, Noise, mix, smoothstep
+from pixelgrad.runtime.samples.noise import Array, Noise, smoothstep
 from pixelgrad.runtime.samples.sky import SUN_PLACE
 
 _DEPTHS = np.array([0.012, 0.050, 0.075], np.float32)
@@ -59,5 +59,4 @@ def paint(rng: np.random.Generator, camera: Camera, mirrored: Array) -> Array:
     path = np.exp(-(((u - SUN_PLACE[0]) / (0.035 + 0.30 * np.abs(v))) ** 2))
     sparks = ripple(x * 26.0, z * 44.0) * smoothstep(4.5, 1.5, z) + ripple(x * 11.0, z * 17.0)
     glint = smoothstep(0.75, 1.5, facets + 0.9 * path + 0.55 * sparks) * path * smoothstep(-0.01, -0.07, v)
-    water = water + glint[..., None] * np.array([3.0, 1.6, 0.5], np.float32)
-    return mix(water, water * 0.9, calm * 0.0)
+    return np.asarray(water + glint[..., None] * np.array([3.0, 1.6, 0.5], np.float32), np.float32)

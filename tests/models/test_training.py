@@ -18,7 +18,7 @@ from pixelgrad.models import bundled_network
 
 pytestmark = pytest.mark.peer
 
-MODULES = ("calibrate", "data", "export", "measure", "network", "start", "synthetic", "teachers")
+MODULES = ("calibrate", "data", "export", "measure", "network", "start", "synthetic", "teachers", "train")
 #: channels, depths, pool, reflected
 TINY = ((4, 6, 8, 8, 8), (2, 1, 1, 2, 1), "average", 5)
 DESIGNS = [
@@ -35,7 +35,7 @@ def kit() -> Iterator[SimpleNamespace]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "models" / "training")
         yield SimpleNamespace(torch=torch, **{name: import_module(name) for name in MODULES})
-        for name in (*MODULES, "fit"):
+        for name in (*MODULES, "fit", "optimiser"):
             sys.modules.pop(name, None)
 
 
@@ -139,6 +139,26 @@ def test_a_refitted_second_layer_follows_a_new_first_one(kit: SimpleNamespace) -
     kit.torch.testing.assert_close(
         again.forward(image(seed=80))["relu5_1"], network.forward(image(seed=80))["relu5_1"], atol=1e-3, rtol=1e-3
     )
+
+
+def test_a_picture_may_be_small(kit: SimpleNamespace) -> None:
+    assert [level.shape for level in kit.data.Source.of(kit.torch.rand(3, 20, 30)).levels] == [(3, 20, 30)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--steps", "0"], "--steps is 0; it must be at least 1"),
+        (["--length", "0"], "--length is 0.0; it must be above 0"),
+        (["--out", "nowhere/pebble.onnx"], "there is no folder nowhere to write pebble.onnx to"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before(
+    kit: SimpleNamespace, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        kit.train.parse(arguments)
+    assert message in capsys.readouterr().err
 
 
 def test_drawings_are_the_same_for_the_same_number(kit: SimpleNamespace) -> None:

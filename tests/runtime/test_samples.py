@@ -71,6 +71,13 @@ def test_what_cannot_be_drawn_is_refused(name: str, settings: tuple[int, int, in
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("settings", [(80.0, 80, 0), (80, 80.5, 0), (80, 80, 1.5), ("80", 80, 0)])
+def test_sizes_and_seeds_are_integers(name: str, settings: tuple[int, int, int]) -> None:
+    with pytest.raises(SettingsError, match=r"(width|height|seed) is .*; it must be an integer"):
+        SAMPLES[name](*settings)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_seed_gives_the_same_bytes_again(name: str) -> None:
     first = drawn(name)
     state = repr(np.random.get_state())
