@@ -20,6 +20,7 @@ import onnx
 from onnx.external_data_helper import set_external_data
 
 from pixelgrad.errors import OutputError
+from pixelgrad.exporters.abandoned import remove_abandoned
 from pixelgrad.exporters.lbfgs import lbfgs_models
 from pixelgrad.exporters.memory import bytes_per_pixel
 from pixelgrad.exporters.networks import Geometry, Network
@@ -171,6 +172,7 @@ def _write_folder(
     """Write the graphs and ``parts`` of their manifest beside ``directory``, then put the folder in its place."""
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(directory, MANIFEST)
         beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
         try:
             _write_models(models, beside)

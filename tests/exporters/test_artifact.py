@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,31 @@ def test_an_artifact_is_replaced_only_when_forced(net: Path, tmp_path: Path) -> 
     write(path, net, force=True)
     assert not (path / "extra").exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["style"]
+
+
+def test_what_a_killed_process_left_goes_after_a_day(net: Path, tmp_path: Path) -> None:
+    def folder(name: str, *files: str, days: float = 2) -> str:
+        (tmp_path / name).mkdir()
+        for file in files:
+            (tmp_path / name / file).write_bytes(b"")
+        then = time.time() - days * 24 * 3600
+        os.utime(tmp_path / name, (then, then))
+        return name
+
+    write(tmp_path / "style", net)
+    folder(".style.abcd1234", "weights.bin", "training_model.onnx")
+    folder(".style.old-4711", "artifact.json", "weights.bin")
+    (tmp_path / ".style.filefile").write_bytes(b"")
+    kept = {
+        "style",
+        ".style.filefile",
+        folder(".style.efgh5678", "weights.bin", days=0.5),
+        folder(".style.previous", "artifact.json", "weights.bin"),
+        folder(".style.pictures", "cat.jpg"),
+        folder(".other.abcd1234", "weights.bin"),
+    }
+    write(tmp_path / "style", net, force=True)
+    assert {entry.name for entry in tmp_path.iterdir()} == kept
 
 
 def test_other_folders_and_files_are_never_touched(net: Path, tmp_path: Path) -> None:
