@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
@@ -170,7 +170,7 @@ def _transfer(session: requests.Session, url: str, part: Path, download: Downloa
         raise _BrokenError(f"the connection ended after {amount(done)} of {amount(total_size)}")
 
 
-def _written(chunks: Iterable[bytes], part: Path, start: int) -> Iterator[int]:
+def _written(chunks: Iterable[bytes], part: Path, start: int) -> Generator[int, None, None]:
     """Add ``chunks`` to the first ``start`` bytes of ``part``: its size, at once and after each of them."""
     with writing(part, resumes=True), part.open("ab" if start else "wb") as stream:
         yield start

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixelgrad.errors import SettingsError
+from pixelgrad.errors import SettingsError, UnknownLayerError
 from pixelgrad.networks import NetworkSpec, find_network
 from pixelgrad.runtime import Choice, EvolveEvent, EvolveResult, EvolveSettings, Projector, Snapshot
 from pixelgrad.runtime import evolve as run_evolve
@@ -49,14 +49,20 @@ def open_snapshots(
 ) -> list[Snapshot]:
     """The snapshots in order of training, exported where they are not in the cache; arguments as of :func:`evolve`."""
     specs = {find_network(spec.model): spec for spec in map(NetworkSpec.of, checkpoints)}
+    for path in specs:
+        if path.is_dir():
+            raise SettingsError(f"{str(path)!r} is a folder; name the checkpoints in it, {path / '*'} say")
     if len(specs) < 2:
-        raise SettingsError("an evolution takes at least two checkpoints of one network")
+        raise SettingsError(f"an evolution takes at least two checkpoints of one network; different ones: {len(specs)}")
     ordered = in_training_order(list(specs))
     if layers is None:
         layers = exporters().learnt_layers(specs[ordered[0][0]].load(), MOST_LAYERS)
     snapshots = []
     for path, when in ordered:
-        folder = projection_artifact(specs[path], layer=layer, rule=rule, watched=layers)
+        try:
+            folder = projection_artifact(specs[path], layer=layer, rule=rule, watched=layers)
+        except UnknownLayerError as error:
+            raise UnknownLayerError(f"{path.name}, one of the checkpoints: {error}", error.matches) from error
         projector = Projector(folder, device=device)
         snapshots.append(Snapshot(path.stem, when, projector, scan_index(projector, settings)))
     return snapshots

@@ -13,7 +13,8 @@ def check(width: int, height: int, seed: int) -> None:
     """Raise SettingsError unless all three are integers, the picture has at least 16 pixels each way and the seed is
     not negative.
     """
-    for name, value in (("width", width), ("height", height), ("seed", seed)):
+    given: dict[str, object] = {"width": width, "height": height, "seed": seed}
+    for name, value in given.items():
         if not isinstance(value, Integral):
             raise SettingsError(f"{name} is {value!r}; it must be an integer")
     if width < SMALLEST or height < SMALLEST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from helpers.cli import error_of
 from helpers.folders import image_folder
 from helpers.networks import chain
 from typer.testing import CliRunner
@@ -38,4 +39,17 @@ def test_one_checkpoint_is_not_enough(tmp_path: Path) -> None:
     only = str(chain(tmp_path / "net.onnx"))
     result = RUNNER.invoke(app, ["evolve", only, "--layer", "r2", "--images", str(tmp_path), "-o", "o.png"])
     assert result.exit_code == 1
-    assert "at least two checkpoints" in result.stderr
+    assert "at least two checkpoints of one network; different ones: 1" in result.stderr
+
+
+def test_checkpoints_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    one, other = chain(tmp_path / "run" / "net_1.onnx"), chain(tmp_path / "run" / "net_2.onnx", channels=(8, 12))
+
+    def error(*checkpoints: Path, layer: str) -> str:
+        given = ["evolve", *map(str, checkpoints), "--layer", layer, "--images", str(tmp_path), "-o", "o.png"]
+        return error_of(RUNNER.invoke(app, [*given, "--device", "cpu"]))
+
+    assert "is a folder; name the checkpoints in it, " in error(tmp_path / "run", layer="r2")
+    assert error(one, other, layer="r2").startswith("net_2.onnx, one of the checkpoints: the network has no layer 'r3")
+    assert error(one, other, layer="r9").startswith("net_1.onnx, one of the checkpoints: the network has no layer 'r9'")
