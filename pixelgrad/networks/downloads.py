@@ -118,8 +118,11 @@ def _with_retries(
             reached = max(reached, _size(part))
             if failures >= _TRIES or error.wait > _LONGEST_WAIT:
                 kept = f"; {amount(_size(part))} of it are kept, and the same command goes on from there"
+                if not _of_use(part, download):
+                    _discard(part)
+                    kept = ""
                 raise DownloadError(
-                    f"{download.filename} could not be fetched from {_host(url)}: {error}{kept if _size(part) else ''}"
+                    f"{download.filename} could not be fetched from {_host(url)}: {error}{kept}"
                 ) from error
             report(Progress(download.filename, _size(part), None, "reconnecting for"))
             time.sleep(max(error.wait, patience * 2 ** (failures - 1)))
@@ -128,9 +131,7 @@ def _with_retries(
 def _transfer(session: requests.Session, url: str, part: Path, download: Download, report: OnProgress) -> None:
     """One request, whose body is added to ``part``; :class:`_BrokenError` where it ends early."""
     validator = _validator(part)
-    start = _size(part)
-    if start and validator is None and download.sha256 is None and download.sha1 is None:
-        start = 0  # nothing would tell that the rest belongs to another version
+    start = _of_use(part, download)
     headers = {"User-Agent": f"pixelgrad/{__version__}", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -140,8 +141,8 @@ def _transfer(session: requests.Session, url: str, part: Path, download: Downloa
         _requests_errors(url, download),
         session.get(url, headers=headers, stream=True, timeout=(_CONNECT, _READ)) as response,
     ):
-        if response.status_code == 416:
-            if start and response.headers.get("Content-Range") == f"bytes */{start}":
+        if response.status_code == 416 and start:
+            if response.headers.get("Content-Range") == f"bytes */{start}":
                 return  # all of it had come
             _discard(part)
             raise _BrokenError("the server has another version of the file than what had come of it")
@@ -254,6 +255,8 @@ def _requests_errors(url: str, download: Download) -> Iterator[None]:
         raise DownloadError(
             f"{where}: its certificate is not accepted ({reason}); behind a company's proxy, set REQUESTS_CA_BUNDLE"
         ) from error
+    except requests.exceptions.ContentDecodingError as error:
+        raise _BrokenError("what it sends is compressed and damaged") from error
     except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout) as error:
         raise _BrokenError("the server does not answer in time") from error
     except requests.exceptions.ChunkedEncodingError as error:
@@ -265,6 +268,10 @@ def _requests_errors(url: str, download: Download) -> Iterator[None]:
         ) from error
     except (requests.exceptions.RequestException, ValueError) as error:
         raise DownloadError(f"{where}: {error}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise DownloadError(f"{where}: {error}; see REQUESTS_CA_BUNDLE") from error
 
 
 def _check_space(part: Path, wanted: int) -> None:
@@ -327,6 +334,14 @@ def _keep_validator(part: Path, response: requests.Response) -> None:
 def _discard(part: Path) -> None:
     part.unlink(missing_ok=True)
     _state(part).unlink(missing_ok=True)
+
+
+def _of_use(part: Path, download: Download) -> int:
+    """How many bytes of ``part`` the next try can go on from: none if nothing would tell that the rest is of another
+    version.
+    """
+    tells = _validator(part) is not None or download.sha256 is not None or download.sha1 is not None
+    return _size(part) if tells else 0
 
 
 def _size(part: Path) -> int:

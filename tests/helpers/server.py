@@ -24,6 +24,7 @@ class Behaviour:
     statuses: codes to answer the first requests with, and ``headers`` with them. slow: seconds to wait before every
     16 KiB. shift: how far what it sends is from what was asked for. slices: the most that a part of a file has.
     heeds: whether it sends all of a file that is not the version that ``If-Range`` names. gzips: whether it compresses.
+    encoding: what to say that the body is compressed by, whatever it is.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Behaviour:
     slices: int | None = None
     heeds: bool = True
     gzips: bool = False
+    encoding: str | None = None
 
 
 @dataclass
@@ -107,8 +109,8 @@ def _answer(handler: BaseHTTPRequestHandler, state: Server) -> None:
     end = len(content) if does.slices is None or not start else min(len(content), start + does.slices)
     body = content[start:end]
     handler.send_response(206 if start else 200)
-    if does.gzips:
-        handler.send_header("Content-Encoding", "gzip")
+    if does.gzips or does.encoding is not None:
+        handler.send_header("Content-Encoding", does.encoding or "gzip")
     if start:
         handler.send_header("Content-Range", f"bytes {start + does.shift}-{end - 1}/{len(content)}")
     if does.claim != 0:

@@ -252,6 +252,24 @@ def test_a_broken_connection_is_no_wrong_certificate(tmp_path: Path) -> None:
     assert "the encrypted connection broke" in str(caught.value)
 
 
+def test_a_bundle_of_certificates_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+    with pytest.raises(DownloadError, match=r"nowhere.pem; see REQUESTS_CA_BUNDLE"):
+        fetch(Download("https://127.0.0.1:9/net.onnx"), tmp_path / "net.onnx", patience=0)
+
+
+def test_what_is_of_no_use_to_the_next_run_is_not_kept(tmp_path: Path) -> None:
+    with serving(files={"/net.onnx": CONTENT}, tag=None, drop_after=98304) as server:
+        assert "kept" not in refused(server, tmp_path, "the connection broke", about=1)
+    with serving(files={"/net.onnx": CONTENT}, drop_after=1) as server:  # less than what is read at a time
+        assert "kept" not in refused(server, tmp_path, "the connection broke")
+    with serving(files={"/net.onnx": b"no gzip"}, encoding="gzip") as server:
+        refused(server, tmp_path, "what it sends is compressed and damaged")
+    with serving(statuses=[416]) as server:
+        refused(server, tmp_path, "answered 416")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_server(tmp_path: Path) -> None:
     with serving() as server:
         pass
