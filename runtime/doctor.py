@@ -20,7 +20,7 @@ from pixelgrad.errors import DeviceError, PixelgradError
 from pixelgrad.runtime.devices import DEVICES, Device
 from pixelgrad.runtime.onnx_runtime import installed_distributions, onnxruntime
 from pixelgrad.runtime.plugins import plugins
-from pixelgrad.runtime.probing import WRONG
+from pixelgrad.runtime.probing import WRONG, answer
 from pixelgrad.version import __version__
 
 __all__ = ["DeviceReport", "Problem", "check_devices", "describe_machine", "find_problems"]
@@ -65,6 +65,7 @@ class Problem:
 def check_devices(artifact: Path) -> Iterator[DeviceReport]:
     """Try a gradient step of ``artifact`` on every device, each in a process of its own, and compare with the CPU.
 
+    In a frozen application, whose executable is no Python, in this process: a driver may then take it down.
     Raises :class:`DeviceError` where there is no usable ONNX Runtime at all.
     """
     for row in DEVICES.values():
@@ -90,6 +91,8 @@ def judge(row: Device, result: dict[str, Any]) -> DeviceReport:
 
 
 def _try(row: Device, artifact: Path) -> dict[str, Any]:
+    if _packed():
+        return answer(row.name, artifact)
     # -P: whatever folder this runs in, its modules are not ours.
     command = [sys.executable, "-P", "-m", "pixelgrad.runtime.probing", row.name, str(artifact)]
     try:
@@ -104,6 +107,11 @@ def _try(row: Device, artifact: Path) -> dict[str, Any]:
     said = [line for line in run.stderr.strip().splitlines() if line.strip()]
     how = f"signal {-run.returncode}" if run.returncode < 0 else f"exit code {run.returncode}"
     return {"failure": f"it took the process down ({how}){': ' + said[-1] if said else ''}"}
+
+
+def _packed() -> bool:
+    """Whether no other process could import this: an application that is frozen, or one file, or brings its Python."""
+    return getattr(sys, "frozen", False) or not sys.executable or not Path(__file__).is_file()
 
 
 def _answer(stdout: str) -> dict[str, Any] | None:

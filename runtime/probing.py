@@ -38,7 +38,6 @@ def probe(name: str, folder: Path) -> dict[str, Any]:
     self-check. milliseconds, cpu_milliseconds: a step of ``size`` x ``size`` pixels, the median of several.
     left: operators that the CPU runs instead, with how many of each; ``None`` where ONNX Runtime does not say.
     """
-    logging.getLogger("pixelgrad").setLevel(logging.ERROR)
     artifact = Artifact(folder, device=choose_device(name, strict=False))
     reference = Artifact(folder, device="cpu")
     size = 64
@@ -88,14 +87,19 @@ def _time(artifact: Artifact, size: int, steps: int) -> float:
     return statistics.median(times)
 
 
-def main() -> None:
+def answer(name: str, folder: Path) -> dict[str, Any]:
+    """What :func:`probe` gives, or ``failure``: why it gives nothing."""
     try:
-        result = probe(sys.argv[1], Path(sys.argv[2]))
+        return probe(name, folder)
     except PixelgradError as error:
-        result = {"failure": str(error)}
+        return {"failure": str(error)}
     except Exception as error:  # whatever a provider throws while it runs
-        result = {"failure": " ".join(f"{type(error).__name__}: {error}".split())}
-    sys.stdout.write(json.dumps(result) + "\n")
+        return {"failure": " ".join(f"{type(error).__name__}: {error}".split())}
+
+
+def main() -> None:
+    logging.getLogger("pixelgrad").setLevel(logging.ERROR)
+    sys.stdout.write(json.dumps(answer(sys.argv[1], Path(sys.argv[2]))) + "\n")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,18 @@ def test_a_process_that_dies_is_reported(monkeypatch: pytest.MonkeyPatch, style_
     assert cpu.reason == "no answer within 300 seconds; its driver may hang"
 
 
+def test_a_frozen_application_is_not_started_again(monkeypatch: pytest.MonkeyPatch, style_artifact: Path) -> None:
+    """Its executable is no Python, but itself."""
+
+    def starts(*_: Any, **__: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(doctor.subprocess, "run", starts)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    (cpu,) = [report for report in check_devices(style_artifact) if report.name == "cpu"]
+    assert (cpu.state, cpu.error) == ("works", 0.0)
+
+
 def test_the_reason_of_a_fallback_is_read_from_the_log(monkeypatch: pytest.MonkeyPatch, style_artifact: Path) -> None:
     log = (
         "\x1b[1;31m2026 [E:onnxruntime:Default, provider_bridge_ort.cc:2458] FAIL : Failed to load library "
