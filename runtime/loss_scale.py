@@ -19,10 +19,12 @@ class LossScale:
 
     def accept(self, *, overflow: bool) -> bool:
         """Whether the gradient at this scale may be used, rather than computed again at the scale as it is then."""
-        if overflow and self.value > _LEAST:
-            self.value /= 2
+        if overflow:
             self._good = 0
-            return False
+            if self.value > _LEAST:
+                self.value /= 2
+                return False
+            return True
         self._good += 1
         if self._good >= _GROW_AFTER and self.value < _MOST:
             self.value *= 2

@@ -91,6 +91,11 @@ def open_session(model: Path | bytes, choice: Choice, *, sizes: Mapping[str, int
         _cuda_libraries()
     name = model.name if isinstance(model, Path) else "the graph"
     source = str(model) if isinstance(model, Path) else model
+    if isinstance(source, str) and source != source.encode("utf-8", "replace").decode("utf-8"):
+        raise ArtifactError(
+            f"ONNX Runtime cannot open {source!r}: its path holds bytes that are no text; move it to another folder "
+            "(PIXELGRAD_HOME names the one that pixelgrad keeps things in)"
+        )
     try:
         # With its fallback enabled, Python's ONNX Runtime would print to stdout and go on with the CPU.
         with tidy_heap():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import logging
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import onnx
 import pytest
 
-from pixelgrad.errors import DeviceError, SettingsError
+from pixelgrad.errors import ArtifactError, DeviceError, SettingsError
 from pixelgrad.runtime import Artifact, Choice, choose_device, choosing, devices, onnx_runtime, session
 from pixelgrad.runtime.plugins import Plugin
 
@@ -280,6 +281,13 @@ def test_two_onnx_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         onnx_runtime.onnxruntime()
     onnx_runtime.onnxruntime.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a name that is no UTF-8")
+def test_a_folder_whose_name_is_no_text(style_artifact: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(style_artifact, tmp_path / "caf\udce9")
+    with pytest.raises(ArtifactError, match=r"its path holds bytes that are no text; move it to another folder"):
+        _ = Artifact(folder, device="cpu").training
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,6 @@ def test_the_loss_scale_finds_its_place() -> None:
     while not scale.accept(overflow=True):
         pass
     assert scale.value == 1.0
+    for _ in range(300):  # below nothing is left, but what overflows is no reason to scale up
+        assert scale.accept(overflow=True)
+    assert scale.value == 1.0
