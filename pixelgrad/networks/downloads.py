@@ -157,11 +157,11 @@ def _transfer(session: requests.Session, url: str, part: Path, download: Downloa
                 f"{download.filename} has {total_size:,} bytes at {_host(url)} instead of {download.size:,}: the "
                 "publisher has changed it, or a page was sent in its place"
             )
-        _check_space(part, (total_size or download.size or 0) - start)
-        with writing(part):
-            if not start:
+        _check_space(part, (total_size or download.size or 0) - _size(part))
+        if not start:
+            with writing(part):
                 part.write_bytes(b"")  # before the note of another version is there
-            _keep_validator(part, response)
+                _keep_validator(part, response)
         with contextlib.closing(_written(response.iter_content(_CHUNK), part, start)) as sizes:
             for done in sizes:
                 report(Progress(download.filename, done, total_size))

@@ -8,6 +8,7 @@ import os
 import time
 from email.utils import formatdate
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,26 @@ def test_parts_of_two_versions_are_not_joined(tmp_path: Path) -> None:
             _until_it_gives_up(server, tmp_path)
         server.behaviour.files, server.behaviour.tag = {"/net.onnx": CONTENT}, '"two"'
         get(server, tmp_path, about=1)
+
+
+def test_a_part_without_its_version_is_of_the_version_that_was_asked_for(tmp_path: Path) -> None:
+    with serving(files={"/net.onnx": CONTENT}, drop_after=98304, drops=2, heeds=False) as server:
+        download = Download(f"{server.url}/net.onnx", about=1)
+
+        def forget(progress: Progress) -> None:
+            if progress.done:
+                server.behaviour.tag = None
+
+        fetch(download, tmp_path / "net.onnx", on_progress=forget, patience=0)
+        assert server.ranges == [None, "bytes=98304-", "bytes=196608-"]
+    assert (tmp_path / "net.onnx").read_bytes() == CONTENT
+
+
+def test_what_is_to_be_replaced_counts_as_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.onnx.part").write_bytes(bytes(len(CONTENT) - 5))
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    with serving(files={"/net.onnx": CONTENT}, ranges=False) as server:
+        get(server, tmp_path)
 
 
 def test_a_body_that_was_compressed_on_the_way(tmp_path: Path) -> None:
