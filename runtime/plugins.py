@@ -32,14 +32,19 @@ def plugins() -> tuple[Plugin, ...]:
     """Every installed plugin, registered with ONNX Runtime by the first call.
 
     They are the distributions named ``onnxruntime-ep-*``, whose module says where its library is
-    (``get_library_path``) and what it brings (``get_ep_names``).
+    (``get_library_path``) and what it brings (``get_ep_names``). One without a module of its name only installs others.
     """
     found = []
     for distribution in metadata.distributions():
         name = str(distribution.metadata["Name"] or "").lower().replace("_", "-")
-        if name.startswith(_PREFIX):
+        if name.startswith(_PREFIX) and _has_module(distribution, name):
             found.append(_register(name, distribution.version))
     return tuple(sorted(set(found), key=lambda plugin: plugin.distribution))
+
+
+def _has_module(distribution: metadata.Distribution, name: str) -> bool:
+    files = distribution.files  # None where the installer kept no list
+    return files is None or any(file.parts[0].removesuffix(".py") == name.replace("-", "_") for file in files)
 
 
 def _register(distribution: str, version: str) -> Plugin:

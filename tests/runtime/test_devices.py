@@ -16,7 +16,7 @@ import pytest
 
 from pixelgrad.errors import ArtifactError, DeviceError, SettingsError
 from pixelgrad.runtime import Artifact, Choice, choose_device, choosing, devices, onnx_runtime, session
-from pixelgrad.runtime.plugins import Plugin
+from pixelgrad.runtime.plugins import Plugin, plugins
 
 
 def with_providers(monkeypatch: pytest.MonkeyPatch, *providers: str, platform: str = "linux") -> None:
@@ -269,6 +269,19 @@ def test_the_least_graph_is_sound() -> None:
     model = onnx.load_from_string(session._LEAST)
     onnx.checker.check_model(model, full_check=True)
     assert [node.op_type for node in model.graph.node] == ["Relu"]
+
+
+def test_a_plugin_that_is_broken_and_a_wheel_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as onnxruntime-ep-nv-tensorrt-rtx, which only installs the one for the CUDA that there is."""
+    for name, files in (("broken", "onnxruntime_ep_broken.py,,\n"), ("meta", "")):
+        folder = tmp_path / f"onnxruntime_ep_{name}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: onnxruntime-ep-{name}\nVersion: 1.0\n")
+        (folder / "RECORD").write_text(f"{files}{folder.name}/METADATA,,\n")
+    (tmp_path / "onnxruntime_ep_broken.py").write_text("raise OSError('libfoo.so: no such file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = [plugin for plugin in plugins.__wrapped__() if plugin.version == "1.0"]
+    assert found == [Plugin("onnxruntime-ep-broken", "1.0", (), "libfoo.so: no such file")]
 
 
 def test_two_onnx_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
