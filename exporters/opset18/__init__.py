@@ -68,13 +68,13 @@ def to_opset18(
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
     copy.ir_version = IR_VERSION
     infer_shapes(copy)
-    without_dropped_windows(copy.graph)
     return copy
 
 
 def from_opset18(model: ir.Model) -> onnx.ModelProto:
     """Serialise; what comes out passes ``onnx.checker``, else :class:`NetworkError` says what is wrong."""
     model = InlinePass()(model).model
+    without_dropped_windows(model.graph)
     RemoveUnusedOpsetsPass()(model)
     check_standard(model.graph)
     model.graph.opset_imports.setdefault("", OPSET)

@@ -13,7 +13,8 @@ def without_dropped_windows(graph: ir.Graph) -> None:
     """Shorten the padding of poolings of known size whose last window would start beyond the input, in place.
 
     Such a window is dropped by every runtime, and counted by ONNX's own shape inference before opset 22: ONNX Runtime
-    then refuses a graph that goes on with the size that there is.
+    then refuses a graph that goes on with the size that there is. What is written holds at that size alone, so it is
+    for a graph that is finished.
     """
     for node in graph:
         if node.op_type in _POOLINGS and integer(node, "ceil_mode", 0):

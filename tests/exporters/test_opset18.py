@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import onnx
 import onnx_ir as ir
 import pytest
 from helpers.gradcheck import runtime
+from helpers.running import run
 from onnx import TensorProto, helper, numpy_helper
 
 from pixelgrad.errors import NetworkError
+from pixelgrad.exporters import load_network
 from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES
 from pixelgrad.exporters.opset18 import from_opset18
 from pixelgrad.exporters.opset18 import to_opset18 as to_opset18_of
@@ -300,6 +303,23 @@ def test_what_follows_a_dropped_window_fits(op: str, window: dict[str, Any]) -> 
     del converted.graph.value_info[:]  # no help from what we say that the shapes are
     found = runtime(converted)({"x": X})["y"]
     np.testing.assert_allclose(found, expected.reshape(1, -1) @ weights["w"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [7, 8, 9, 10, 11])
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"kernel_shape": [3, 3], "strides": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1},
+        {"kernel_shape": [1, 1], "strides": [3, 3]},
+    ],
+)
+def test_a_network_of_one_size_keeps_its_windows_at_others(window: dict[str, Any], size: int, tmp_path: Path) -> None:
+    pool = n("AveragePool", "x", "y", ceil_mode=1, **window)
+    onnx.save(model([n("Relu", "x", "r"), pool], {}, 22, free=False), tmp_path / "net.onnx")
+    network = load_network(tmp_path / "net.onnx", preprocess="rgb")
+    image = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
+    expected = runtime(model([n("Relu", "x", "r"), pool], {}, 22))({"x": image})["y"]
+    np.testing.assert_allclose(run(network, image, "y"), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
