@@ -45,10 +45,15 @@ def with_colours_of(content: Picture) -> Callable[[Array], Array]:
     return colour
 
 
-def with_histogram_of(pictures: Sequence[Picture]) -> Callable[[Array], Array]:
-    """Gives each channel of pixels [H, W, 3] the histogram that it has in all of ``pictures`` together."""
-    colours = np.concatenate([picture.pixels.reshape(1, -1, 3) for picture in pictures], axis=1)
-    return lambda pixels: match_histogram(pixels, colours)
+def with_histogram_of(pictures: Sequence[Picture], shares: Sequence[float]) -> Callable[[Array], Array]:
+    """Gives each channel of pixels [H, W, 3] the histogram that it has in all of ``pictures`` together.
+
+    shares: how much each picture counts, however large it is; they sum to one.
+    """
+    flat = [picture.pixels.reshape(1, -1, 3) for picture in pictures]
+    counted = [np.full(each.shape[:2], share / each.shape[1]) for each, share in zip(flat, shares, strict=True)]
+    colours, weights = np.concatenate(flat, axis=1), np.concatenate(counted, axis=1)
+    return lambda pixels: match_histogram(pixels, colours, weights)
 
 
 def _like(lightness: Array, wanted: Array) -> Array:

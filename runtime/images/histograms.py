@@ -12,19 +12,23 @@ from pixelgrad.runtime.images.arrays import Floats
 __all__ = ["match_histogram"]
 
 
-def match_histogram(pixels: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Floats:
+def match_histogram(
+    pixels: npt.NDArray[Any], reference: npt.NDArray[Any], weights: npt.NDArray[Any] | None = None
+) -> Floats:
     """``pixels`` with each channel mapped so that its histogram is that of ``reference``.
 
     Both are [H, W, C], of any size and range, with the same number of channels. The map of a channel never decreases
     and treats equal values equally: value v, of which a share q of the pixels is below, becomes the value of which a
-    share q of the reference is below. float32.
+    share q of the reference is below. weights: how much each pixel of the reference counts, [H, W]. float32.
     """
+    counted = np.ones(reference.shape[:2]) if weights is None else weights
     result = np.empty(pixels.shape, np.float32)
     for channel in range(pixels.shape[2]):
         _, places, counts = np.unique(pixels[..., channel], return_inverse=True, return_counts=True)
         below = (np.cumsum(counts) - counts / 2) / places.size
-        wanted = np.sort(reference[..., channel], axis=None)
-        positions = (np.arange(wanted.size) + 0.5) / wanted.size
-        mapped = np.interp(below, positions, wanted)
+        order = np.argsort(reference[..., channel], axis=None)
+        wanted, counts = reference[..., channel].ravel()[order], counted.ravel()[order]
+        positions = np.cumsum(counts) - counts / 2
+        mapped = np.interp(below, positions / counts.sum(), wanted)
         result[..., channel] = mapped[places.reshape(pixels.shape[:2])]
     return result

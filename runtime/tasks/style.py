@@ -194,12 +194,16 @@ def _run(
     budget: Budget,
 ) -> Iterator[StepEvent]:
     pictures = {"content": content, "styles": styles, "masks": [Picture.from_array(place) for place in places] or None}
-    colour = None
+    colour, alpha = None, content.alpha
+    if settings.keep_color or settings.match_histogram:
+        # At the sizes that they are used at: what is finer has contrast that is lost on the way there.
+        used = [style.flattened().resized(*_style_size(artifact, style, settings, max(sizes[-1]))) for style in styles]
+        content, styles = content.flattened().resized(*sizes[-1]), used
     if settings.keep_color == "luminance":
-        colour = with_colours_of(content.flattened())
+        colour = with_colours_of(content)
     elif settings.match_histogram:
-        colour = with_histogram_of([style.flattened() for style in styles])
-    finish = Finish(make_recipe("style", artifact, settings, sizes[-1], pictures), content.alpha, colour)
+        colour = with_histogram_of(styles, _shares(settings, len(styles)))
+    finish = Finish(make_recipe("style", artifact, settings, sizes[-1], pictures), alpha, colour)
     content, styles = recoloured(content, styles, settings.keep_color)
     shares = share_steps(settings.steps, len(sizes))
     plan = Plan([(*size, share) for size, share in zip(sizes, shares, strict=True)])
@@ -234,17 +238,20 @@ def _style_targets(
     names = {term.target: term.mask for term in artifact.terms if term.kind == "style" and term.target is not None}
     total: dict[str, Array] = {}
     for number, (picture, share) in enumerate(zip(styles, _shares(settings, len(styles)), strict=True), 1):
-        # Not enlarged: that would teach a blurred texture.
-        long = round(long_edge * settings.style_scale)
-        width, height = reference_size(*picture.size, long, minimum=artifact.minimum_size)
-        if artifact.fixed_size is not None:
-            height, width = artifact.fixed_size
+        width, height = _style_size(artifact, picture, settings, long_edge)
         for name, target in view.targets(at_size(picture, width, height)).items():
             if name not in names or names[name] not in (None, f"mask.{number}"):
                 continue
             part = target if names[name] else target * np.float32(share)
             total[name] = total[name] + part if name in total else part
     return total
+
+
+def _style_size(artifact: Artifact, picture: Picture, settings: StyleSettings, long_edge: int) -> tuple[int, int]:
+    """(width, height) at which a style picture is used; it is not enlarged, which would teach a blurred texture."""
+    if artifact.fixed_size is not None:
+        return artifact.fixed_size[::-1]
+    return reference_size(*picture.size, round(long_edge * settings.style_scale), minimum=artifact.minimum_size)
 
 
 def _shares(settings: StyleSettings, styles: int) -> list[float]:

@@ -82,6 +82,29 @@ def test_the_result_may_get_the_histogram_of_the_style(artifact: Artifact, conte
         assert np.abs(a - b).max() < 0.02
 
 
+def speckled(edge: int, *, seed: int = 0) -> Picture:
+    """Black and white pixels, which turn grey where the picture is shrunk."""
+    pixels = np.random.default_rng(seed).integers(0, 2, (edge, edge, 1)).astype(np.float32)
+    return Picture(np.repeat(pixels, 3, axis=2))
+
+
+def test_the_matched_histogram_is_that_of_the_painting_as_it_is_used(artifact: Artifact, content: Picture) -> None:
+    painted = speckled(192)
+    found = run(artifact, content, [painted], match_histogram=True).pixels
+    assert found.std() == pytest.approx(painted.resized(48, 48).pixels.std(), rel=0.05)
+
+
+def test_a_painting_of_no_weight_gives_no_colours(artifact: Artifact, content: Picture) -> None:
+    styles = [flat((0.8, 0.2, 0.4)), flat((0.1, 0.9, 0.3))]
+    found = run(artifact, content, styles, style_weights=(1, 0), match_histogram=True, steps=2).pixels
+    np.testing.assert_allclose(found, np.broadcast_to(np.float32((0.8, 0.2, 0.4)), found.shape), atol=1e-5)
+
+
+def test_a_painting_gets_the_histogram_of_the_photo_as_it_is_used(artifact: Artifact, painted: Picture) -> None:
+    found = run(artifact, speckled(192), [painted], keep_color="histogram").pixels
+    assert found.std() < 0.15
+
+
 def test_masks_put_each_style_in_its_place(masked: Artifact, content: Picture) -> None:
     """Red on the left, blue on the right; exchanged masks exchange them."""
     left = np.zeros((32, 48, 3), np.float32)
