@@ -32,7 +32,7 @@ def choose_device(wanted: str = "auto", *, strict: bool | None = None) -> Choice
     device, options = parse_device(wanted)
     if not device.available:
         there = ", ".join(row.name for row in DEVICES.values() if row.available)
-        install = f"; install it: {device.install}" if device.install else ""
+        install = f"; for {device.name}: {device.install}" if device.install else ""
         raise DeviceError(f"device {wanted!r} cannot be used: {device.missing}. There is {there}{install}")
     return Choice(device, options, strict=strict)
 

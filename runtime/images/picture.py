@@ -137,6 +137,10 @@ class Picture:
             samples = np.dstack([samples, eight_bit(self._alpha)])
         return Image.fromarray(samples)
 
+    def to_bytes(self, format: str = "PNG", *, quality: int = 95) -> bytes:
+        """The bytes of a file: PNG, JPEG, WEBP or TIFF, each as ``encode_image`` makes it, with its recipe."""
+        return encode_image(self, format, quality=quality)
+
     def resized(self, width: int, height: int) -> Picture:
         """A Lanczos-resampled copy, antialiased and clipped to [0, 1]. It carries no recipe: the recipe would
         no longer make it. ``SettingsError`` unless both are whole numbers of at least 1.

@@ -86,7 +86,7 @@ def _bytes_of(source: Any, name: str | None) -> tuple[bytes, str]:
         name = name or str(getattr(source, "name", "the file object"))
         return _stream(source, name), name
     raise ImageError(
-        f"{name or 'the source'}: cannot read a picture from a {type(source).__name__}; "
+        f"{name or 'the source'}: cannot read a picture from {type(source).__name__}; "
         "give a path, bytes, a binary file object, a Pillow image, a NumPy array or a Picture"
     )
 

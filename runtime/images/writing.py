@@ -79,6 +79,8 @@ def write_image(
     1 to 100.
     """
     check_quality(quality)
+    if not isinstance(target, str | PathLike):
+        raise OutputError(f"cannot write to {type(target).__name__}; name a file, or write Picture.to_bytes() there")
     if os.fspath(target) == STANDARD_STREAM:
         stream = standard_output()
         _write_stream(stream, encode_image(picture, "PNG"))

@@ -109,13 +109,13 @@ def test_a_device_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
     with_providers(monkeypatch)
     with pytest.raises(
         DeviceError,
-        match=r"'cuda' cannot be used: it is not in the installed onnxruntime. There is cpu; install it: "
+        match=r"'cuda' cannot be used: it is not in the installed onnxruntime. There is cpu; for cuda: "
         r"pip uninstall -y onnxruntime && pip install 'pixelgrad\[cuda\]'",
     ):
         choose_device("cuda")
     with pytest.raises(DeviceError, match=r"'directml' cannot be used: it exists on Windows only. There is cpu$"):
         choose_device("directml")
-    with pytest.raises(DeviceError, match="install it: pip install onnxruntime-ep-webgpu"):
+    with pytest.raises(DeviceError, match="for webgpu: pip install onnxruntime-ep-webgpu"):
         choose_device("webgpu")
 
 

@@ -40,6 +40,12 @@ def test_lossless_round_trip(format: str, picture: Picture) -> None:
     assert read_image(encode_image(picture, format)) == picture
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_picture_gives_its_bytes(format: str) -> None:
+    assert PLAIN.to_bytes(format, quality=80) == encode_image(PLAIN, format, quality=80)
+    assert PLAIN.to_bytes() == encode_image(PLAIN, "PNG")
+
+
 @pytest.mark.parametrize("format", ["JPEG", "WEBP"])
 def test_lossy_formats_are_close(format: str) -> None:
     error = read_image(encode_image(PLAIN, format)).pixels - PLAIN.pixels

@@ -62,6 +62,12 @@ def test_the_suffix_must_name_a_format(tmp_path: Path, name: str) -> None:
         _says(error, ".png, .jpg, .jpeg, .webp, .tif, .tiff", "-")
 
 
+@pytest.mark.parametrize("target", [io.BytesIO(), b"out.png", None])
+def test_what_is_no_path_is_told_of_bytes(target: Any) -> None:
+    with pytest.raises(OutputError, match=rf"cannot write to {type(target).__name__}; name a file, .*to_bytes"):
+        PICTURE.save(target)
+
+
 def test_no_such_folder(tmp_path: Path) -> None:
     for attempt in (check_output, lambda path: write_image(PICTURE, path)):
         with pytest.raises(OutputError) as error:
