@@ -9,6 +9,7 @@ import numpy as np
 
 from pixelgrad.runtime.artifact import Artifact, Evaluation
 from pixelgrad.runtime.engine import Evaluator
+from pixelgrad.runtime.tiles import Tiled
 
 __all__ = ["Wrapped", "border"]
 
@@ -29,12 +30,15 @@ class Wrapped:
 
     The picture is continued on all sides by its own other edge, as far as the receptive field of the layers reaches
     (64 pixels at most), so that the losses see what lies across a seam; the gradient of the copies is added to that
-    of the originals.
+    of the originals. An artifact with tiles lets the original alone count. Without, the copies do as well, out to their
+    own edges, which networks pad with zeros: what they make of those shows amid the picture.
     """
 
     def __init__(self, artifact: Artifact, view: Evaluator | None = None) -> None:
         """view: what evaluates the continued picture in place of ``artifact`` itself."""
         self._view = view or artifact
+        if artifact.manifest.get("tiles") is not None and not isinstance(view, Tiled):
+            self._view = Tiled(artifact)
         self._step = int(artifact.manifest["image"]["alignment"])
         self._border = border(artifact)
 
@@ -49,7 +53,11 @@ class Wrapped:
         """As of :meth:`Artifact.evaluate`."""
         rows, columns = (self._places(size) for size in image.shape[2:])
         seen = np.ascontiguousarray(image[:, :, rows[:, None], columns])
-        found = self._view.evaluate(seen, targets, weights)
+        if isinstance(self._view, Tiled):
+            own = slice(self._border, self._border + image.shape[2]), slice(self._border, self._border + image.shape[3])
+            found = self._view.evaluate(seen, targets, weights, within=own)
+        else:
+            found = self._view.evaluate(seen, targets, weights)
         gradient = self._folded(self._folded(found.gradient, 2, image.shape[2]), 3, image.shape[3])
         return Evaluation(found.loss, found.losses, gradient)
 

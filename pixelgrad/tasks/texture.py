@@ -42,7 +42,7 @@ def texture_artifact(
     """The folder of an artifact for texture synthesis, exported if it is not in the cache yet.
 
     Arguments as of :func:`pixelgrad.exporters.texture_objective`; that and :func:`pixelgrad.load_network` say what is
-    raised. tiles: whether large images can be looked at in tiles, if the layers allow.
+    raised. tiles: whether large images can be looked at in tiles, and the middle of one by itself, if the layers allow.
     device: which it is for; any by default.
     """
 
@@ -112,7 +112,8 @@ def texture(
     picture = read_image(source)
     choice = choose_device(device)
     limit = memory_limit(chosen, choice, math.prod(chosen.size or (0, 0)))
-    folder = texture_artifact(model, layers=layers, tv_weight=tv_weight, tiles=limit is not None, device=choice)
+    tiles = limit is not None or chosen.tileable
+    folder = texture_artifact(model, layers=layers, tv_weight=tv_weight, tiles=tiles, device=choice)
     artifact = Artifact(folder, device=choice)
     return last_picture(run_texture(artifact, picture, with_limit(chosen, limit, [artifact])), on_step)
 
@@ -138,7 +139,8 @@ def texture_row(
     picture = read_image(source)
     choice = choose_device(device)
     limit = memory_limit(chosen, choice, math.prod(chosen.size or (0, 0)))
-    folders = texture_artifacts(upto, model, layers=layers, tv_weight=tv_weight, tiles=limit is not None, device=choice)
+    tiles = limit is not None or chosen.tileable
+    folders = texture_artifacts(upto, model, layers=layers, tv_weight=tv_weight, tiles=tiles, device=choice)
     artifacts = {caption: Artifact(folder, device=choice) for caption, folder in folders.items()}
     bounded = with_limit(chosen, limit, list(artifacts.values()))
     return last_picture(run_texture_row(artifacts, picture, bounded), on_step)

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+import pixelgrad
 from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.exporters import load_network, texture_objective, write_artifact
 from pixelgrad.runtime import Artifact, Picture, TextureSettings, read_image, texture, texture_row
 from pixelgrad.runtime.artifact import Evaluation
+from pixelgrad.runtime.tiles import Tiled
 from pixelgrad.runtime.wrapping import Wrapped
 
 
@@ -109,6 +111,22 @@ def test_a_tileable_texture_has_no_seams(artifact: Artifact, source: Picture) ->
     assert seam(tiles) < 1.3 < seam(plain)
 
 
+def test_only_the_tile_itself_counts(source: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for a tile gets an artifact that can tell it from its copies."""
+    counted: list[Any] = []
+
+    class Spy(Tiled):
+        def evaluate(self, *given: Any, within: Any = None) -> Evaluation:
+            counted.append(within)
+            return super().evaluate(*given, within=within)
+
+    monkeypatch.setenv("PIXELGRAD_HOME", str(tmp_path))
+    monkeypatch.setattr("pixelgrad.runtime.wrapping.Tiled", Spy)
+    pixelgrad.texture(source, size=(32, 48), steps=1, tileable=True)
+    ((rows, columns),) = counted
+    assert (rows.stop - rows.start, columns.stop - columns.start) == (48, 32)
+
+
 class Linear:
     """In an artifact's place: a loss that weighs every pixel it is shown, so that its gradient is exact."""
 
@@ -129,6 +147,38 @@ def test_the_gradient_of_a_wrapped_picture(height: int, width: int) -> None:
     assert found.gradient.shape == image.shape
     change = eyes.evaluate(image + way, {}).loss - found.loss
     assert change == pytest.approx(float(np.vdot(found.gradient, way)), rel=1e-6)
+
+
+@pytest.fixture(scope="module")
+def tiled(small_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    network = load_network(small_network)
+    objective = texture_objective(network, layers=["relu1_1", "pool1", "pool2"], tv_weight=0.1)
+    folder = tmp_path_factory.mktemp("tiled") / "a"
+    return Artifact(write_artifact(network, objective, folder, tiles=True), device="cpu")
+
+
+def test_a_plane_of_tiles_begins_nowhere(tiled: Artifact, source: Picture) -> None:
+    """Wherever the tile is cut out of the plane, loss and gradient are the same: no edge of the copies counts."""
+    eyes, targets = Wrapped(tiled), tiled.targets(source.resized(48, 48).to_nchw())
+    image = np.random.default_rng(0).random((1, 3, 24, 32), dtype=np.float32)
+    found = eyes.evaluate(image, targets)
+    for shift in ((4, 0), (12, 20)):
+        moved = eyes.evaluate(np.roll(image, shift, (2, 3)), targets)
+        assert moved.loss == pytest.approx(found.loss, rel=1e-5)
+        expected = np.roll(found.gradient, shift, (2, 3))
+        np.testing.assert_allclose(moved.gradient, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("size", [(24, 32), (23, 30)])
+def test_a_tile_counts_as_it_does_amid_the_plane(tiled: Artifact, source: Picture, size: tuple[int, int]) -> None:
+    """The loss is that of a plane of tiles but for its edges, and for where poolings cut tiles of odd sizes."""
+    eyes, targets = Wrapped(tiled), tiled.targets(source.resized(48, 48).to_nchw())
+    image = source.resized(*size).to_nchw()
+    way = np.random.default_rng(0).random(image.shape, dtype=np.float32)
+    found, plane = eyes.evaluate(image, targets), tiled.evaluate(np.tile(image, (1, 1, 30, 30)), targets)
+    assert found.loss == pytest.approx(plane.loss, rel=0.03 if size == (24, 32) else 0.15)
+    ahead, behind = (eyes.evaluate(image + step * way, targets).loss for step in (1e-3, -1e-3))
+    assert (ahead - behind) / 2e-3 == pytest.approx(float(np.vdot(found.gradient, way)), rel=0.02)
 
 
 def test_a_row_shows_the_source_and_one_texture_each(artifact: Artifact, source: Picture) -> None:
