@@ -91,11 +91,14 @@ def visualization_units(
 ) -> list[Unit]:
     """The units of a request; exactly one of ``channels``, ``neurons`` and ``classes`` must hold any.
 
-    classes: names, synset ids or indices. Raises :class:`SettingsError` for what names no class.
+    classes: names, synset ids or indices. Raises :class:`SettingsError` for what names no class, and
+    :class:`NetworkError` where the network has none.
     """
     kind = unit_kind(channels, neurons, classes)
     if kind == "class":
         network = NetworkSpec.of(model).load()
+        if layer is None:
+            exporters().class_scores(network)  # says so where it is no classifier, whatever the classes are called
         indices = [find_class(network, text) for text in classes]
         return [Unit(index, class_name(network, index)) for index in indices]
     if layer is None:

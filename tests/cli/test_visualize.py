@@ -97,8 +97,9 @@ def test_bad_input(base: list[Any], tmp_path: Path, arguments: tuple[Any, ...], 
     assert not (tmp_path / "out.png").exists()
 
 
-def test_a_network_without_classes(small_network: Path, tmp_path: Path) -> None:
-    message = error_of(invoke("visualize", "-m", small_network, "--class", 1, "-o", tmp_path / "out.png"))
+@pytest.mark.parametrize("wanted", [1, "banana"])
+def test_a_network_without_classes(small_network: Path, tmp_path: Path, wanted: Any) -> None:
+    message = error_of(invoke("visualize", "-m", small_network, "--class", wanted, "-o", tmp_path / "out.png"))
     assert "'small' is no classifier" in message
     assert message.endswith("or a layer")
 
