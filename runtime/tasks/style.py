@@ -97,7 +97,7 @@ class StyleSettings:
         listed = weights if isinstance(weights, list | tuple) else ()
         if len(listed) != styles or not all(map(is_number, listed)) or not sum(listed):
             raise SettingsError(
-                f"there are {styles} style pictures and the style weights are {weights!r}; give one number for "
+                f"style pictures: {styles}, style weights: {weights!r}; give one number for "
                 "each, none of them negative, not all zero"
             )
 
@@ -141,7 +141,7 @@ def _places(artifact: Artifact, styles: Sequence[Picture], masks: Sequence[Pictu
     wanted = len({term.mask for term in artifact.terms if term.mask is not None})
     given = masks or ()
     if len(given) not in (0, len(styles)):
-        raise SettingsError(f"there are {len(styles)} style pictures and {len(given)} masks; give one for each")
+        raise SettingsError(f"style pictures: {len(styles)}, masks: {len(given)}; give one mask for each")
     if len(given) != wanted:
         raise SettingsError(f"the artifact was made for {wanted} masks, not for {len(given)}; export one for as many")
     places = [mask.flattened().pixels.mean(axis=2) for mask in given]

@@ -116,7 +116,7 @@ def test_stdin_and_stdout(base: list[Any], photo: Path) -> None:
 def test_several_paintings(base: list[Any], photo: Path) -> None:
     result = invoke(*base[:3], photo, *base[3:], "--style-weights", "1,0.5", "-q")
     assert result.exit_code == 0, result.stderr
-    assert "there are 2 style pictures" in error_of(invoke(*base[:3], photo, *base[3:], "--style-weights", "1", "-f"))
+    assert "style pictures: 2, style weights: [1.0]" in error_of(invoke(*base[:3], photo, *base[3:], "--style-weights", "1", "-f"))
 
 
 def test_masks_losses_and_colours(base: list[Any], photo: Path, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_masks_losses_and_colours(base: list[Any], photo: Path, tmp_path: Path) 
     two = [*base[:3], photo, *base[3:]]
     losses = json.loads(invoke(*two, *masks, "--json", "--loss", "gram", "--style-layers", "relu1_1").stdout)["loss"]
     assert set(losses) == {"total", "content.r3", "style.r1.1", "style.r1.2", "tv"}
-    assert "2 style pictures and 1 masks" in error_of(invoke(*two, *masks[:2], "-f"))
+    assert "style pictures: 2, masks: 1" in error_of(invoke(*two, *masks[:2], "-f"))
     assert "loss is 'cosine'" in error_of(invoke(*base, "-f", "--loss", "cosine"))
     assert "the keep_color is 'hue'" in error_of(invoke(*base, "-f", "--keep-color", "hue"))
     for arguments in (["--keep-color", "luminance"], ["--keep-color", "histogram"], ["--match-histogram"]):

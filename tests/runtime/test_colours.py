@@ -144,7 +144,7 @@ def test_content_only_and_style_only(artifact: Artifact, content: Picture, paint
 
 def test_bad_masks_and_colours(artifact: Artifact, masked: Artifact, content: Picture, painted: Picture) -> None:
     white, black = flat((1, 1, 1)), flat((0, 0, 0))
-    with pytest.raises(SettingsError, match="there are 2 style pictures and 1 masks"):
+    with pytest.raises(SettingsError, match="style pictures: 2, masks: 1"):
         run(masked, content, [painted, painted], [white])
     with pytest.raises(SettingsError, match="made for 0 masks, not for 1"):
         run(artifact, content, [painted], [white])

@@ -163,7 +163,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"style_scale": -1}, "style_scale is -1"),
     ({"init": "contents"}, "init is 'contents'; it must be content or noise, or a picture"),
     ({"optimizer": "sgd"}, "the optimizer is 'sgd'"),
-    ({"style_weights": [1, 2]}, r"there are 1 style pictures and the style weights are \[1, 2\]"),
+    ({"style_weights": [1, 2]}, r"style pictures: 1, style weights: \[1, 2\]"),
     ({"style_weights": [0]}, "not all zero"),
     ({"content_weight": -1}, "content_weight is -1"),
 ]
