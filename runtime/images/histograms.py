@@ -27,8 +27,8 @@ def match_histogram(
         _, places, counts = np.unique(pixels[..., channel], return_inverse=True, return_counts=True)
         below = (np.cumsum(counts) - counts / 2) / places.size
         order = np.argsort(reference[..., channel], axis=None)
-        wanted, counts = reference[..., channel].ravel()[order], counted.ravel()[order]
-        positions = np.cumsum(counts) - counts / 2
-        mapped = np.interp(below, positions / counts.sum(), wanted)
+        wanted, heavy = reference[..., channel].ravel()[order], counted.ravel()[order]
+        positions = (np.cumsum(heavy) - heavy / 2) / heavy.sum()
+        mapped = np.interp(below, positions, wanted)
         result[..., channel] = mapped[places.reshape(pixels.shape[:2])]
     return result

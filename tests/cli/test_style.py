@@ -116,7 +116,8 @@ def test_stdin_and_stdout(base: list[Any], photo: Path) -> None:
 def test_several_paintings(base: list[Any], photo: Path) -> None:
     result = invoke(*base[:3], photo, *base[3:], "--style-weights", "1,0.5", "-q")
     assert result.exit_code == 0, result.stderr
-    assert "style pictures: 2, style weights: [1.0]" in error_of(invoke(*base[:3], photo, *base[3:], "--style-weights", "1", "-f"))
+    error = error_of(invoke(*base[:3], photo, *base[3:], "--style-weights", "1", "-f"))
+    assert "style pictures: 2, style weights: [1.0]" in error
 
 
 def test_masks_losses_and_colours(base: list[Any], photo: Path, tmp_path: Path) -> None:
