@@ -113,6 +113,10 @@ def export_texture(
     *,
     output: options.Folder,
     layers: options.TextureLayers = None,
+    tileable: Annotated[
+        bool,
+        typer.Option("--tileable", help="For results whose edges fit each other."),
+    ] = False,
     tiles: options.Tiles = False,
     network: groups.Network = groups.POOLED,
     form: _Form,
@@ -123,7 +127,12 @@ def export_texture(
     Example: pixelgrad export texture --model vgg19.onnx -o texture.pixelgrad
     """
     chosen = options.parse_layers(layers, "--layers")
-    _write(network, lambda loaded: exporters().texture_objective(loaded, layers=chosen), output, form, run, tiles=tiles)
+
+    def build(loaded: Network) -> Objective:
+        objective: Objective = exporters().texture_objective(loaded, layers=chosen, tileable=tileable)
+        return objective
+
+    _write(network, build, output, form, run, tiles=tiles)
 
 
 @export_app.command("invert")

@@ -70,8 +70,13 @@ def texture_command(
     (picture,) = read_pictures([source], run)
     chosen = options.parse_layers(layers, "--layers")
     limit = memory_limit(settings, choice, math.prod(settings.size or (0, 0)))
-    tiles = limit is not None or settings.tileable
-    given: dict[str, Any] = {"layers": chosen, "tv_weight": tv_weight, "tiles": tiles, "device": choice}
+    given: dict[str, Any] = {
+        "layers": chosen,
+        "tv_weight": tv_weight,
+        "tileable": settings.tileable,
+        "tiles": limit is not None,
+        "device": choice,
+    }
     if upto is None:
         artifact = open_artifact(texture_artifact(network, **given), choice, quiet=run.quiet)
         events = texture(artifact, picture, with_limit(settings, limit, [artifact]))

@@ -9,7 +9,6 @@ import numpy as np
 
 from pixelgrad.runtime.artifact import Artifact, Evaluation
 from pixelgrad.runtime.engine import Evaluator
-from pixelgrad.runtime.tiles import Tiled
 
 __all__ = ["Wrapped", "border"]
 
@@ -30,15 +29,15 @@ class Wrapped:
 
     The picture is continued on all sides by its own other edge, as far as the receptive field of the layers reaches
     (64 pixels at most), so that the losses see what lies across a seam; the gradient of the copies is added to that
-    of the originals. An artifact with tiles lets the original alone count. Without, the copies do as well, out to their
-    own edges, which networks pad with zeros: what they make of those shows amid the picture.
+    of the originals. Where the artifact's terms have a mask, the original alone counts. Else the copies do as well, out
+    to their own edges, which networks pad with zeros: what those lead to shows amid the picture, as straight lines.
     """
 
     def __init__(self, artifact: Artifact, view: Evaluator | None = None) -> None:
         """view: what evaluates the continued picture in place of ``artifact`` itself."""
         self._view = view or artifact
-        if artifact.manifest.get("tiles") is not None and not isinstance(view, Tiled):
-            self._view = Tiled(artifact)
+        self._masks = {term.mask for term in artifact.terms if term.mask is not None}
+        self._original = np.zeros((1, 1, 0, 0), np.float32)
         self._step = int(artifact.manifest["image"]["alignment"])
         self._border = border(artifact)
 
@@ -53,11 +52,12 @@ class Wrapped:
         """As of :meth:`Artifact.evaluate`."""
         rows, columns = (self._places(size) for size in image.shape[2:])
         seen = np.ascontiguousarray(image[:, :, rows[:, None], columns])
-        if isinstance(self._view, Tiled):
-            own = slice(self._border, self._border + image.shape[2]), slice(self._border, self._border + image.shape[3])
-            found = self._view.evaluate(seen, targets, weights, within=own)
-        else:
-            found = self._view.evaluate(seen, targets, weights)
+        if self._masks and self._original.shape[2:] != seen.shape[2:]:
+            self._original = np.zeros((1, 1, *seen.shape[2:]), np.float32)
+            rows, columns = (slice(self._border, self._border + size) for size in image.shape[2:])
+            self._original[:, :, rows, columns] = 1
+        masks = dict.fromkeys(self._masks, self._original)
+        found = self._view.evaluate(seen, {**targets, **masks}, weights)
         gradient = self._folded(self._folded(found.gradient, 2, image.shape[2]), 3, image.shape[3])
         return Evaluation(found.loss, found.losses, gradient)
 

@@ -12,11 +12,16 @@ from pixelgrad.exporters.objectives.terms import Gram, Term, TotalVariation
 _PAPER = ("relu1_1", "pool1", "pool2", "pool3", "pool4")
 
 
-def texture_objective(network: Network, *, layers: Layers | None = None, tv_weight: float = 0.0) -> Objective:
+def texture_objective(
+    network: Network, *, layers: Layers | None = None, tv_weight: float = 0.0, tileable: bool = False
+) -> Objective:
     """Gram matrices at ``layers``, and total variation if it has a weight.
 
     layers: names, shallow to deep, or names with relative weights; conv1_1 (rectified) and pool1 to pool4 by default,
         as in the paper, or the style layers of a network that has none of those names. Equally weighted by default.
+
+    tileable: whether an input ``mask.1`` says which part of the image the Gram matrices are of: a tile amid copies of
+        itself, which the layers look at too.
 
     Raises :class:`UnknownLayerError` and :class:`SettingsError`.
     """
@@ -25,10 +30,10 @@ def texture_objective(network: Network, *, layers: Layers | None = None, tv_weig
     terms: list[Term] = []
     for layer, share in shares.items():
         tensor = str(network.layer(layer).name)
-        terms.append(Gram(f"texture.{tensor}", tensor, share))
+        terms.append(Gram(f"texture.{tensor}", tensor, share, mask="mask.1" if tileable else None))
     if tv_weight:
         terms.append(TotalVariation("tv", None, tv_weight))
-    return Objective("texture", tuple(terms), {"layers": shares, "tv_weight": tv_weight})
+    return Objective("texture", tuple(terms), {"layers": shares, "tv_weight": tv_weight, "tileable": tileable})
 
 
 def texture_layers(network: Network) -> list[str]:

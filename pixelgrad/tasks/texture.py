@@ -36,21 +36,24 @@ def texture_artifact(
     *,
     layers: Layers | None = None,
     tv_weight: float = 0.0,
+    tileable: bool = False,
     tiles: bool = False,
     device: Choice | None = None,
 ) -> Path:
     """The folder of an artifact for texture synthesis, exported if it is not in the cache yet.
 
     Arguments as of :func:`pixelgrad.exporters.texture_objective`; that and :func:`pixelgrad.load_network` say what is
-    raised. tiles: whether large images can be looked at in tiles, and the middle of one by itself, if the layers allow.
+    raised. tiles: whether large images can be looked at in tiles, if the layers allow.
     device: which it is for; any by default.
     """
 
     def build(network: Network) -> Objective:
-        objective: Objective = exporters().texture_objective(network, layers=layers, tv_weight=tv_weight)
+        objective: Objective = exporters().texture_objective(
+            network, layers=layers, tv_weight=tv_weight, tileable=tileable
+        )
         return objective
 
-    key = {"layers": plain_layers(layers), "tv_weight": tv_weight}
+    key = {"layers": plain_layers(layers), "tv_weight": tv_weight, "tileable": tileable}
     return task_artifact("texture", NetworkSpec.of(model, _POOL), build, key, device, tiles=tiles)
 
 
@@ -60,6 +63,7 @@ def texture_artifacts(
     *,
     layers: Layers | None = None,
     tv_weight: float = 0.0,
+    tileable: bool = False,
     tiles: bool = False,
     device: Choice | None = None,
 ) -> dict[str, Path]:
@@ -79,7 +83,9 @@ def texture_artifacts(
         chosen = names[: last + 1]
         some = {name: layers[name] for name in chosen} if isinstance(layers, dict) else chosen
         caption = names[0] if not last else f"+ {names[last]}"
-        found[caption] = texture_artifact(model, layers=some, tv_weight=tv_weight, tiles=tiles, device=device)
+        found[caption] = texture_artifact(
+            model, layers=some, tv_weight=tv_weight, tileable=tileable, tiles=tiles, device=device
+        )
     return found
 
 
@@ -112,8 +118,14 @@ def texture(
     picture = read_image(source)
     choice = choose_device(device)
     limit = memory_limit(chosen, choice, math.prod(chosen.size or (0, 0)))
-    tiles = limit is not None or chosen.tileable
-    folder = texture_artifact(model, layers=layers, tv_weight=tv_weight, tiles=tiles, device=choice)
+    folder = texture_artifact(
+        model,
+        layers=layers,
+        tv_weight=tv_weight,
+        tileable=chosen.tileable,
+        tiles=limit is not None,
+        device=choice,
+    )
     artifact = Artifact(folder, device=choice)
     return last_picture(run_texture(artifact, picture, with_limit(chosen, limit, [artifact])), on_step)
 
@@ -139,8 +151,15 @@ def texture_row(
     picture = read_image(source)
     choice = choose_device(device)
     limit = memory_limit(chosen, choice, math.prod(chosen.size or (0, 0)))
-    tiles = limit is not None or chosen.tileable
-    folders = texture_artifacts(upto, model, layers=layers, tv_weight=tv_weight, tiles=tiles, device=choice)
+    folders = texture_artifacts(
+        upto,
+        model,
+        layers=layers,
+        tv_weight=tv_weight,
+        tileable=chosen.tileable,
+        tiles=limit is not None,
+        device=choice,
+    )
     artifacts = {caption: Artifact(folder, device=choice) for caption, folder in folders.items()}
     bounded = with_limit(chosen, limit, list(artifacts.values()))
     return last_picture(run_texture_row(artifacts, picture, bounded), on_step)

@@ -33,14 +33,10 @@ class Layout:
         """The next multiple of the alignment."""
         return -(-pixels // self.alignment) * self.alignment
 
-    def stride(self, layer: str | None) -> int:
-        """Of a layer; ``None`` is the image."""
-        return 1 if layer is None else self.sizes[layer][0]
-
     def positions(self, layer: str | None, pixels: int) -> int:
         """How many positions a layer has along an edge of so many pixels; ``None`` is the image, as it is aligned."""
-        more = 0 if layer is None else self.sizes[layer][1]
-        return self.aligned(pixels) // self.stride(layer) + more
+        stride, more = (1, 0) if layer is None else self.sizes[layer]
+        return self.aligned(pixels) // stride + more
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ class Grid:
 
 def _positions(layout: Layout, layer: str | None, axis: Axis, size: int) -> tuple[slice, slice]:
     """:meth:`Grid.positions` along one axis, of ``size`` pixels."""
-    stride = layout.stride(layer)
+    stride = 1 if layer is None else layout.sizes[layer][0]
     begin = axis.first // stride
     end = begin + layout.positions(layer, axis.last - axis.first)
     # All that follow are the last tile's.

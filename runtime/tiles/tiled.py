@@ -71,27 +71,18 @@ class Tiled:
         return {**found, **maps}
 
     def evaluate(
-        self,
-        image: Array,
-        targets: Mapping[str, Array],
-        weights: Mapping[str, float] | None = None,
-        *,
-        within: Place | None = None,
+        self, image: Array, targets: Mapping[str, Array], weights: Mapping[str, float] | None = None
     ) -> Evaluation:
-        """As of :meth:`Artifact.evaluate`. within: what is looked at alone, as slices of rows and columns; the rest is
-        what is around it. All by default.
-        """
+        """As of :meth:`Artifact.evaluate`."""
         image = np.asarray(image)
         grid = self._grid(image)
         given = {f"weight.{name}": np.asarray(weight, np.float32) for name, weight in (weights or {}).items()}
         with failures():
-            found = self._of_sums(
-                self._sessions.loss, self._total(image, grid, targets, within=within), {**targets, **given}
-            )
+            found = self._of_sums(self._sessions.loss, self._total(image, grid, targets), {**targets, **given})
             cotangents = {name: value for name, value in found.items() if name.startswith("cotangent.")}
 
             def step(scale: Mapping[str, Array]) -> Evaluation:
-                gradient, norm = self._sent_back(image, grid, targets, {**cotangents, **scale}, within)
+                gradient, norm = self._sent_back(image, grid, targets, {**cotangents, **scale})
                 losses = {term.name: float(found[f"loss.{term.name}"]) for term in self._artifact.terms}
                 return Evaluation(float(found["loss"]), losses, gradient, norm)
 
@@ -107,18 +98,13 @@ class Tiled:
         return dict(zip(names, session.run(names, feeds, silent()), strict=True))
 
     def _total(
-        self,
-        image: Array,
-        grid: Grid,
-        targets: Mapping[str, Array],
-        into: Mapping[str, Array] | None = None,
-        within: Place | None = None,
+        self, image: Array, grid: Grid, targets: Mapping[str, Array], into: Mapping[str, Array] | None = None
     ) -> dict[str, Array]:
         """The sums over all tiles. into: where to put the features of each tile, by target."""
         totals = dict.fromkeys(self._sums, np.float64(0))
         names = [*self._sums, *(self._features if into else [])]
         for tile in grid:
-            found = self._sessions.sums.run(names, self._feeds(image, grid, tile, targets, within), silent())
+            found = self._sessions.sums.run(names, self._feeds(image, grid, tile, targets), silent())
             for name, value in zip(self._sums, found, strict=False):
                 totals[name] = totals[name] + value.astype(np.float64)
             for (name, whole), features in zip((into or {}).items(), found[len(self._sums) :], strict=True):
@@ -127,26 +113,19 @@ class Tiled:
         return {name: np.asarray(value, np.float32) for name, value in totals.items()}
 
     def _sent_back(
-        self,
-        image: Array,
-        grid: Grid,
-        targets: Mapping[str, Array],
-        cotangents: Mapping[str, Array],
-        within: Place | None,
+        self, image: Array, grid: Grid, targets: Mapping[str, Array], cotangents: Mapping[str, Array]
     ) -> tuple[Array, float]:
         """The gradient and its norm, which is not a number where an element is none."""
         gradient = np.zeros(image.shape, np.float32)
         finite = True
         for tile in grid:
-            feeds = {**self._feeds(image, grid, tile, targets, within), **cotangents}
+            feeds = {**self._feeds(image, grid, tile, targets), **cotangents}
             part, norm = self._sessions.training.run(["gradient", "gradient_norm"], feeds, silent())
             gradient[:, :, *tile.seen] += part
             finite = finite and math.isfinite(norm)
         return gradient, math.sqrt(float(np.vdot(gradient, gradient))) if finite else math.nan
 
-    def _feeds(
-        self, image: Array, grid: Grid, tile: Tile, targets: Mapping[str, Array], within: Place | None
-    ) -> dict[str, Array]:
+    def _feeds(self, image: Array, grid: Grid, tile: Tile, targets: Mapping[str, Array]) -> dict[str, Array]:
         """What both passes are given of a tile."""
         feeds = {"image": np.ascontiguousarray(image[:, :, *tile.seen])}
         for name, (layer, mask) in self._counts.items():
@@ -154,9 +133,6 @@ class Tiled:
             counts = np.zeros([place.stop - place.start for place in seen], np.float32)
             given = None if mask is None else targets.get(mask)
             counts[_inside(seen, own)] = 1 if given is None else self._mask(name, given, grid)[own]
-            if within is not None:
-                rows, columns = (_shares(self._layout.stride(layer), *pair) for pair in zip(seen, within, strict=True))
-                counts *= rows[:, None] * columns
             feeds[name] = counts[None, None]
         for name in self._targets:
             if name in self._maps:
@@ -183,13 +159,6 @@ def _inside(seen: Place, own: Place) -> Place:
     """Where a tile has its own positions among those that it sees."""
     rows, columns = (slice(o.start - s.start, o.stop - s.start) for s, o in zip(seen, own, strict=True))
     return rows, columns
-
-
-def _shares(stride: int, seen: slice, within: slice) -> Array:
-    """How much of the pixels that each of the positions ``seen`` stands for is ``within``, along an axis."""
-    begins = np.arange(seen.start, seen.stop, dtype=np.float32) * stride
-    shares: Array = np.minimum(begins + stride, within.stop) - np.maximum(begins, within.start)
-    return np.clip(shares / stride, 0, 1)
 
 
 def fitted(mask: Array, shape: tuple[int, int]) -> Array:

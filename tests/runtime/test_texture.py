@@ -13,7 +13,6 @@ from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.exporters import load_network, texture_objective, write_artifact
 from pixelgrad.runtime import Artifact, Picture, TextureSettings, read_image, texture, texture_row
 from pixelgrad.runtime.artifact import Evaluation
-from pixelgrad.runtime.tiles import Tiled
 from pixelgrad.runtime.wrapping import Wrapped
 
 
@@ -111,26 +110,28 @@ def test_a_tileable_texture_has_no_seams(artifact: Artifact, source: Picture) ->
     assert seam(tiles) < 1.3 < seam(plain)
 
 
-def test_only_the_tile_itself_counts(source: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks for a tile gets an artifact that can tell it from its copies."""
+def test_whoever_asks_for_a_tile_gets_an_artifact_for_it(
+    source: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counted: list[Any] = []
+    evaluate = Artifact.evaluate
 
-    class Spy(Tiled):
-        def evaluate(self, *given: Any, within: Any = None) -> Evaluation:
-            counted.append(within)
-            return super().evaluate(*given, within=within)
+    def spy(self: Artifact, image: Any, targets: Any, weights: Any = None) -> Evaluation:
+        counted.append(targets["mask.1"])
+        return evaluate(self, image, targets, weights)
 
     monkeypatch.setenv("PIXELGRAD_HOME", str(tmp_path))
-    monkeypatch.setattr("pixelgrad.runtime.wrapping.Tiled", Spy)
+    monkeypatch.setattr(Artifact, "evaluate", spy)
     pixelgrad.texture(source, size=(32, 48), steps=1, tileable=True)
-    ((rows, columns),) = counted
-    assert (rows.stop - rows.start, columns.stop - columns.start) == (48, 32)
+    (mask,) = counted
+    assert mask.sum() == 32 * 48 < mask.size
 
 
 class Linear:
     """In an artifact's place: a loss that weighs every pixel it is shown, so that its gradient is exact."""
 
     manifest: ClassVar[dict[str, Any]] = {"layers": {"a": {"receptive_field": 25}}, "image": {"alignment": 4}}
+    terms = ()
 
     def evaluate(self, image: Any, targets: Any, weights: Any = None) -> Evaluation:
         assert image.shape[2] % 4 == image.shape[3] % 4 == 0
@@ -150,16 +151,15 @@ def test_the_gradient_of_a_wrapped_picture(height: int, width: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def tiled(small_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+def tile(small_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     network = load_network(small_network)
-    objective = texture_objective(network, layers=["relu1_1", "pool1", "pool2"], tv_weight=0.1)
-    folder = tmp_path_factory.mktemp("tiled") / "a"
-    return Artifact(write_artifact(network, objective, folder, tiles=True), device="cpu")
+    objective = texture_objective(network, layers=["relu1_1", "pool1", "pool2"], tileable=True)
+    return Artifact(write_artifact(network, objective, tmp_path_factory.mktemp("tile") / "a"), device="cpu")
 
 
-def test_a_plane_of_tiles_begins_nowhere(tiled: Artifact, source: Picture) -> None:
+def test_a_plane_of_tiles_begins_nowhere(tile: Artifact, source: Picture) -> None:
     """Wherever the tile is cut out of the plane, loss and gradient are the same: no edge of the copies counts."""
-    eyes, targets = Wrapped(tiled), tiled.targets(source.resized(48, 48).to_nchw())
+    eyes, targets = Wrapped(tile), tile.targets(source.resized(48, 48).to_nchw())
     image = np.random.default_rng(0).random((1, 3, 24, 32), dtype=np.float32)
     found = eyes.evaluate(image, targets)
     for shift in ((4, 0), (12, 20)):
@@ -170,12 +170,12 @@ def test_a_plane_of_tiles_begins_nowhere(tiled: Artifact, source: Picture) -> No
 
 
 @pytest.mark.parametrize("size", [(24, 32), (23, 30)])
-def test_a_tile_counts_as_it_does_amid_the_plane(tiled: Artifact, source: Picture, size: tuple[int, int]) -> None:
+def test_a_tile_counts_as_it_does_amid_the_plane(tile: Artifact, source: Picture, size: tuple[int, int]) -> None:
     """The loss is that of a plane of tiles but for its edges, and for where poolings cut tiles of odd sizes."""
-    eyes, targets = Wrapped(tiled), tiled.targets(source.resized(48, 48).to_nchw())
+    eyes, targets = Wrapped(tile), tile.targets(source.resized(48, 48).to_nchw())
     image = source.resized(*size).to_nchw()
     way = np.random.default_rng(0).random(image.shape, dtype=np.float32)
-    found, plane = eyes.evaluate(image, targets), tiled.evaluate(np.tile(image, (1, 1, 30, 30)), targets)
+    found, plane = eyes.evaluate(image, targets), tile.evaluate(np.tile(image, (1, 1, 30, 30)), targets)
     assert found.loss == pytest.approx(plane.loss, rel=0.03 if size == (24, 32) else 0.15)
     ahead, behind = (eyes.evaluate(image + step * way, targets).loss for step in (1e-3, -1e-3))
     assert (ahead - behind) / 2e-3 == pytest.approx(float(np.vdot(found.gradient, way)), rel=0.02)
