@@ -12,8 +12,8 @@ from pixelgrad.runtime.tiles.tiled import Tiled
 
 __all__ = ["Budget", "allot"]
 
-# Python, NumPy, Pillow and ONNX Runtime.
-_PROGRAM = 150 << 20
+# Python, its packages, and what an exporter that ran before leaves behind.
+_PROGRAM = 250 << 20
 _PIXEL = 12  # bytes of one in float32
 # Images of the result's size that live at once, beside L-BFGS's pairs: pictures, the gradient and its sum, steps, and
 # the maps that the content is held to, which are as large as an image or three.
