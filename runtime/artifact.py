@@ -67,7 +67,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class TileSessions:
-    """The sessions of ``tile_sums_model.onnx`` and its like; no ``target`` where no target comes of sums."""
+    """The sessions of ``tile_sums_model.onnx`` and its like; no ``target`` where no target comes of sums.
+
+    sums, training: on the artifact's device. loss, target: on the CPU.
+    """
 
     sums: Any
     training: Any
@@ -167,9 +170,16 @@ class Artifact:
         """
         if self.manifest.get("tiles") is None:
             raise without_tiles(self.path)
-        names = [f"tile_{name}_model.onnx" for name in TileSessions.__dataclass_fields__]
-        there = (self.path / name for name in names if name in self.manifest["files"])
-        return TileSessions(*(open_session(path, self.choice) for path in there))
+        # A few matrices of channels: they are the host's, where the sums of all tiles are added up.
+        choices = {"loss": choose_device("cpu"), "target": choose_device("cpu")}
+        names = {name: f"tile_{name}_model.onnx" for name in TileSessions.__dataclass_fields__}
+        return TileSessions(
+            *(
+                open_session(self.path / file, choices.get(name, self.choice))
+                for name, file in names.items()
+                if file in self.manifest["files"]
+            )
+        )
 
     @cached_property
     def optimizer(self) -> Any:

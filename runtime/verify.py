@@ -13,6 +13,7 @@ from pixelgrad.errors import ArtifactError
 from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.optimizers import Adam
 from pixelgrad.runtime.projector import Projector
+from pixelgrad.runtime.tiles import Tiled
 
 __all__ = ["Check", "verify"]
 
@@ -33,8 +34,8 @@ class Check:
 
 def verify(artifact: Artifact) -> Iterator[Check]:
     """Check the files, then the loss, its terms and its gradient against the artifact's self-check, then the
-    gradient against finite differences, then that a step of the optimiser lowers the loss; for a projection what
-    :func:`verify_projection` checks.
+    gradient against finite differences, then both in tiles where the artifact has them, then that a step of the
+    optimiser lowers the loss; for a projection what :func:`verify_projection` checks.
 
     The self-check's values come from ONNX's reference implementation, so no device is compared with itself.
     """
@@ -66,6 +67,13 @@ def verify(artifact: Artifact) -> Iterator[Check]:
     direction = (found.gradient / max(norm, 1e-30)).astype(np.float32)
     above, below = (artifact.evaluate(image + np.float32(s) * direction, targets).loss for s in (step, -step))
     yield _close("finite difference", (above - below) / (2 * step), norm, _PROBE_TOLERANCE)
+
+    if artifact.manifest.get("tiles") is not None:
+        tiled = Tiled(artifact, size[0] * size[1] // 2)
+        in_tiles = tiled.evaluate(image, tiled.targets(pattern(image.shape, expected["target_seed"])))
+        yield _close("loss in tiles", in_tiles.loss, expected["loss"], tolerance["loss"])
+        found_norm = float(np.linalg.norm(in_tiles.gradient.astype(np.float64)))
+        yield _close("gradient norm in tiles", found_norm, expected["gradient_norm"], tolerance["gradient_norm"])
 
     optimizer = Adam(image, artifact.optimizer, learning_rate=1e-3)
     optimizer.update(found.loss, found.gradient)

@@ -10,6 +10,7 @@ from pixelgrad.exporters import (
     Network,
     Objective,
     Projection,
+    can_tile,
     dream_objective,
     features_objective,
     inversion_objective,
@@ -30,6 +31,7 @@ OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
     "style-gram": lambda network: style_objective(network, loss="gram"),
     "style-masks": lambda network: style_objective(network, masks=2),
     "texture": texture_objective,
+    "texture-tileable": lambda network: texture_objective(network, tileable=True),
     "inversion": lambda network: inversion_objective(network, "r3"),
     "inversion-sharp": lambda network: inversion_objective(network, "r3", beta=1.0),
     "dream": dream_objective,
@@ -51,8 +53,9 @@ def write_kinds(folder: Path, precisions: Sequence[str] = ("fp32",)) -> list[Pat
         network = load_network(chain(folder / f"{pool}.onnx", pool=pool), preprocess="imagenet")
         for kind in (kind for kind, wanted in KINDS if wanted == pool):
             for precision in precisions:
-                path = folder / f"{kind}-{pool}-{precision}"
-                made.append(write_artifact(network, OBJECTIVES[kind](network), path, precision=precision))
+                objective, path = OBJECTIVES[kind](network), folder / f"{kind}-{pool}-{precision}"
+                tiles = can_tile(network, objective)
+                made.append(write_artifact(network, objective, path, precision=precision, tiles=tiles))
         for rule in PROJECTION_RULES:
             projection = Projection("r3", rule, watched=("r1", "r2"))
             made.append(write_projection(network, projection, folder / f"projection-{rule}-{pool}"))

@@ -78,6 +78,8 @@ def optimised(folder: str, device: str) -> dict[str, Any]:
     sessions = [artifact.optimizer, *(artifact.lbfgs or ())]
     sessions += [] if artifact.choice.captures else [artifact.training]
     sessions += [artifact.evaluation] if "eval_model.onnx" in artifact.manifest["files"] else []
+    if artifact.manifest.get("tiles") is not None:
+        sessions += [artifact.tile_sessions.sums, artifact.tile_sessions.training]
     # The loss, its terms, and the gradient's norm.
     scalars = len(artifact.terms) + 2
     return report | {"left": left(sessions, artifact.choice.device.provider), "scalars": scalars}

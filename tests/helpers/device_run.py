@@ -20,6 +20,7 @@ from pixelgrad.runtime import Artifact, Projector
 from pixelgrad.runtime.memory import DeviceArray
 from pixelgrad.runtime.optimizers import OPTIMIZERS, make_optimizer
 from pixelgrad.runtime.placement import placement
+from pixelgrad.runtime.tiles import Tiled
 from pixelgrad.runtime.verify import pattern
 
 
@@ -88,11 +89,17 @@ def optimised(folder: str, device: str, size: int) -> dict[str, Any]:
     sessions = [] if device == "cpu" else [artifact.training, artifact.optimizer, *(artifact.lbfgs or ())]
     sessions += [artifact.evaluation] if sessions and (artifact.path / "eval_model.onnx").exists() else []
     gradient = np.asarray(ours.gradient)
+    losses, gradients = [ours.loss], [gradient]
+    if artifact.manifest.get("tiles") is not None:
+        start, targets = inputs(artifact, size)
+        in_tiles = Tiled(artifact, start.size // 6).evaluate(start, targets)
+        losses, gradients = [*losses, in_tiles.loss], [*gradients, in_tiles.gradient]
+        sessions += [] if device == "cpu" else [artifact.tile_sessions.sums, artifact.tile_sessions.training]
     return {
         "artifact": Path(folder).name,
-        "loss": abs(ours.loss / exact.loss - 1),
+        "loss": max(abs(loss / exact.loss - 1) for loss in losses),
         "norm": abs((ours.norm or 0) / max(np.linalg.norm(gradient), 1e-30) - 1),
-        "gradient": relative(gradient, exact.gradient),
+        "gradient": max(relative(one, exact.gradient) for one in gradients),
         "pictures": max(float(np.abs(a - b).max()) for a, b in zip(pictures, expected, strict=True)),
         "nodes": left(sessions, artifact.choice.device.provider),
         "resident": resident,

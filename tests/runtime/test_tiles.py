@@ -227,19 +227,20 @@ def least_memory(artifact: Artifact, height: int, width: int, optimizer: str) ->
 
 def test_memory_is_allotted(made: Callable[..., Artifact]) -> None:
     artifact = made("moments")
-    assert allot(artifact, 4000, 3000, "lbfgs", None).pixels is None
-    limits = [10**9, 2 * 10**9, 4 * 10**9, 16 * 10**9]
-    assert allot(artifact, 200, 150, "lbfgs", limits[0]).pixels is None
-    budgets = [allot(artifact, 2000, 1500, "lbfgs", limit) for limit in limits]
-    assert [budget.pairs for budget in budgets] == [3, 10, 10, None]
-    pixels = [budget.pixels or 10**9 for budget in budgets]
-    assert pixels == sorted(pixels)
-    assert allot(artifact, 2000, 1500, "adam", limits[0]).pixels > pixels[0]  # it keeps less
     least = least_memory(artifact, 1500, 2000, "lbfgs")
-    assert allot(artifact, 2000, 1500, "lbfgs", least).pairs == 3
-    with pytest.raises(
-        SettingsError, match=r"max_memory is 1 MB, and a result of 2000x1500 takes at least \d+ MB; allow"
-    ):
+    budgets = [allot(artifact, 2000, 1500, "lbfgs", least * quarters // 4) for quarters in range(4, 60)]
+    assert (budgets[0].pairs, budgets[-1].pixels) == (3, None)
+    remembered = [budget.pairs or 11 for budget in budgets]
+    assert remembered == sorted(remembered)
+    assert set(remembered) == {3, 5, 10, 11}
+    for pairs in (3, 5, 10):
+        pixels = [budget.pixels or 0 for budget in budgets if budget.pairs == pairs]
+        assert pixels == sorted(pixels)
+    assert (allot(artifact, 2000, 1500, "adam", least).pixels or 0) > (budgets[0].pixels or 0)  # it keeps less
+    assert allot(artifact, 200, 150, "lbfgs", least).pixels is None
+    assert allot(artifact, 4000, 3000, "lbfgs", None).pixels is None
+    message = r"max_memory is 1 MB, and a result of 2000x1500 takes at least \d+ MB; allow more"
+    with pytest.raises(SettingsError, match=message):
         allot(artifact, 2000, 1500, "lbfgs", 10**6)
 
 

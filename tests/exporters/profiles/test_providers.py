@@ -12,9 +12,9 @@ from helpers.artifacts import OBJECTIVES
 from helpers.networks import chain
 from onnx import TensorProto, defs, helper, numpy_helper
 
-from pixelgrad.exporters import Projection, load_network
+from pixelgrad.exporters import Projection, can_tile, load_network
 from pixelgrad.exporters.lbfgs import lbfgs_models
-from pixelgrad.exporters.objectives import build_loss_graphs
+from pixelgrad.exporters.objectives import build_loss_graphs, build_tile_graphs
 from pixelgrad.exporters.optimizer import adam_model
 from pixelgrad.exporters.profiles.providers import Gap, providers, unsupported
 from pixelgrad.exporters.projections import PROJECTION_RULES, build_projection_graphs
@@ -33,8 +33,12 @@ def graphs(kind: str, pool: str, folder: Path) -> list[onnx.ModelProto]:
             projects = build_projection_graphs(network, Projection("r3", kind, watched=("r1", "r2")))
             _GRAPHS[kind, pool] = [projects.training, projects.evaluation]
         else:
-            built = build_loss_graphs(network, OBJECTIVES[kind](network))
+            objective = OBJECTIVES[kind](network)
+            built = build_loss_graphs(network, objective)
             _GRAPHS[kind, pool] = [built.training, *([built.evaluation] if built.evaluation else [])]
+            if can_tile(network, objective):
+                tiles = build_tile_graphs(network, objective)
+                _GRAPHS[kind, pool] += [tiles.sums, tiles.training]  # what is of sums runs on the host
     return _GRAPHS[kind, pool]
 
 

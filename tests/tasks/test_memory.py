@@ -1,0 +1,123 @@
+"""How much memory a large picture may take."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.cli import error_of, invoke
+from helpers.networks import chain
+from PIL import Image
+
+import pixelgrad
+from pixelgrad.errors import ArtifactError
+from pixelgrad.runtime import Artifact, Choice, StyleSettings, TextureSettings, choose_device
+from pixelgrad.runtime.devices import DEVICES
+from pixelgrad.tasks import memory
+
+GIGABYTE = 10**9
+
+
+@pytest.fixture
+def cpu() -> Choice:
+    return choose_device("cpu")
+
+
+def test_large_pictures_take_what_is_free(cpu: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 10 * GIGABYTE)
+    assert memory.memory_limit(StyleSettings(), cpu, 4000 * 3000) == 8 * GIGABYTE
+    assert memory.memory_limit(StyleSettings(), cpu, 512 * 512) is None
+    assert memory.memory_limit(TextureSettings(max_memory=GIGABYTE), cpu, 512 * 512) == GIGABYTE
+    elsewhere = Choice(DEVICES["cuda"])
+    assert memory.memory_limit(StyleSettings(), elsewhere, 4000 * 3000) is None  # its memory is another
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({"memory.max": "3000", "memory.current": "1000"}, 2000),
+        ({"memory.max": "max", "memory.current": "1000"}, 5000),
+        ({"memory.max": "9000", "memory.current": "1000"}, 5000),
+        ({}, 5000),
+    ],
+)
+def test_a_container_has_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], free: int
+) -> None:
+    @dataclass
+    class Machine:
+        available: int = 5000
+
+    for name, text in files.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    monkeypatch.setattr("psutil.virtual_memory", Machine)
+    assert memory.free_memory() == free
+
+
+def test_a_limit_binds_where_it_can_be_kept(style_artifact: Path, cpu: Choice) -> None:
+    """One that nobody asked for does not stop a network that sees whole images only; one that somebody did is kept."""
+    artifact = Artifact(style_artifact, device=cpu)
+    assert memory.with_limit(StyleSettings(), GIGABYTE, [artifact]).max_memory is None
+    assert memory.with_limit(StyleSettings(max_memory=GIGABYTE), GIGABYTE, [artifact]).max_memory == GIGABYTE
+
+
+def test_a_network_without_tiles_is_told_so(tmp_path: Path, photo: Path, painting: Path) -> None:
+    network = chain(tmp_path / "fixed.onnx", size=64, classes=4, flatten=True)
+    given: dict[str, Any] = {
+        "model": network,
+        "size": 64,
+        "steps": 1,
+        "style_layers": ["r1"],
+        "content_layers": ["logits"],
+    }
+    with pytest.raises(ArtifactError, match="no graphs for tiles"):
+        pixelgrad.stylize(photo, painting, max_memory=GIGABYTE, **given)
+    assert pixelgrad.stylize(photo, painting, **given).size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("12", "--max-memory is '12'; it must be a size such as 4GB or 800MB"),
+        ("0GB", "it must be a size"),
+        ("-1GB", "it must be a size"),
+        ("1MB", "max_memory is 1 MB, and a result of 64x43 takes at least"),
+    ],
+)
+def test_limits_that_cannot_be(tmp_path: Path, photo: Path, painting: Path, text: str, message: str) -> None:
+    out = tmp_path / "out.png"
+    found = invoke("style", photo, painting, "-o", out, "--size", 64, "--steps", 1, "--max-memory", text)
+    assert message in error_of(found)
+    assert not out.exists()
+
+
+def test_the_command_line_has_units(tmp_path: Path, photo: Path) -> None:
+    out = tmp_path / "out.png"
+    found = invoke("texture", photo, "-o", out, "--size", "64x48", "--steps", 1, "--max-memory", "1.5 GiB", "--quiet")
+    assert found.exit_code == 0, found.stderr
+    assert out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [600, 1000])
+def test_the_limit_is_kept(tmp_path: Path, limit: int) -> None:
+    """By the whole process, the export of the artifact included; without a limit it takes more."""
+    rng = np.random.default_rng(0)
+    for name in ("photo", "painting"):
+        noise = Image.fromarray(rng.integers(0, 255, (48, 64, 3), dtype=np.uint8))
+        noise.resize((1400, 1050), Image.Resampling.BICUBIC).save(tmp_path / f"{name}.png")
+    pictures = (tmp_path / "photo.png", tmp_path / "painting.png", "-o", tmp_path / "out.png", "--size", 1400)
+    taken = {}
+    for given in ((), ("--max-memory", f"{limit}MB")):
+        command = [sys.executable, "-m", "pixelgrad", "style", *map(str, pictures), "--steps", "24", "--json", *given]
+        found = subprocess.run([*command, "--quiet", "--force"], capture_output=True, text=True, check=True)
+        taken[bool(given)] = json.loads(found.stdout)["peak_memory_mb"] * 2**20 / 1e6
+    assert taken[True] < 1.05 * limit
+    assert taken[False] > 1.2 * limit
