@@ -37,7 +37,7 @@ class Wrapped:
         """view: what evaluates the continued picture in place of ``artifact`` itself."""
         self._view = view or artifact
         self._masks = {term.mask for term in artifact.terms if term.mask is not None}
-        self._original = np.zeros((1, 1, 0, 0), np.float32)
+        self._mask: tuple[tuple[int, ...], Array] = ((), np.zeros(0))
         self._step = int(artifact.manifest["image"]["alignment"])
         self._border = border(artifact)
 
@@ -52,11 +52,12 @@ class Wrapped:
         """As of :meth:`Artifact.evaluate`."""
         rows, columns = (self._places(size) for size in image.shape[2:])
         seen = np.ascontiguousarray(image[:, :, rows[:, None], columns])
-        if self._masks and self._original.shape[2:] != seen.shape[2:]:
-            self._original = np.zeros((1, 1, *seen.shape[2:]), np.float32)
-            rows, columns = (slice(self._border, self._border + size) for size in image.shape[2:])
-            self._original[:, :, rows, columns] = 1
-        masks = dict.fromkeys(self._masks, self._original)
+        if self._masks and self._mask[0] != image.shape:
+            mask = np.zeros((1, 1, *seen.shape[2:]), np.float32)
+            top_left = self._border
+            mask[:, :, top_left : top_left + image.shape[2], top_left : top_left + image.shape[3]] = 1
+            self._mask = image.shape, mask  # the same array each time: it is brought to a device once
+        masks = dict.fromkeys(self._masks, self._mask[1])
         found = self._view.evaluate(seen, {**targets, **masks}, weights)
         gradient = self._folded(self._folded(found.gradient, 2, image.shape[2]), 3, image.shape[3])
         return Evaluation(found.loss, found.losses, gradient)
