@@ -130,7 +130,7 @@ class _Pass:
         target = None if shape is None else ir.Value(name=f"target.{term.name}", shape=shape, type=FLOAT)
         with self.op.named(term.name):
             sums = term.sums(self.op, features, target, counts)
-        if target is not None and target.uses():
+        if target is not None:
             self.graph.inputs.append(target)
         return sums
 
@@ -207,8 +207,6 @@ def _targets(terms: Sequence[Additive], shapes: dict[str, ir.Shape]) -> onnx.Mod
         # The guess has the name that this should have, as an input has it in every other graph.
         graph.outputs.append(output(op, target, f"target.{term.name}"))
         guess.name = f"guess.{term.name}"
-        if not guess.uses():
-            graph.inputs.remove(guess)
     model = ir.Model(graph, ir_version=8)
     infer_shapes(model)
     return _finished(model, "targets from the sums of all tiles")
@@ -228,4 +226,11 @@ def _of_sums(
 def _finished(model: ir.Model, what: str) -> onnx.ModelProto:
     model.graph.name = f"pixelgrad {what}"
     name_size_nodes(model)
-    return finish(model)
+    finished = finish(model)
+    # Not every sum needs a target, nor the gradient what is the same for every image. And OpenVINO
+    # mixes up the inputs of a graph that has no use for one.
+    used = {name for node in finished.graph.node for name in node.input}
+    kept = [value for value in finished.graph.input if value.name in used]
+    del finished.graph.input[:]
+    finished.graph.input.extend(kept)
+    return finished

@@ -118,8 +118,10 @@ class Tiled:
         """The gradient and its norm, which is not a number where an element is none."""
         gradient = np.zeros(image.shape, np.float32)
         finite = True
+        wanted = {value.name for value in self._sessions.training.get_inputs()} | {"loss_scale"}
+        taken = {name: value for name, value in cotangents.items() if name in wanted}
         for tile in grid:
-            feeds = {**self._feeds(image, grid, tile, targets), **cotangents}
+            feeds = {**self._feeds(image, grid, tile, targets), **taken}
             part, norm = self._sessions.training.run(["gradient", "gradient_norm"], feeds, silent())
             gradient[:, :, *tile.seen] += part
             finite = finite and math.isfinite(norm)
