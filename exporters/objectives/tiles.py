@@ -35,7 +35,6 @@ from pixelgrad.exporters.objectives.terms import Additive, Term, total
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.shapes import dims
 from pixelgrad.exporters.profiles import apply_profile
-from pixelgrad.exporters.profiles.written_out import write_out
 from pixelgrad.exporters.size_nodes import name_size_nodes
 
 __all__ = ["TileGraphs", "build_tile_graphs", "can_tile"]
@@ -82,7 +81,7 @@ def build_tile_graphs(
     terms = [term for term in objective.terms if isinstance(term, Additive)]
     alignment = _alignment(network, objective)
     set_size(network, alignment, None)
-    sums, shapes = _sums(_Pass(network, terms, precision), alignment)
+    sums, shapes = _sums(_Pass(network, terms, precision), alignment, profile)
     training = _training(_Pass(network, terms, precision), alignment, profile, precision)
     return TileGraphs(sums, training, _loss(terms, shapes), _targets(terms, shapes), found)
 
@@ -142,7 +141,7 @@ class _Pass:
         return known
 
 
-def _sums(tile: _Pass, alignment: int) -> tuple[onnx.ModelProto, dict[str, ir.Shape]]:
+def _sums(tile: _Pass, alignment: int, profile: str) -> tuple[onnx.ModelProto, dict[str, ir.Shape]]:
     """The model, and the shapes of the sums and of the targets that are no maps, by name."""
     shapes = {name: ir.Shape(dims(value)) for name, value in tile.sums.items()}
     for name, value in tile.sums.items():
@@ -154,8 +153,8 @@ def _sums(tile: _Pass, alignment: int) -> tuple[onnx.ModelProto, dict[str, ir.Sh
             tile.graph.outputs.append(output(tile.op, features, f"features.{term.name}"))
         elif shape is not None:
             shapes[f"target.{term.name}"] = shape
-    write_out(tile.model)
     align(tile.model, alignment)
+    apply_profile(tile.model, profile)
     return _finished(tile.model, "sums of a tile"), shapes
 
 

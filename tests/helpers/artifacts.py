@@ -10,7 +10,6 @@ from pixelgrad.exporters import (
     Network,
     Objective,
     Projection,
-    can_tile,
     dream_objective,
     features_objective,
     inversion_objective,
@@ -31,7 +30,6 @@ OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
     "style-gram": lambda network: style_objective(network, loss="gram"),
     "style-masks": lambda network: style_objective(network, masks=2),
     "texture": texture_objective,
-    "texture-tileable": lambda network: texture_objective(network, tileable=True),
     "inversion": lambda network: inversion_objective(network, "r3"),
     "inversion-sharp": lambda network: inversion_objective(network, "r3", beta=1.0),
     "dream": dream_objective,
@@ -42,6 +40,8 @@ OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
     ),
     "features": lambda network: features_objective(network, ["r3"]),
 }
+# Those that devices look at in tiles as well: every other one has the same graphs.
+TILED = {("style", "MaxPool", "fp32"), ("style-masks", "MaxPool", "fp32"), ("style", "MaxPool", "fp16")}
 # All of them with maximum pooling, and those with average pooling that differ by it.
 KINDS = [*((kind, "MaxPool") for kind in OBJECTIVES), ("style", "AveragePool"), ("dream-channels", "AveragePool")]
 
@@ -54,7 +54,7 @@ def write_kinds(folder: Path, precisions: Sequence[str] = ("fp32",)) -> list[Pat
         for kind in (kind for kind, wanted in KINDS if wanted == pool):
             for precision in precisions:
                 objective, path = OBJECTIVES[kind](network), folder / f"{kind}-{pool}-{precision}"
-                tiles = can_tile(network, objective)
+                tiles = (kind, pool, precision) in TILED
                 made.append(write_artifact(network, objective, path, precision=precision, tiles=tiles))
         for rule in PROJECTION_RULES:
             projection = Projection("r3", rule, watched=("r1", "r2"))

@@ -83,7 +83,7 @@ def check_same(artifact: Artifact, pixels: int, height: int, width: int, toleran
     expected = artifact.evaluate(looked_at, {**whole_targets, **given}, weights)
     found = tiled.evaluate(looked_at, {**whole_targets, **given}, weights)
     assert found.loss == pytest.approx(expected.loss, rel=tolerance)
-    assert found.losses == pytest.approx(expected.losses, rel=tolerance, abs=1e-7)
+    assert found.losses == pytest.approx(expected.losses, rel=tolerance, abs=1e-6)
     error = np.linalg.norm(found.gradient - expected.gradient) / np.linalg.norm(expected.gradient)
     assert error < tolerance
     assert found.norm == pytest.approx(expected.norm, rel=tolerance)
@@ -125,7 +125,7 @@ def test_the_gradient_is_the_slope_of_the_loss(made: Callable[..., Artifact]) ->
     assert (above - below) / (2 * step) == pytest.approx(np.linalg.norm(gradient), rel=0.02)
 
 
-@settings(max_examples=12)
+@settings(max_examples=10)
 @given(rows=st.lists(windowed(), min_size=1, max_size=4), height=st.integers(40, 90), width=st.integers(40, 90))
 def test_random_stacks(tmp_path_factory: pytest.TempPathFactory, rows: list[Any], height: int, width: int) -> None:
     """Whatever the kernels, strides, dilations and paddings, one-sided ones among them."""
@@ -194,7 +194,7 @@ def picture(height: int, width: int, seed: int = 0) -> Picture:
 
 def test_a_style_transfer_in_tiles_is_the_same_picture(made: Callable[..., Artifact]) -> None:
     artifact = made("masks")
-    given: dict[str, Any] = {"size": 256, "steps": 6, "optimizer": "adam", "coarsest": 128}
+    given: dict[str, Any] = {"size": 256, "steps": 4, "optimizer": "adam", "coarsest": 180}
     masks = [picture(20, 30, 5), picture(40, 10, 6)]
     paintings = [picture(100, 140, 3), picture(80, 60, 4)]
     whole, tiled = (
@@ -263,7 +263,7 @@ def test_a_gradient_that_is_no_number(made: Callable[..., Artifact]) -> None:
 
 @pytest.mark.parametrize(
     ("weights", "size", "pixels"),
-    [("vgg19_slim16x.onnx", (203, 305), 176 * 200), ("squeezenet1_1.onnx", (251, 305), 230 * 230)],
+    [("vgg19_slim16x.onnx", (203, 305), 176 * 200), ("squeezenet1_1.onnx", (251, 305), 256 * 260)],
 )
 def test_real_networks(tmp_path: Path, weights: str, size: tuple[int, int], pixels: int) -> None:
     network = load_network(shared(f"weights/{weights}"))
