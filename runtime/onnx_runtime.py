@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from importlib import metadata
 from types import ModuleType
 from typing import cast
@@ -34,7 +35,7 @@ def installed_distributions() -> dict[str, str]:
 
 @functools.cache
 def onnxruntime() -> ModuleType:
-    """The ``onnxruntime`` module.
+    """The ``onnxruntime`` module, which is not to report to its maker what it runs, unless the environment says so.
 
     Raises :class:`DeviceError` with the exact pip line where there is none or a broken one, or where several wheels
     have written over each other.
@@ -46,6 +47,9 @@ def onnxruntime() -> ModuleType:
         raise DeviceError(
             f"several ONNX Runtimes are installed over each other ({', '.join(installed)}); keep one: {again}"
         )
+    # Its wheels since 1.29 keep a number for the user, and send it with hashes and file names of networks. Only what is
+    # set before it is imported stops all of that; an application that has imported it already has decided.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime as module
     except Exception as error:  # one that is broken, or made for another NumPy, has many ways to say so

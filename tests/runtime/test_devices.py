@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.machinery
 import logging
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -264,6 +266,24 @@ def test_only_sessions_of_one_size_are_captured(monkeypatch: pytest.MonkeyPatch,
         session.open_session(model, choice, sizes={"H": 64, "W": 48})
 
 
+@pytest.mark.parametrize(("said", "found"), [(None, "1"), ("0", "0")])
+def test_onnx_runtime_reports_to_nobody(tmp_path: Path, said: str | None, found: str) -> None:
+    """Unless the environment says so: nothing about the user is kept, so nothing is sent."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment |= {"HOME": str(tmp_path), **({} if said is None else {"ORT_DISABLE_TELEMETRY": said})}
+    environment.pop("XDG_CACHE_HOME", None)
+    code = (
+        "import os; from pixelgrad.runtime import choose_device; choose_device('cpu'); "
+        "from pixelgrad.runtime.onnx_runtime import onnxruntime; onnxruntime(); "
+        "print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    command = [sys.executable, "-c", code]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    assert told == found
+    if said is None:
+        assert not [path for path in tmp_path.rglob("*") if path.is_file() and "pixelgrad" not in path.parts]
+
+
 def test_the_least_graph_is_sound() -> None:
     session.try_device(choose_device("cpu"))
     model = onnx.load_from_string(session._LEAST)
@@ -320,6 +340,7 @@ def test_a_folder_whose_name_is_no_text(style_artifact: Path, tmp_path: Path) ->
 def test_a_broken_onnx_runtime(
     source: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    onnx_runtime.onnxruntime()  # the real one, to be put back
     folder = tmp_path / "onnxruntime"
     folder.mkdir()
     if source is not None:
