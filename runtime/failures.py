@@ -17,7 +17,10 @@ _WHERE = re.compile(r"^.*\[ONNXRuntimeError\] : \d+ : \w+ : ")
 # As its arenas, the CUDA libraries, Direct3D and C++ put it.
 _NO_MEMORY = re.compile(r"failed to allocate|out of ?memory|bad_?alloc|alloc_failed|not enough memory", re.I)
 _LONGEST = 300
-NO_MEMORY = "there is not enough memory; use a smaller --size, or on a GPU --precision fp16"
+NO_MEMORY = (
+    "there is not enough memory; use a smaller --size, or a lower --max-memory (style, texture), or on a GPU "
+    "--precision fp16"
+)
 
 
 @contextlib.contextmanager

@@ -71,9 +71,10 @@ def allot(artifact: Artifact, width: int, height: int, optimizer: str, max_memor
             return budget
     lacking = (margins + layout.alignment) ** 2 - (choices[-1].pixels or 0)
     if lacking > 0:
+        least = max_memory + lacking * int(rates["tile"])
         raise SettingsError(
-            f"max_memory is {_megabytes(max_memory)}, and a result of {width}x{height} takes at least "
-            f"{_megabytes(max_memory + lacking * int(rates['tile']))}; allow more, or use a smaller --size"
+            f"there are {_megabytes(max_memory)} of memory to keep to, and a result of {width}x{height} takes at least "
+            f"{_megabytes(least)}; free some, allow more (--max-memory, max_memory=), or use a smaller --size"
         )
     return choices[-1]
 

@@ -239,7 +239,7 @@ def test_memory_is_allotted(made: Callable[..., Artifact]) -> None:
     assert (allot(artifact, 2000, 1500, "adam", least).pixels or 0) > (budgets[0].pixels or 0)  # it keeps less
     assert allot(artifact, 200, 150, "lbfgs", least).pixels is None
     assert allot(artifact, 4000, 3000, "lbfgs", None).pixels is None
-    message = r"max_memory is 1 MB, and a result of 2000x1500 takes at least \d+ MB; allow more"
+    message = r"there are 1 MB of memory to keep to, and a result of 2000x1500 takes at least \d+ MB; free some"
     with pytest.raises(SettingsError, match=message):
         allot(artifact, 2000, 1500, "lbfgs", 10**6)
 

@@ -88,7 +88,7 @@ def test_a_network_without_tiles_is_told_so(tmp_path: Path, photo: Path, paintin
         ("12", "--max-memory is '12'; it must be a size such as 4GB or 800MB"),
         ("0GB", "it must be a size"),
         ("-1GB", "it must be a size"),
-        ("1MB", "max_memory is 1 MB, and a result of 64x43 takes at least"),
+        ("1MB", "there are 1 MB of memory to keep to, and a result of 64x43 takes at least"),
     ],
 )
 def test_limits_that_cannot_be(tmp_path: Path, photo: Path, painting: Path, text: str, message: str) -> None:
