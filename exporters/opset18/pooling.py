@@ -22,11 +22,10 @@ def without_dropped_windows(graph: ir.Graph) -> None:
 
 
 def _shorten(node: ir.Node) -> None:
-    x, y = node.inputs[0], node.outputs[0]
+    x = node.inputs[0]
     kernel = integers(node, "kernel_shape") or []
     n = len(kernel)
     sizes = list(x.shape[2:]) if x is not None and x.shape is not None else []
-    counts = list(y.shape[2:]) if y.shape is not None else []
     strides = integers(node, "strides", [1] * n) or []
     dilations = integers(node, "dilations", [1] * n) or []
     pads = integers(node, "pads", [0] * 2 * n) or []
@@ -34,12 +33,14 @@ def _shorten(node: ir.Node) -> None:
         return
     ends, overs = pads[n:], []
     dropped = reaches = leaves = False
-    for axis, (size, count) in enumerate(zip(sizes, counts, strict=True)):
-        if not isinstance(size, int) or not isinstance(count, int):
+    for axis, size in enumerate(sizes):
+        if not isinstance(size, int):
             return
         room = size + pads[axis] - (kernel[axis] - 1) * dilations[axis] - 1
-        overs.append((count - 1) * strides[axis] - room)  # how far the last window reaches over the input
-        if -(-(room + ends[axis]) // strides[axis]) + 1 > count:
+        begins = -(-(room + ends[axis]) // strides[axis]) * strides[axis]  # the last window, with the padding in front
+        beyond = begins >= size + pads[axis]
+        overs.append(begins - strides[axis] * beyond - room)  # how far the last that is left reaches over the input
+        if beyond:
             dropped = True
             leaves |= overs[axis] < 0  # some of the input, for which ceil_mode counts a window whatever the padding
             ends[axis] = max(overs[axis], 0)

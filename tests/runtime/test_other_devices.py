@@ -100,6 +100,7 @@ def test_the_comparison_itself(artifacts: list[Path], tree: Path) -> None:
     found = elsewhere.reports(sys.executable, device_run.__file__, *arguments, tree=tree)
     assert [report["artifact"] for report in found] == [artifacts[0].name, projection.name]
     for report in found:
-        assert (report["gradient"], report["pictures"]) == (0.0, 0.0)
+        assert report["gradient"] < 1e-5  # in tiles, too
+        assert report["pictures"] == 0.0
         assert report["norm"] < 1e-6
         assert report["nodes"] == []
