@@ -83,7 +83,7 @@ def style_command(
     )
     settings.check(len(styles))
     choice = choose_device(run.device)
-    limit = memory_limit(settings, choice, settings.size**2)
+    limit = memory_limit(settings, choice)
     check_output(output, force=run.force)
     pictures = read_pictures([content, *styles], run)
     places = read_pictures(masks, run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -69,7 +68,7 @@ def texture_command(
     check_output(output, force=run.force)
     (picture,) = read_pictures([source], run)
     chosen = options.parse_layers(layers, "--layers")
-    limit = memory_limit(settings, choice, math.prod(settings.size or (0, 0)))
+    limit = memory_limit(settings, choice)
     given: dict[str, Any] = {
         "layers": chosen,
         "tv_weight": tv_weight,

@@ -7,7 +7,7 @@ import math
 import onnx
 import onnx_ir as ir
 
-from pixelgrad.exporters.opset18 import infer_shapes
+from pixelgrad.exporters.networks import infer_again
 
 __all__ = ["bytes_per_pixel"]
 
@@ -25,11 +25,8 @@ def bytes_per_pixel(model: onnx.ModelProto) -> int:
     for value in graph.inputs:
         assert value.shape is not None
         value.shape = ir.Shape([dim if isinstance(dim, int) else _evaluated(dim, sizes) for dim in value.shape])
+    infer_again(graph_model)
     nodes = list(graph)
-    for node in nodes:
-        for value in node.outputs:
-            value.shape = None
-    infer_shapes(graph_model)
     last = {value: number for number, node in enumerate(nodes) for value in node.inputs if value is not None}
     kept = set(graph.outputs)
     live = most = 0

@@ -142,6 +142,11 @@ class Artifact:
         fixed = self.manifest["image"]["fixed_size"]
         return (int(fixed[0]), int(fixed[1])) if fixed else None
 
+    @property
+    def tiles(self) -> dict[str, Any] | None:
+        """What the manifest says of tiles; ``None`` where the artifact was exported without."""
+        return self.manifest.get("tiles")
+
     @cached_property
     def training(self) -> Any:
         """The session that computes loss and gradient."""
@@ -168,7 +173,7 @@ class Artifact:
 
         Raises :class:`ArtifactError` where the artifact was exported without.
         """
-        if self.manifest.get("tiles") is None:
+        if self.tiles is None:
             raise without_tiles(self.path)
         # A few matrices of channels: they are the host's, where the sums of all tiles are added up.
         choices = {"loss": choose_device("cpu"), "target": choose_device("cpu")}

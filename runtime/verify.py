@@ -68,7 +68,7 @@ def verify(artifact: Artifact) -> Iterator[Check]:
     above, below = (artifact.evaluate(image + np.float32(s) * direction, targets).loss for s in (step, -step))
     yield _close("finite difference", (above - below) / (2 * step), norm, _PROBE_TOLERANCE)
 
-    if artifact.manifest.get("tiles") is not None:
+    if artifact.tiles is not None:
         tiled = Tiled(artifact, size[0] * size[1] // 2)
         in_tiles = tiled.evaluate(image, tiled.targets(pattern(image.shape, expected["target_seed"])))
         yield _close("loss in tiles", in_tiles.loss, expected["loss"], tolerance["loss"])

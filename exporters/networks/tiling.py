@@ -28,13 +28,15 @@ _BY_CHANNEL = {"Concat", "Split"}
 
 @dataclass(frozen=True)
 class Tiling:
-    """before, after: how many pixels in front of and behind a tile its features look at, at most.
+    """alignment: as of :func:`tiling`.
+    before, after: how many pixels in front of and behind a tile its features look at, at most.
     sizes: by tensor, (stride, more): a map is as long as the aligned image is divided by its stride, and so many
         positions more (fewer, where negative), along both axes.
 
     Both margins, and where a tile begins and ends, are multiples of the image's alignment.
     """
 
+    alignment: int
     before: int
     after: int
     sizes: dict[str, tuple[int, int]]
@@ -65,7 +67,7 @@ def tiling(network: Network, layers: Sequence[ir.Value], alignment: int) -> Tili
             return None
         sizes[str(value.name)] = size
     before, after = (math.ceil(margin / alignment) * alignment for margin in (before, after))
-    return Tiling(before, after, sizes)
+    return Tiling(alignment, before, after, sizes)
 
 
 def _local(node: ir.Node, geometry: Geometry, alignment: int) -> bool:

@@ -79,53 +79,43 @@ def build_tile_graphs(
         )
     network = network.clone()
     terms = [term for term in objective.terms if isinstance(term, Additive)]
-    alignment = _alignment(network, objective)
-    set_size(network, alignment, None)
-    sums, shapes = _sums(_Pass(network, terms, precision), alignment, profile)
-    training = _training(_Pass(network, terms, precision), alignment, profile, precision)
+    set_size(network, found.alignment, None)
+    sums, shapes = _sums(_Pass(network, terms, precision), found.alignment, profile)
+    training = _training(_Pass(network, terms, precision), found.alignment, profile, precision)
     return TileGraphs(sums, training, _loss(terms, shapes), _targets(terms, shapes), found)
-
-
-def _layers(network: Network, objective: Objective) -> list[ir.Value]:
-    return [network.layer(term.layer) for term in objective.terms if term.layer is not None]
-
-
-def _alignment(network: Network, objective: Objective) -> int:
-    geometries = network.geometries()
-    return alignment_of([geometries[value] for value in _layers(network, objective)])
 
 
 def _tiling(network: Network, objective: Objective) -> Tiling | None:
     if objective.batch != 1 or not all(isinstance(term, Additive) for term in objective.terms):
         return None
-    layers = _layers(network, objective)
+    layers = [network.layer(term.layer) for term in objective.terms if term.layer is not None]
     if any(insists_on_size(node) for node in upstream(layers)):
         return None
-    return tiling(network, layers, _alignment(network, objective))
+    geometries = network.geometries()
+    return tiling(network, layers, alignment_of([geometries[value] for value in layers]))
 
 
 class _Pass:
-    """The network and the sums of a tile, which both passes begin with."""
+    """The network and the sums of a tile, which both passes begin with.
+
+    targets: the shape of each term's target; one that is not known is of a map of features, as large as the image
+    makes it, and ``None`` of none.
+    """
 
     def __init__(self, network: Network, terms: Sequence[Additive], precision: str) -> None:
         network = network.clone()
-        self.terms, self.model = terms, network.model
-        self.graph = network.model.graph
+        self.model, self.graph = network.model, network.model.graph
         self.layers = features_of(network, terms, precision)
         self.graph.outputs.clear()
         self.op = Emitter(self.graph)
+        self.targets = {term: probe_target(term, self.layers[term.layer]) for term in terms}
         self.sums = {f"sum.{term.name}.{n}": value for term in terms for n, value in enumerate(self._sums_of(term))}
         infer_shapes(self.model)
-
-    def is_map(self, term: Additive) -> bool:
-        """Whether a term's target is a map of features, as large as the image makes it."""
-        shape = probe_target(term, self.layers[term.layer])
-        return shape is not None and not shape.is_static()
 
     def _sums_of(self, term: Additive) -> Sequence[ir.Value]:
         features = self.layers[term.layer]
         counts = self._counts(".".join(["counts", term.layer or IMAGE, *filter(None, [term.mask])]), features)
-        shape = probe_target(term, features)
+        shape = self.targets[term]
         target = None if shape is None else ir.Value(name=f"target.{term.name}", shape=shape, type=FLOAT)
         with self.op.named(term.name):
             sums = term.sums(self.op, features, target, counts)
@@ -146,13 +136,11 @@ def _sums(tile: _Pass, alignment: int, profile: str) -> tuple[onnx.ModelProto, d
     shapes = {name: ir.Shape(dims(value)) for name, value in tile.sums.items()}
     for name, value in tile.sums.items():
         tile.graph.outputs.append(output(tile.op, value, name))
-    for term in tile.terms:
-        features = tile.layers[term.layer]
-        shape = probe_target(term, features)
-        if tile.is_map(term):
-            tile.graph.outputs.append(output(tile.op, features, f"features.{term.name}"))
-        elif shape is not None:
+    for term, shape in tile.targets.items():
+        if shape is not None and shape.is_static():
             shapes[f"target.{term.name}"] = shape
+        elif shape is not None:
+            tile.graph.outputs.append(output(tile.op, tile.layers[term.layer], f"features.{term.name}"))
     align(tile.model, alignment)
     apply_profile(tile.model, profile)
     return _finished(tile.model, "sums of a tile"), shapes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +20,11 @@ _SHARE = 0.8
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def memory_limit(settings: S, choice: Choice, pixels: int) -> int | None:
-    """How many bytes a result of so many pixels may take, as ``settings`` say, or else what is free on a CPU; ``None``
-    where that need not be asked.
-    """
-    if settings.max_memory is not None or choice.device.name != "cpu" or pixels < _LARGE:
+def memory_limit(settings: StyleSettings | TextureSettings, choice: Choice) -> int | None:
+    """How many bytes a run may take: what ``settings`` say, else what is free on a CPU; ``None`` for a small result."""
+    # A texture of no given size is not a large one; of a style transfer it is the longer edge.
+    edges = (settings.size, settings.size) if isinstance(settings, StyleSettings) else settings.size or (0, 0)
+    if settings.max_memory is not None or choice.device.name != "cpu" or math.prod(edges) < _LARGE:
         return settings.max_memory
     return int(_SHARE * free_memory())
 
@@ -32,7 +33,7 @@ def with_limit(settings: S, limit: int | None, artifacts: Sequence[Artifact]) ->
     """``settings`` that keep to the limit; as they are where nobody asked for one and whole images are all that an
     artifact can see.
     """
-    able = all(artifact.manifest.get("tiles") is not None for artifact in artifacts)
+    able = all(artifact.tiles is not None for artifact in artifacts)
     return replace(settings, max_memory=limit) if able else settings
 
 

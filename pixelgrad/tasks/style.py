@@ -105,7 +105,7 @@ def stylize(
     pictures = [read_image(source) for source in sources]
     places = None if masks is None else [read_image(source) for source in _each(masks)]
     choice = choose_device(device)
-    limit = memory_limit(chosen, choice, chosen.size**2)
+    limit = memory_limit(chosen, choice)
     folder = style_artifact(
         model,
         loss=loss,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +116,7 @@ def texture(
     chosen.check()
     picture = read_image(source)
     choice = choose_device(device)
-    limit = memory_limit(chosen, choice, math.prod(chosen.size or (0, 0)))
+    limit = memory_limit(chosen, choice)
     folder = texture_artifact(
         model,
         layers=layers,
@@ -150,7 +149,7 @@ def texture_row(
     chosen.check()
     picture = read_image(source)
     choice = choose_device(device)
-    limit = memory_limit(chosen, choice, math.prod(chosen.size or (0, 0)))
+    limit = memory_limit(chosen, choice)
     folders = texture_artifacts(
         upto,
         model,

@@ -52,9 +52,9 @@ def allot(artifact: Artifact, width: int, height: int, optimizer: str, max_memor
     """
     if max_memory is None:
         return Budget()
-    if artifact.manifest.get("tiles") is None:
+    if artifact.tiles is None:
         raise without_tiles(artifact.path)
-    rates = artifact.manifest["tiles"]["bytes_per_pixel"]
+    rates = artifact.tiles["bytes_per_pixel"]
     rest = max_memory - _PROGRAM - 2 * int(artifact.manifest["files"]["weights.bin"]["bytes"])
 
     def left(pairs: int) -> int:

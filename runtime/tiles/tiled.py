@@ -35,6 +35,8 @@ class Tiled:
         self._layout = Layout.of(artifact.manifest)
         outputs = [value.name for value in self._sessions.sums.get_outputs()]
         self._sums = [name for name in outputs if name.startswith("sum.")]
+        wanted = (value.name for value in self._sessions.training.get_inputs())
+        self._cotangents = [name for name in wanted if name.startswith("cotangent.")]
         inputs = self._sessions.sums.get_inputs()
         self._targets = {value.name: value.shape for value in inputs if value.name.startswith("target.")}
         # Layers by the targets that are maps of their features, of which each tile is given its part.
@@ -79,7 +81,7 @@ class Tiled:
         given = {f"weight.{name}": np.asarray(weight, np.float32) for name, weight in (weights or {}).items()}
         with failures():
             found = self._of_sums(self._sessions.loss, self._total(image, grid, targets), {**targets, **given})
-            cotangents = {name: value for name, value in found.items() if name.startswith("cotangent.")}
+            cotangents = {name: found[name] for name in self._cotangents}
 
             def step(scale: Mapping[str, Array]) -> Evaluation:
                 gradient, norm = self._sent_back(image, grid, targets, {**cotangents, **scale})
@@ -118,10 +120,8 @@ class Tiled:
         """The gradient and its norm, which is not a number where an element is none."""
         gradient = np.zeros(image.shape, np.float32)
         finite = True
-        wanted = {value.name for value in self._sessions.training.get_inputs()} | {"loss_scale"}
-        taken = {name: value for name, value in cotangents.items() if name in wanted}
         for tile in grid:
-            feeds = {**self._feeds(image, grid, tile, targets), **taken}
+            feeds = {**self._feeds(image, grid, tile, targets), **cotangents}
             part, norm = self._sessions.training.run(["gradient", "gradient_norm"], feeds, silent())
             gradient[:, :, *tile.seen] += part
             finite = finite and math.isfinite(norm)

@@ -78,7 +78,7 @@ def optimised(folder: str, device: str) -> dict[str, Any]:
     sessions = [artifact.optimizer, *(artifact.lbfgs or ())]
     sessions += [] if artifact.choice.captures else [artifact.training]
     sessions += [artifact.evaluation] if "eval_model.onnx" in artifact.manifest["files"] else []
-    if artifact.manifest.get("tiles") is not None:
+    if artifact.tiles is not None:
         sessions += [artifact.tile_sessions.sums, artifact.tile_sessions.training]
     # The loss, its terms, and the gradient's norm.
     scalars = len(artifact.terms) + 2

@@ -90,7 +90,7 @@ def optimised(folder: str, device: str, size: int) -> dict[str, Any]:
     sessions += [artifact.evaluation] if sessions and (artifact.path / "eval_model.onnx").exists() else []
     gradient = np.asarray(ours.gradient)
     losses, gradients = [ours.loss], [gradient]
-    if artifact.manifest.get("tiles") is not None:
+    if artifact.tiles is not None:
         start, targets = inputs(artifact, size)
         # One: how an image is cut is the host's, and every other size is compiled anew on a GPU.
         in_tiles = Tiled(artifact).evaluate(start, targets)

@@ -31,11 +31,11 @@ def cpu() -> Choice:
 
 def test_large_pictures_take_what_is_free(cpu: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda: 10 * GIGABYTE)
-    assert memory.memory_limit(StyleSettings(), cpu, 4000 * 3000) == 8 * GIGABYTE
-    assert memory.memory_limit(StyleSettings(), cpu, 512 * 512) is None
-    assert memory.memory_limit(TextureSettings(max_memory=GIGABYTE), cpu, 512 * 512) == GIGABYTE
+    assert memory.memory_limit(StyleSettings(size=4000), cpu) == 8 * GIGABYTE
+    assert memory.memory_limit(StyleSettings(size=512), cpu) is None
+    assert memory.memory_limit(TextureSettings(max_memory=GIGABYTE), cpu) == GIGABYTE
     elsewhere = Choice(DEVICES["cuda"])
-    assert memory.memory_limit(StyleSettings(), elsewhere, 4000 * 3000) is None  # its memory is another
+    assert memory.memory_limit(StyleSettings(size=4000), elsewhere) is None  # its memory is another
 
 
 @pytest.mark.parametrize(
