@@ -113,7 +113,7 @@ WRONG: list[dict[str, Any]] = [
     {"style_layers": {"relu1_1": "much"}},
     {"style_layers": {"relu1_1": 2**2000}},
     {"loss": ["gram"]},
-    {"loss": object()},
+    {"loss": 3 + 4j},
     {"style_weights": 1},
 ]
 
