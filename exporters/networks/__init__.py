@@ -5,18 +5,10 @@ from pixelgrad.exporters.networks.defaults import default_dream_layers, default_
 from pixelgrad.exporters.networks.depth import depth_layers
 from pixelgrad.exporters.networks.ends import FirstLayer, first_layer, last_map
 from pixelgrad.exporters.networks.geometry import Geometry, minimum_size
-from pixelgrad.exporters.networks.network import (
-    IMAGE,
-    POOLS,
-    Network,
-    infer_again,
-    insists_on_size,
-    load_network,
-    settle_size,
-    upstream,
-)
+from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, load_network
 from pixelgrad.exporters.networks.readers import Reading, read_network
 from pixelgrad.exporters.networks.scores import class_scores
+from pixelgrad.exporters.networks.sizes import infer_again, insists_on_size, settle_size, upstream
 from pixelgrad.exporters.networks.stages import learnt_layers
 from pixelgrad.exporters.networks.summary import LayerFacts, summary
 from pixelgrad.exporters.networks.tiling import Tiling, tiling

@@ -9,7 +9,8 @@ import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff import Emitter
-from pixelgrad.exporters.networks.network import Network, infer_again, upstream
+from pixelgrad.exporters.networks.network import Network
+from pixelgrad.exporters.networks.sizes import infer_again, upstream
 from pixelgrad.exporters.opset18.attributes import integer, integers
 from pixelgrad.exporters.opset18.shapes import constant, dims, rank
 from pixelgrad.exporters.opset18.weights import add_weight

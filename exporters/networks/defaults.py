@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.networks.layers import tensors
+from pixelgrad.exporters.networks.layouts import Layout
 from pixelgrad.exporters.networks.network import Network
+from pixelgrad.exporters.opset18.attributes import integer
+from pixelgrad.exporters.opset18.shapes import dims
 
 # What ends a building block of the usual networks.
 _BLOCK_ENDS = {"Relu", "LeakyRelu", "PRelu", "Clip", "Elu", "Selu", "HardSwish", "Concat", "Add"}
@@ -19,7 +24,7 @@ def default_layers(network: Network) -> tuple[list[str], list[str]]:
 
     Those of the catalogue for a network that it knows; relu1_1, relu2_1, ... and relu4_2 for a plain chain, as
     Gatys et al. 2016 chose; else the first block at each stride from 1 to 16, and for content the middle one of
-    the blocks at stride 8.
+    the blocks at stride 8. A network of one stride, as a vision transformer is, has style layers all through.
     """
     if network.entry is not None and network.entry.style_layers:
         return list(network.entry.style_layers), list(network.entry.content_layers)
@@ -52,20 +57,31 @@ def default_dream_layers(network: Network) -> list[str]:
 
 def _blocks(network: Network, known: dict[str, ir.Value]) -> dict[float, list[str]]:
     """The maps that end a building block, by stride, each from shallow to deep."""
-    geometry = network.geometries()
+    geometry, where = network.geometries(), network.layouts()
     blocks: dict[float, list[str]] = {}
     for name, value in known.items():
-        producer = value.producer()
         stride = geometry[value].stride if value in geometry else None
-        is_map = value.shape is not None and value.shape.rank() == 4
-        if producer is not None and producer.op_type in _BLOCK_ENDS and stride is not None and is_map:
+        if value in where and stride is not None and _ends_block(value, geometry, where[value]):
             blocks.setdefault(stride, []).append(name)
-    return blocks
+    return {stride: network.modules(names) for stride, names in blocks.items()}
+
+
+def _ends_block(value: ir.Value, of_image: Container[ir.Value | None], layout: Layout) -> bool:
+    """Whether it is an activation, or where branches meet: no sum with a bias, no parts of a map side by side."""
+    node = value.producer()
+    if node is None or node.op_type not in _BLOCK_ENDS:
+        return False
+    if node.op_type == "Concat":
+        return integer(node, "axis", 0) % len(dims(value)) == layout.channels
+    return node.op_type != "Add" or all(part in of_image for part in node.inputs)
 
 
 def _by_stride(network: Network, known: dict[str, ir.Value]) -> tuple[list[str], list[str]]:
     blocks = _blocks(network, known)
     style = [blocks[stride][0] for stride in sorted(blocks) if stride <= _COARSEST_STYLE][:_MOST]
+    if len(style) == 1:
+        (same,) = (blocks[stride] for stride in blocks if style[0] in blocks[stride])
+        style = list(dict.fromkeys(same[place * len(same) // _MOST] for place in range(_MOST)))
     if not style:
         raise NetworkError(
             f"no layer of {network.name!r} stands out as one to take style and content from; name some of both "

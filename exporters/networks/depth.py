@@ -6,7 +6,8 @@ import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.networks.layers import structural_aliases, tensors
-from pixelgrad.exporters.networks.network import Network, upstream
+from pixelgrad.exporters.networks.network import Network
+from pixelgrad.exporters.networks.sizes import upstream
 
 # Not layers of their own: they pass on what another has found, or prepare the image.
 _PASSIVE = {"Pad", "Identity", "Dropout", "Flatten", "Reshape", "Squeeze", "Transpose", "Softmax", "LRN"}
@@ -22,7 +23,8 @@ def depth_layers(network: Network, most: int = 16) -> list[str]:
     """
     graph = network.model.graph
     known = tensors(graph)
-    layers = [value for value in _bottlenecks(graph, network.image) if value.name in known and _is_layer(value)]
+    where = network.layouts()
+    layers = [v for v in _bottlenecks(graph, network.image) if v.name in known and _is_layer(v, is_map=v in where)]
     names = {name: alias for alias, name in structural_aliases(graph).items()}
     if network.entry is not None and network.entry.aliases:
         names = {name: alias for alias, name in network.entry.aliases.items()}
@@ -31,9 +33,10 @@ def depth_layers(network: Network, most: int = 16) -> list[str]:
         layers = [value for value in layers if not _is_activated(value)]
     if not layers:
         raise NetworkError(f"no layer of {network.name!r} stands out as one that everything passes through; name some")
-    count = min(most, len(layers))
-    places = [round(index * (len(layers) - 1) / max(1, count - 1)) for index in range(count)]
-    return [names.get(str(layers[place].name), str(layers[place].name)) for place in places]
+    found = [str(layer.name) for layer in layers]
+    found = [names.get(name, name) for name in found] if len(names) > 1 else network.modules(found, least=3)
+    count = min(most, len(found))
+    return [found[round(index * (len(found) - 1) / max(1, count - 1))] for index in range(count)]
 
 
 def _bottlenecks(graph: ir.Graph, image: ir.Value) -> list[ir.Value]:
@@ -62,9 +65,11 @@ def _bottlenecks(graph: ir.Graph, image: ir.Value) -> list[ir.Value]:
     return found
 
 
-def _is_layer(value: ir.Value) -> bool:
+def _is_layer(value: ir.Value, *, is_map: bool) -> bool:
     node = value.producer()
-    if node is None or node.op_type in _PASSIVE | _POOLS or value.shape is None or value.shape.rank() not in (2, 4):
+    if node is None or node.op_type in _PASSIVE | _POOLS or value.shape is None:
+        return False
+    if not is_map and value.shape.rank() not in (2, 4):
         return False
     return any(_learns(before) for before in upstream([value]))
 

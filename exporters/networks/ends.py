@@ -9,9 +9,10 @@ import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
-from pixelgrad.exporters.networks.network import Network, upstream
+from pixelgrad.exporters.networks.network import Network
+from pixelgrad.exporters.networks.sizes import upstream
 from pixelgrad.exporters.opset18.attributes import integers
-from pixelgrad.exporters.opset18.shapes import constant, dims, rank
+from pixelgrad.exporters.opset18.shapes import constant, dims
 
 __all__ = ["FirstLayer", "first_layer", "last_map"]
 
@@ -60,11 +61,12 @@ def last_map(network: Network, before: ir.Value | None = None) -> ir.Value:
     Raises :class:`NetworkError` where nothing has positions.
     """
     end = network.model.graph.outputs[0] if before is None else before
-    used = set(upstream([end]))
+    used, where = set(upstream([end])), network.layouts()
     for node in reversed(list(network.model.graph)):
         value = node.outputs[0]
-        if node not in used or node.op_type not in _MAP_MAKERS or value.shape is None or rank(value) != 4:
+        if node not in used or node.op_type not in _MAP_MAKERS or value not in where:
             continue
-        if dims(value)[1] != network.classes and not all(size == 1 for size in dims(value)[2:]):
+        sizes = list(dims(value))
+        if sizes.pop(where[value].channels) != network.classes and not all(size == 1 for size in sizes[1:]):
             return value
     raise NetworkError(f"no layer of {network.name!r} before {end.name!r} has a map of features")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pixelgrad.exporters.networks.layouts import Layout
 from pixelgrad.exporters.opset18.attributes import integers, text
 from pixelgrad.exporters.opset18.shapes import constant, dims
 
@@ -49,24 +50,46 @@ class Geometry:
 
 _WHOLE = Geometry(None, None)
 _GLOBAL = {"GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "Gemm", "Flatten", "MatMul", "Reshape"}
+# Those that leave each position to itself where the layout on both sides is known.
+_BY_POSITION = {"Flatten", "MatMul", "Reshape"}
 _WINDOWED = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"}
 
 
-def geometries(graph: ir.Graph, image: ir.Value) -> dict[ir.Value, Geometry]:
-    """The geometry of every tensor that depends on ``image`` (Araujo, Norris & Sim 2019, equations 2 to 5)."""
+def geometries(
+    graph: ir.Graph, image: ir.Value, where: Mapping[ir.Value, Layout], height: int | None
+) -> dict[ir.Value, Geometry]:
+    """The geometry of every tensor that depends on ``image`` (Araujo, Norris & Sim 2019, equations 2 to 5).
+
+    where: what is known of layouts. height: that of the image which shapes without ``H`` in them are for.
+    """
     known = {image: Geometry.of((Span(1, 1, 0), Span(1, 1, 0)))}
     for node in graph:
         inputs = [known[value] for value in node.inputs if value is not None and value in known]
         if not inputs:
             continue
-        result = _through(node, inputs)
+        kept = node.op_type in _BY_POSITION and node.inputs[0] in where and node.outputs[0] in where
+        result = _through(node, inputs, kept)
+        if result.stride is None and (layout := where.get(node.outputs[0])) is not None:
+            result = Geometry(_stride_of_shape(node.outputs[0], layout, height), None)
         known.update(dict.fromkeys(node.outputs, result))
     return known
 
 
-def _through(node: ir.Node, inputs: list[Geometry]) -> Geometry:
+def _stride_of_shape(value: ir.Value, layout: Layout, height: int | None) -> float | None:
+    """That of a map which is no more known than by its size, as behind windows that were cut and put together."""
+    source, axis = layout.grid or (value, layout.positions)
+    rows = dims(source)[axis]
+    if isinstance(rows, ir.SymbolicDim):
+        small, large = (rows.evaluate({"H": size, "W": size}) for size in (_LARGEST_MINIMUM, 2 * _LARGEST_MINIMUM))
+        if not isinstance(small, int) or not isinstance(large, int) or large <= small:
+            return None
+        return _LARGEST_MINIMUM / (large - small)
+    return height / rows if height is not None and 1 < rows <= height else None
+
+
+def _through(node: ir.Node, inputs: list[Geometry], kept: bool) -> Geometry:
     strides = [g.stride for g in inputs if g.stride is not None]
-    if node.op_type in _GLOBAL or not strides:
+    if (node.op_type in _GLOBAL and not kept) or not strides:
         return _WHOLE
     pairs = [g.spans for g in inputs if g.spans is not None]
     if len(pairs) < len(inputs):

@@ -44,6 +44,13 @@ def mark_step(value: ir.Value) -> None:
     node.metadata_props[_STEP] = "1"
 
 
+def unmark_step(value: ir.Value) -> None:
+    """``value`` is a layer after all."""
+    node = value.producer()
+    assert node is not None
+    node.metadata_props.pop(_STEP, None)
+
+
 def structural_aliases(graph: ir.Graph) -> dict[str, str]:
     """``conv3_1``, ``relu3_1``, ``pool3``, ... for a plain chain of convolutions and poolings (VGG, AlexNet).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +15,13 @@ from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES
 from pixelgrad.exporters.networks.converted import Converted, convert_once
 from pixelgrad.exporters.networks.geometry import Geometry, geometries
 from pixelgrad.exporters.networks.layers import find_layer, short_names, structural_aliases, tensors
+from pixelgrad.exporters.networks.layouts import Layout, layouts
+from pixelgrad.exporters.networks.maps import as_map
 from pixelgrad.exporters.networks.pooling import average_for_max
 from pixelgrad.exporters.networks.readers import Reading, damage, read_network
+from pixelgrad.exporters.networks.sizes import fill_in_shapes, infer_again
 from pixelgrad.exporters.opset18 import infer_shapes, to_opset18
-from pixelgrad.exporters.opset18.attributes import integer
-from pixelgrad.exporters.opset18.shapes import constant, dims
+from pixelgrad.exporters.opset18.shapes import dims
 from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.models import PREPROCESSINGS, Entry, Labels, Preprocessing, recognise
 from pixelgrad.models.labels import label_set
@@ -28,7 +29,6 @@ from pixelgrad.models.labels import label_set
 IMAGE = "image"
 POOLS = ("max", "avg")
 
-_BROADCASTING = {"Add", "Sub", "Mul", "Div"}
 _QUANTISED = re.compile(r"^(QLinear|QGemm|ConvInteger|MatMulInteger|(Dynamic)?(Q|Deq)uantize)")
 
 # A classifier of so many classes that nobody has named is taken to have these, as nearly all of that size do.
@@ -39,7 +39,7 @@ _LABELS_OF_SIZE = {1000: "imagenet", 1001: "imagenet-background"}
 class Network:
     """A network whose graph takes ``image``, float32 [1, 3, H, W], RGB in [0, 1], and normalises it itself.
 
-    model: opset 18, with inferred shapes; H and W are free (see :func:`settle_size`).
+    model: opset 18, with inferred shapes; H and W are free (see :func:`~pixelgrad.exporters.networks.settle_size`).
     name, licence, sha256: where it comes from; the hash is that of the file as it was read.
     preprocessing: how the image becomes the network's own input, already part of the graph.
     entry: its row in the catalogue, if it was recognised.
@@ -67,8 +67,12 @@ class Network:
         return self.model.graph.inputs[0]
 
     def layer(self, name: str) -> ir.Value:
-        """The tensor of a layer; :class:`UnknownLayerError` offers close names."""
-        return find_layer(name, tensors(self.model.graph), self.aliases)
+        """The tensor of a layer; :class:`UnknownLayerError` offers close names.
+
+        One that keeps its features as tokens, or its channels last, is brought into the form [N, C, h, w].
+        """
+        graph = self.model.graph
+        return as_map(graph, self.image, find_layer(name, tensors(graph), self.aliases))
 
     @property
     def classes(self) -> int | None:
@@ -88,7 +92,24 @@ class Network:
         return label_set(name) if name is not None else None
 
     def geometries(self) -> dict[ir.Value, Geometry]:
-        return geometries(self.model.graph, self.image)
+        """Where each tensor looks in the image."""
+        own = dims(self.image)[2]
+        height = own if isinstance(own, int) else self.declared_size[0] if self.declared_size is not None else None
+        return geometries(self.model.graph, self.image, self.layouts(), height)
+
+    def layouts(self) -> dict[ir.Value, Layout]:
+        """Where each tensor that holds features by position keeps them."""
+        return layouts(self.model.graph, self.image)
+
+    def short_name(self, name: str) -> str:
+        """The path of the PyTorch module that computes the tensor ``name``, where there is one: ``blocks.6``."""
+        paths = [alias for alias, target in self.aliases.items() if target == name and "/" not in alias]
+        return min((path for path in paths if "." in path or name.isdecimal()), key=len, default=name)
+
+    def modules(self, names: Sequence[str], least: int = 1) -> list[str]:
+        """Of tensors, those that a PyTorch module returns, by its path; all, as they are, where those are few."""
+        known = [path for name in names if (path := self.short_name(name)) != name]
+        return known if len(known) >= least else list(names)
 
     def clone(self) -> Network:
         """A copy whose graph can be built upon."""
@@ -146,6 +167,8 @@ def _convert(reading: Reading, name: str) -> Converted:
     model.graph.inputs[0].shape = ir.Shape([1, 3, "H", "W"])
     infer_again(model)
     declared = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    if declared is not None:
+        fill_in_shapes(model, declared)
     return Converted(replace(reading, model=model), declared)
 
 
@@ -202,26 +225,6 @@ def _preprocessing(
     return PREPROCESSINGS[name]
 
 
-def settle_size(network: Network, values: Sequence[ir.Value]) -> tuple[int, int] | None:
-    """The one (height, width) at which ``values`` can be computed, or ``None`` where any will do.
-
-    A fully connected layer is made for one image size; every layer before it, and every network that pools over
-    the whole map, takes any. Where there is such a layer, the image input gets the size that the file declares.
-    Raises :class:`NetworkError` where it declares none.
-    """
-    culprit = next((node for node in upstream(values) if insists_on_size(node)), None)
-    if culprit is None:
-        return None
-    if network.declared_size is None:
-        raise NetworkError(
-            f"{culprit.op_type} at {culprit.outputs[0].name!r} works at one image size only, and the network file does "
-            "not say at which; choose an earlier layer, or export the network with a fixed input size"
-        )
-    network.image.shape = ir.Shape([1, 3, *network.declared_size])
-    infer_again(network.model)
-    return network.declared_size
-
-
 def _image_input(model: ir.Model, name: str) -> ir.Value:
     inputs = [value for value in model.graph.inputs if value.const_value is None]
     listed = ", ".join(f"{v.name} {v.shape}" for v in inputs) or "none"
@@ -244,50 +247,6 @@ def _check_operators(model: ir.Model, name: str) -> None:
             f"{name!r} is quantised to 8 bits ({', '.join(rounded)}), and what is rounded has no gradient; use the "
             "network in float32 or float16 that it was made from"
         )
-
-
-def infer_again(model: ir.Model) -> None:
-    """Infer every shape anew from those of the inputs."""
-    for node in model.graph:
-        for output in node.outputs:
-            output.shape = None
-    infer_shapes(model)
-
-
-def insists_on_size(node: ir.Node) -> bool:
-    """Whether a node only works at one image size: weights for a flattened map or for each position, or a reshape to a
-    fixed size.
-    """
-    source = node.inputs[0] if node.inputs else None
-    if node.op_type in _BROADCASTING and len(node.inputs) == 2 and _for_each_position(*node.inputs):
-        return True
-    if source is None or source.shape is None or source.shape.is_static():
-        return False
-    if node.op_type in {"Gemm", "MatMul"}:
-        weight = node.inputs[1]
-        if weight is None or weight.const_value is None:
-            return False
-        across = dims(source)[0 if node.op_type == "Gemm" and integer(node, "transA", 0) else -1]
-        along = dims(weight)[-1 if node.op_type == "Gemm" and integer(node, "transB", 0) else -2]
-        return across != along
-    target = constant(node.inputs[1]) if node.op_type == "Reshape" else None
-    if target is None:
-        return False
-    known = math.prod(dim for dim in source.shape if isinstance(dim, int))
-    return bool((target > 0).all()) or math.prod(int(size) for size in target if size > 0) > known
-
-
-def _for_each_position(*pair: ir.Value | None) -> bool:
-    """Whether one of a pair is a weight of a certain length where the length of the other depends on the image, as the
-    embeddings of a transformer's positions are.
-    """
-    for value, weight in (pair, pair[::-1]):
-        if value is None or weight is None or weight.const_value is None or value.shape is None or weight.shape is None:
-            continue
-        lengths = zip(reversed(dims(value)), reversed(dims(weight)), strict=False)
-        if any(isinstance(fixed, int) and fixed > 1 and not isinstance(free, int) for free, fixed in lengths):
-            return True
-    return False
 
 
 def _normalise_input(model: ir.Model, preprocessing: Preprocessing) -> None:
@@ -319,16 +278,3 @@ def _normalise_input(model: ir.Model, preprocessing: Preprocessing) -> None:
             if output.name == IMAGE:
                 output.name = "image_1"
     image.name = IMAGE
-
-
-def upstream(values: Sequence[ir.Value]) -> list[ir.Node]:
-    """The nodes that ``values`` depend on, in no particular order."""
-    seen: dict[ir.Node, None] = {}
-    waiting = [value.producer() for value in values]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen[node] = None
-        waiting.extend(value.producer() for value in node.inputs if value is not None)
-    return list(seen)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pixelgrad.exporters.networks.layers import tensors
-from pixelgrad.exporters.networks.network import Network, settle_size
+from pixelgrad.exporters.networks.network import Network
+from pixelgrad.exporters.networks.sizes import settle_size
 from pixelgrad.exporters.opset18.shapes import dims
 
 __all__ = ["LayerFacts", "summary"]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pixelgrad.exporters.networks.geometry import Geometry
-from pixelgrad.exporters.networks.network import Network, upstream
+from pixelgrad.exporters.networks.network import Network
+from pixelgrad.exporters.networks.sizes import upstream
 from pixelgrad.exporters.opset18.attributes import integer
 from pixelgrad.exporters.opset18.shapes import dims, rank
 

@@ -20,7 +20,7 @@ def expand_functions(model: ir.Model, opset: int, primitives: Container[str]) ->
     ``opset`` is the version that the nodes were written for; bodies are taken at the oldest version that serves.
     """
     for _ in range(4):  # a body may use another function
-        waiting = [n for n in model.graph if n.domain == "" and n.op_type not in primitives and _has_body(n, opset)]
+        waiting = [n for n in model.graph if n.domain == "" and not _stays(n, primitives) and _has_body(n, opset)]
         if not waiting:
             return
         model.graph.opset_imports[""] = max(opset, _TARGET)
@@ -43,6 +43,14 @@ def expand_functions(model: ir.Model, opset: int, primitives: Container[str]) ->
         model.graph.opset_imports.pop("pixelgrad.expand", None)
         InlinePass(lambda f: f.domain == "pixelgrad.expand")(model)
         opset = max(opset, _TARGET)
+
+
+def _stays(node: ir.Node, primitives: Container[str]) -> bool:
+    """Whether it is a primitive of which only the first output is used: of LayerNormalization's others, only the body
+    knows a gradient.
+    """
+    others = node.outputs[1:] if node.op_type == "LayerNormalization" else ()
+    return node.op_type in primitives and not any(value.uses() or value.is_graph_output() for value in others)
 
 
 def _schema(node: ir.Node, opset: int) -> Any:

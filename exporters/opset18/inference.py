@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 import re
+from collections.abc import Callable
 
 import onnx_ir as ir
 import sympy
@@ -19,6 +20,12 @@ from onnx_shape_inference import (
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.attributes import integer, integers
+from pixelgrad.exporters.opset18.folding import fold_numbers
+from pixelgrad.exporters.opset18.shapes import constant
+
+_Values = list[int | ir.SymbolicDim] | None
+# Of numbers that are a shape.
+_LONGEST = 16
 
 # Both libraries write ceilings, of poolings in ceil_mode and of SAME padding, and neither reads them back.
 for _functions in (_symbolic_shapes.ALLOWED_FUNCTIONS, ir_shapes._ALLOWED_FUNCTIONS):
@@ -41,6 +48,8 @@ def infer_shapes(model: ir.Model) -> None:
                 value.shape[axis] = re.sub(r"\W", "_", f"size_{value.name}_{axis}")
     try:
         infer_symbolic_shapes(model, warn_on_missing=False)
+        while fold_numbers(model.graph):
+            infer_symbolic_shapes(model, warn_on_missing=False)
     except (ShapeInferenceError, ValueError) as error:
         raise NetworkError(f"the shapes in the network do not fit together: {error}") from error
 
@@ -104,3 +113,61 @@ def _correct_ceil_mode(op_type: str) -> None:
 
 for _operator in ("MaxPool", "AveragePool", "LpPool"):
     _correct_ceil_mode(_operator)
+
+
+def _follow_values(op_type: str, values: Callable[[ShapeInferenceContext, ir.Node], _Values]) -> None:
+    """Teach the library what numbers ``op_type`` makes of sizes."""
+    infer = registry.get("", op_type, version=18)
+    assert infer is not None
+
+    def with_values(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+        infer(ctx, node)
+        found = values(ctx, node)
+        if found is not None:
+            ctx.set_symbolic_value(node.outputs[0], found)
+
+    registry.register("", op_type, since_version=18)(with_values)
+
+
+def _filled(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
+    length = constant(node.inputs[0])
+    filling = node.attributes.get("value")
+    number = 0 if filling is None else filling.as_tensor().numpy().item()
+    if length is None or length.size != 1 or length[0] > _LONGEST or not isinstance(number, int):
+        return None
+    return [number] * int(length[0])
+
+
+def _compared(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
+    """1 and 0 for yes and no. A size is no negative number; of what else may be equal, nothing is known."""
+    left, right = (ctx.get_symbolic_value(value) if value is not None else None for value in node.inputs)
+    if left is None or right is None:
+        return None
+    length = max(len(left), len(right))
+    left, right = (side * length if len(side) == 1 else side for side in (left, right))
+    return [_equal(a, b, ctx) for a, b in zip(left, right, strict=True)] if len(left) == len(right) else None
+
+
+def _equal(a: int | ir.SymbolicDim, b: int | ir.SymbolicDim, ctx: ShapeInferenceContext) -> int | ir.SymbolicDim:
+    if isinstance(a, int) and isinstance(b, int):
+        return int(a == b)
+    if (isinstance(a, int) and a < 0) or (isinstance(b, int) and b < 0):
+        return 0
+    unknown: ir.SymbolicDim = ctx.new_symbolic_dim()
+    return unknown
+
+
+def _chosen(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
+    """PyTorch's ``expand(-1, ...)`` keeps the sizes that are not -1 in this way."""
+    found = [ctx.get_symbolic_value(value) for value in node.inputs if value is not None]
+    known = [values for values in found if values is not None]
+    if len(known) != 3 or len({len(values) for values in known}) != 1:
+        return None
+    condition, yes, no = known
+    if not all(isinstance(choice, int) for choice in condition):
+        return None
+    return [a if choice else b for choice, a, b in zip(condition, yes, no, strict=True)]
+
+
+for _operator, _values in (("ConstantOfShape", _filled), ("Equal", _compared), ("Where", _chosen)):
+    _follow_values(_operator, _values)

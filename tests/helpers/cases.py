@@ -243,6 +243,15 @@ CASES: list[Case] = [
         for size, beta in ((5, 0.75), (7, 0.6), (3, 0.75))
     ),
     Case("InstanceNormalization", {"x": normal(2, 3, 4, 5), "s": normal(3), "b": normal(3)}),
+    Case("LayerNormalization", {"x": normal(2, 3, 5), "s": normal(5), "b": normal(5)}),
+    Case("LayerNormalization", {"x": normal(2, 3, 5), "s": normal(5)}, {"epsilon": 0.5}, label="no-bias"),
+    Case(
+        "LayerNormalization",
+        {"x": normal(2, 3, 4, 5), "s": normal(3, 4, 5), "b": normal(4, 1)},
+        {"axis": 1},
+        label="axes",
+    ),
+    Case("LayerNormalization", {"x": normal(1, 4, 6), "s": normal(6), "b": normal(6)}, free=True, label="free-sizes"),
     Case("LpNormalization", {"x": normal(2, 3, 4)}, {"axis": 1}),
     Case("LpNormalization", {"x": -positive(2, 3, 4)}, {"axis": -1, "p": 1}, label="l1", on_runtime=True),
     # Reductions.

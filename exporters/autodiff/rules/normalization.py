@@ -10,8 +10,8 @@ import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
-from pixelgrad.exporters.opset18.attributes import integer, number, operand
-from pixelgrad.exporters.opset18.shapes import dims, rank
+from pixelgrad.exporters.opset18.attributes import integer, number, operand, optional
+from pixelgrad.exporters.opset18.shapes import dims, normalize_axis, rank
 
 Cotangents = Sequence[ir.Value | None]
 # A band of ones is a matrix of this many channels squared at most: 4 MB.
@@ -117,4 +117,29 @@ def instance_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangen
         op.Div(to_x, deviation),
         op.ReduceSum(op.Mul(ct, normal), around, keepdims=0),
         op.ReduceSum(ct, around, keepdims=0),
+    )
+
+
+@rule("LayerNormalization")
+def layer_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    """scale n + bias with n = (x - mean) / sqrt(var + epsilon) over the axes from ``axis`` on (Ba et al. 2016).
+
+    Three passes more to work out n anew, so that forwards it stays one kernel.
+    """
+    x, scale, bias = operand(node), operand(node, 1), optional(node, 2)
+    ndim = rank(x)
+    axis = normalize_axis(integer(node, "axis", -1), ndim)
+    over = list(range(axis, ndim))
+    centred = op.Sub(x, op.ReduceMean(x, over, keepdims=1))
+    variance = op.ReduceMean(op.Mul(centred, centred), over, keepdims=1)
+    deviation = op.Sqrt(op.Add(variance, number(node, "epsilon", 1e-5)))
+    normal = op.Div(centred, deviation)
+    weighted = op.Mul(ct, scale)
+    weighted.shape = x.shape
+    along = op.ReduceMean(op.Mul(weighted, normal), over, keepdims=1)
+    to_x = op.Sub(op.Sub(weighted, op.ReduceMean(weighted, over, keepdims=1)), op.Mul(normal, along))
+    return (
+        op.Div(to_x, deviation),
+        op.sum_to(op.Mul(ct, normal), dims(x), scale) if op.needs(scale) else None,
+        op.sum_to(ct, dims(x), bias) if bias is not None and op.needs(bias) else None,
     )

@@ -1,0 +1,128 @@
+"""Which image sizes a network takes, and the shapes that follow from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+
+from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.opset18 import infer_shapes
+from pixelgrad.exporters.opset18.attributes import integer
+from pixelgrad.exporters.opset18.shapes import constant, dims
+
+if TYPE_CHECKING:
+    from pixelgrad.exporters.networks.network import Network
+
+_BROADCASTING = {"Add", "Sub", "Mul", "Div"}
+
+
+def settle_size(network: Network, values: Sequence[ir.Value]) -> tuple[int, int] | None:
+    """The one (height, width) at which ``values`` can be computed, or ``None`` where any will do.
+
+    A fully connected layer is made for one image size; every layer before it, and every network that pools over
+    the whole map, takes any. Where there is such a layer, the image input gets the size that the file declares.
+    Raises :class:`NetworkError` where it declares none.
+    """
+    culprit = next((node for node in upstream(values) if insists_on_size(node)), None)
+    if culprit is None:
+        return None
+    if network.declared_size is None:
+        raise NetworkError(
+            f"{culprit.op_type} at {culprit.outputs[0].name!r} works at one image size only, and the network file does "
+            "not say at which; choose an earlier layer, or export the network with a fixed input size"
+        )
+    network.image.shape = ir.Shape([1, 3, *network.declared_size])
+    infer_again(network.model)
+    return network.declared_size
+
+
+def infer_again(model: ir.Model) -> None:
+    """Infer every shape anew from those of the inputs."""
+    for node in model.graph:
+        for output in node.outputs:
+            output.shape = None
+    infer_shapes(model)
+
+
+def insists_on_size(node: ir.Node) -> bool:
+    """Whether a node only works at one image size: weights for a flattened map or for each position, or a reshape to a
+    fixed size.
+    """
+    source = node.inputs[0] if node.inputs else None
+    if node.op_type in _BROADCASTING and len(node.inputs) == 2 and _for_each_position(*node.inputs):
+        return True
+    if source is None or source.shape is None or source.shape.is_static():
+        return False
+    if node.op_type in {"Gemm", "MatMul"}:
+        weight = node.inputs[1]
+        if weight is None or weight.const_value is None:
+            return False
+        across = dims(source)[0 if node.op_type == "Gemm" and integer(node, "transA", 0) else -1]
+        along = dims(weight)[-1 if node.op_type == "Gemm" and integer(node, "transB", 0) else -2]
+        return across != along
+    target = constant(node.inputs[1]) if node.op_type == "Reshape" else None
+    if target is None:
+        return False
+    known = math.prod(dim for dim in source.shape if isinstance(dim, int))
+    return bool((target > 0).all()) or math.prod(int(size) for size in target if size > 0) > known
+
+
+def _for_each_position(*pair: ir.Value | None) -> bool:
+    """Whether one of a pair is a weight of a certain length where the length of the other depends on the image, as the
+    embeddings of a transformer's positions are.
+    """
+    for value, weight in (pair, pair[::-1]):
+        if value is None or weight is None or value.shape is None or weight.shape is None:
+            continue
+        lengths = zip(reversed(dims(value)), reversed(dims(weight)), strict=False)
+        longer = any(isinstance(fixed, int) and fixed > 1 and not isinstance(free, int) for free, fixed in lengths)
+        if longer and not _depends_on_input(weight):
+            return True
+    return False
+
+
+def _depends_on_input(value: ir.Value) -> bool:
+    sources = [value, *(source for node in upstream([value]) for source in node.inputs if source is not None)]
+    return any(source.is_graph_input() and source.const_value is None for source in sources)
+
+
+def fill_in_shapes(model: ir.Model, size: tuple[int, int]) -> None:
+    """Where the shape of a tensor does not follow from an image of any size, take its shape for one of ``size``.
+
+    It lies behind something that works at that (height, width) only: positions of a transformer, windows of fixed
+    numbers.
+    """
+    unclear = [value for node in model.graph for value in node.outputs if not _follows(value)]
+    if not unclear:
+        return
+    twin = model.clone()
+    twin.graph.inputs[0].shape = ir.Shape([1, 3, *size])
+    infer_again(twin)
+    shapes = {value.name: value.shape for node in twin.graph for value in node.outputs}
+    for value in unclear:
+        value.shape = shapes[value.name]
+
+
+def _follows(value: ir.Value) -> bool:
+    """Whether the shape is known for every size of the image."""
+    if value.shape is None:
+        return False
+    return all(
+        isinstance(dim, int) or (dim.value is not None and dim.free_symbols() <= {"H", "W"}) for dim in value.shape
+    )
+
+
+def upstream(values: Sequence[ir.Value]) -> list[ir.Node]:
+    """The nodes that ``values`` depend on, in no particular order."""
+    seen: dict[ir.Node, None] = {}
+    waiting = [value.producer() for value in values]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen[node] = None
+        waiting.extend(value.producer() for value in node.inputs if value is not None)
+    return list(seen)
