@@ -58,6 +58,12 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
                 raise
             fail(reason(error))
             raise typer.Exit(1) from None
+        except BrokenPipeError:  # who reads our output, head say, has had enough
+            if os.environ.get("PIXELGRAD_DEBUG") == "1":
+                raise
+            # Python flushes stdout once more at the end, which would fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
         except OSError as error:  # a name that is too long, a folder that is closed to us, a disk that fails
             if os.environ.get("PIXELGRAD_DEBUG") == "1":
                 raise

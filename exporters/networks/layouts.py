@@ -66,14 +66,18 @@ class Layout:
 def layouts(graph: ir.Graph, image: ir.Value) -> dict[ir.Value, Layout]:
     """The layout of every tensor that is known to hold features of ``image``, position by position."""
     known = {image: Layout(1)}
+    tokens: ir.Value | None = None  # the last list of them
     for node in graph:
-        layout = _through(node, known)
-        if layout is not None:
-            known.update((output, layout) for output in node.outputs if output.shape is not None)
+        layout = _through(node, known, tokens)
+        if layout is None:
+            continue
+        known.update((output, layout) for output in node.outputs if output.shape is not None)
+        if layout.grid is not None and layout.channels == 2:
+            tokens = node.outputs[0]
     return known
 
 
-def _through(node: ir.Node, known: Mapping[ir.Value, Layout]) -> Layout | None:
+def _through(node: ir.Node, known: Mapping[ir.Value, Layout], tokens: ir.Value | None) -> Layout | None:
     result = node.outputs[0]
     rank = result.shape.rank() if result.shape is not None else None
     if rank not in (3, 4) or not node.inputs or node.inputs[0] is None:
@@ -87,7 +91,7 @@ def _through(node: ir.Node, known: Mapping[ir.Value, Layout]) -> Layout | None:
     source = node.inputs[0]
     layout = known.get(source)
     if node.op_type == "MatMul":
-        return _product(node, layout)
+        return _product(node, layout) or _of_tokens(node, layout, known, tokens)
     if layout is None:
         return None
     if node.op_type in {"Softmax", "LogSoftmax", "LpNormalization", "LayerNormalization"}:
@@ -122,6 +126,17 @@ def _product(node: ir.Node, layout: Layout | None) -> Layout | None:
     if layout is not None:
         return layout if layout.channels == last else None
     return Layout(3) if last == 3 and dims(result)[0] == 1 else None
+
+
+def _of_tokens(
+    node: ir.Node, layout: Layout | None, known: Mapping[ir.Value, Layout], tokens: ir.Value | None
+) -> Layout | None:
+    """What an attention has gathered for as many tokens as there were before it, and put through weights."""
+    weight, result = node.inputs[1], node.outputs[0]
+    if layout is not None or tokens is None or weight is None or weight.const_value is None or len(dims(result)) != 3:
+        return None
+    pairs = zip(dims(result)[:2], dims(tokens)[:2], strict=True)
+    return known[tokens] if all(same_dim(a, b) for a, b in pairs) else None
 
 
 def _concatenated(node: ir.Node, known: Mapping[ir.Value, Layout]) -> Layout | None:

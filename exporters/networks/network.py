@@ -20,7 +20,7 @@ from pixelgrad.exporters.networks.maps import as_map
 from pixelgrad.exporters.networks.pooling import average_for_max
 from pixelgrad.exporters.networks.readers import Reading, damage, read_network
 from pixelgrad.exporters.networks.sizes import fill_in_shapes, infer_again
-from pixelgrad.exporters.opset18 import infer_shapes, to_opset18
+from pixelgrad.exporters.opset18 import infer_shapes, keep_numbers, to_opset18
 from pixelgrad.exporters.opset18.shapes import dims
 from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.models import PREPROCESSINGS, Entry, Labels, Preprocessing, recognise
@@ -166,6 +166,7 @@ def _convert(reading: Reading, name: str) -> Converted:
     model = to_opset18(reading.model, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
     model.graph.inputs[0].shape = ir.Shape([1, 3, "H", "W"])
     infer_again(model)
+    keep_numbers(model.graph)
     declared = (height, width) if isinstance(height, int) and isinstance(width, int) else None
     if declared is not None:
         fill_in_shapes(model, declared)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pixelgrad.exporters.networks.layers import tensors
+from pixelgrad.exporters.networks.layouts import Layout
 from pixelgrad.exporters.networks.network import Network
 from pixelgrad.exporters.networks.sizes import settle_size
-from pixelgrad.exporters.opset18.shapes import dims
+from pixelgrad.exporters.opset18.shapes import Dim, dims
 
 __all__ = ["LayerFacts", "summary"]
 
@@ -43,12 +44,12 @@ def summary(network: Network, size: tuple[int, int]) -> list[LayerFacts]:
     aliases: dict[str, list[str]] = {}
     for alias, name in copy.aliases.items():
         aliases.setdefault(name, []).append(alias)
-    geometry = copy.geometries()
+    geometry, where = copy.geometries(), copy.layouts()
     return [
         LayerFacts(
             name=name,
             operator=value.producer().op_type,  # type: ignore[union-attr]
-            shape=_sizes(dims(value)[1:], {"H": height, "W": width}),
+            shape=_sizes(_map_of(value, where.get(value)), {"H": height, "W": width}),
             stride=geometry[value].stride,
             receptive_field=geometry[value].receptive_field,
             aliases=tuple(aliases.get(name, ())),
@@ -56,6 +57,14 @@ def summary(network: Network, size: tuple[int, int]) -> list[LayerFacts]:
         for name, value in tensors(copy.model.graph).items()
         if value in geometry and value.shape is not None
     ]
+
+
+def _map_of(value: ir.Value, layout: Layout | None) -> tuple[Dim, ...]:
+    """Its dimensions without the batch; channels, height and width wherever it keeps them."""
+    if layout is None:
+        return dims(value)[1:]
+    source, rows = layout.grid or (value, layout.positions)
+    return (dims(value)[layout.channels], *dims(source)[rows : rows + 2])
 
 
 def _sizes(shape: Sequence[int | ir.SymbolicDim], free: dict[str, int]) -> tuple[int | None, ...]:

@@ -9,8 +9,9 @@ import onnx.reference
 import onnx_ir as ir
 
 from pixelgrad.exporters.opset18.shapes import constant
+from pixelgrad.exporters.opset18.weights import add_weight
 
-__all__ = ["fold_numbers"]
+__all__ = ["fold_numbers", "keep_numbers"]
 
 # Of lists of sizes; weights are no concern of this.
 _MOST = 256
@@ -39,6 +40,18 @@ def fold_numbers(graph: ir.Graph) -> bool:
         first.const_value, first.shape = ir.tensor(result, name=first.name), ir.Shape(result.shape)
         found = True
     return found
+
+
+def keep_numbers(graph: ir.Graph) -> None:
+    """Put what is known of such lists in the place of the nodes that worked it out."""
+    for node in list(graph):
+        (first, *others) = node.outputs
+        array = constant(first)
+        if others or array is None or first.is_graph_output():
+            continue
+        known = add_weight(graph, f"{first.name}/known", array)
+        first.replace_all_uses_with(known)
+        graph.remove(node, safe=True)
 
 
 def _is_short(value: ir.Value) -> bool:

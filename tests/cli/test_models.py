@@ -36,6 +36,18 @@ def error(*arguments: Any) -> str:
     return error_of(models(*arguments))
 
 
+def test_a_reader_that_has_seen_enough() -> None:
+    """``| head`` ends the list, without a word."""
+    command = [sys.executable, "-m", "pixelgrad", "models", "list"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), said) == (1, b"")
+
+
 def test_list_shows_what_there_is(tiny: Any) -> None:
     lines = done("list").stdout.splitlines()
     assert lines[0].split() == ["NAME", "STATUS", "SIZE", "TASK", "WHAT", "IT", "IS"]
