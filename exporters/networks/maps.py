@@ -48,8 +48,12 @@ def _grid_of_tokens(value: ir.Value, layout: Layout) -> ir.Value:
         bounds = {"start": layout.first, "end": -layout.last or _TO_THE_END, "axis": layout.positions}
         inputs = [_numbers(value, name, [number]) for name, number in bounds.items()]
         features = _behind(value, value, "Slice", [features, *inputs])
+        sizes = list(dims(value))
+        sizes[layout.positions] = ir.SymbolicDim(None)
+        features.shape = ir.Shape(sizes)
     if layout.channels == 2:
-        features = _behind(features, value, "Transpose", [features], perm=[0, 2, 1])
+        before, features = features, _behind(features, value, "Transpose", [features], perm=[0, 2, 1])
+        features.shape = ir.Shape([dims(before)[axis] for axis in (0, 2, 1)])
     counted = _behind(features, value, "Shape", [grid], start=rows, end=rows + 2)
     target = _behind(counted, value, "Concat", [_numbers(value, "kept", [0, 0]), counted], axis=0)
     features = _behind(target, value, "Reshape", [features, target])

@@ -18,6 +18,7 @@ from pixelgrad.exporters.networks.layers import find_layer, short_names, structu
 from pixelgrad.exporters.networks.layouts import Layout, layouts
 from pixelgrad.exporters.networks.maps import as_map
 from pixelgrad.exporters.networks.pooling import average_for_max
+from pixelgrad.exporters.networks.positions import free_positions
 from pixelgrad.exporters.networks.readers import Reading, damage, read_network
 from pixelgrad.exporters.networks.sizes import fill_in_shapes, infer_again
 from pixelgrad.exporters.opset18 import infer_shapes, keep_numbers, to_opset18
@@ -31,6 +32,7 @@ POOLS = ("max", "avg")
 
 _QUANTISED = re.compile(r"^(QLinear|QGemm|ConvInteger|MatMulInteger|(Dynamic)?(Q|Deq)uantize)")
 
+_INTERPOLATED = "its embeddings of positions are interpolated where an image is not of the size that they were made for"
 # A classifier of so many classes that nobody has named is taken to have these, as nearly all of that size do.
 _LABELS_OF_SIZE = {1000: "imagenet", 1001: "imagenet-background"}
 
@@ -166,10 +168,13 @@ def _convert(reading: Reading, name: str) -> Converted:
     model = to_opset18(reading.model, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
     model.graph.inputs[0].shape = ir.Shape([1, 3, "H", "W"])
     infer_again(model)
-    keep_numbers(model.graph)
     declared = (height, width) if isinstance(height, int) and isinstance(width, int) else None
     if declared is not None:
         fill_in_shapes(model, declared)
+    freed = free_positions(model, declared)
+    if freed is not None:
+        model, reading = freed, replace(reading, notes=(*reading.notes, _INTERPOLATED))
+    keep_numbers(model.graph)
     return Converted(replace(reading, model=model), declared)
 
 

@@ -79,12 +79,13 @@ def _for_each_position(*pair: ir.Value | None) -> bool:
             continue
         lengths = zip(reversed(dims(value)), reversed(dims(weight)), strict=False)
         longer = any(isinstance(fixed, int) and fixed > 1 and not isinstance(free, int) for free, fixed in lengths)
-        if longer and not _depends_on_input(weight):
+        if longer and not depends_on_input(weight):
             return True
     return False
 
 
-def _depends_on_input(value: ir.Value) -> bool:
+def depends_on_input(value: ir.Value) -> bool:
+    """Whether a value changes with the image."""
     sources = [value, *(source for node in upstream([value]) for source in node.inputs if source is not None)]
     return any(source.is_graph_input() and source.const_value is None for source in sources)
 
