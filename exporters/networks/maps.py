@@ -70,6 +70,7 @@ def _behind(
     node = ir.node(op_type, inputs, attributes=attributes, name=f"map/{value.name}/{op_type}")
     (result,) = node.outputs
     result.name = node.name
+    result.type = ir.TensorType(ir.DataType.INT64) if op_type in {"Shape", "Concat"} else value.type
     producer.graph.insert_after(producer, node)
     mark_step(result)
     return result

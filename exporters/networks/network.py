@@ -21,7 +21,7 @@ from pixelgrad.exporters.networks.pooling import average_for_max
 from pixelgrad.exporters.networks.positions import free_positions
 from pixelgrad.exporters.networks.readers import Reading, damage, read_network
 from pixelgrad.exporters.networks.sizes import fill_in_shapes, infer_again
-from pixelgrad.exporters.opset18 import infer_shapes, keep_numbers, to_opset18
+from pixelgrad.exporters.opset18 import drop_zeros, infer_shapes, keep_numbers, to_opset18
 from pixelgrad.exporters.opset18.shapes import dims
 from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.models import PREPROCESSINGS, Entry, Labels, Preprocessing, recognise
@@ -153,10 +153,20 @@ def load_network(
 
 
 def network_of(
-    reading: Reading, name: str, *, preprocess: str | Preprocessing | None = None, pool: str = "max"
+    reading: Reading,
+    name: str,
+    *,
+    preprocess: str | Preprocessing | None = None,
+    pool: str = "max",
+    size: tuple[int, int] | None = None,
 ) -> Network:
-    """The network of what a reader returned; ``name`` is that of its file. Arguments as of :func:`load_network`."""
-    return _assemble(_convert(reading, name), name, preprocess, pool, None)
+    """The network of what a reader returned; ``name`` is that of its file. Arguments as of :func:`load_network`.
+
+    size: a (height, width) that it is known to take, where the file declares none.
+    """
+    converted = _convert(reading, name)
+    converted = replace(converted, declared_size=converted.declared_size or size)
+    return _assemble(converted, name, preprocess, pool, None)
 
 
 def _convert(reading: Reading, name: str) -> Converted:
@@ -171,6 +181,7 @@ def _convert(reading: Reading, name: str) -> Converted:
     declared = (height, width) if isinstance(height, int) and isinstance(width, int) else None
     if declared is not None:
         fill_in_shapes(model, declared)
+    drop_zeros(model.graph)
     freed = free_positions(model, declared)
     if freed is not None:
         model, reading = freed, replace(reading, notes=(*reading.notes, _INTERPOLATED))

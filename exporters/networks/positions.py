@@ -16,6 +16,8 @@ import onnx_ir as ir
 
 from pixelgrad.exporters.networks.layouts import Layout, layouts
 from pixelgrad.exporters.networks.sizes import depends_on_input, infer_again, insists_on_size
+from pixelgrad.exporters.opset18.attributes import operand
+from pixelgrad.exporters.opset18.folding import known_content
 from pixelgrad.exporters.opset18.shapes import constant, dims, static_shape
 from pixelgrad.exporters.opset18.weights import add_weight
 
@@ -23,6 +25,7 @@ __all__ = ["free_positions"]
 
 #: The coefficient of PyTorch's bicubic interpolation.
 _CUBIC = -0.75
+_LARGEST_PATCH = 64
 _Shapes = Mapping[str | None, tuple[int, ...] | None]
 
 
@@ -41,22 +44,38 @@ def free_positions(model: ir.Model, declared: tuple[int, int] | None) -> ir.Mode
     declared: the (height, width) that the file declares; where it declares none, the grid is taken to be a square.
     """
     found = _embeddings(model)
-    if not found:
+    size = declared or _square_for(found)
+    if not found or size is None:
         return None
+    shapes = _shapes_at(model, size)
     freed = model.clone()
-    shapes = _shapes_at(model, declared) if declared is not None else {}
     embeddings = _embeddings(freed)
     if not all(_interpolate(embedding, shapes) for embedding in embeddings):
         return None
-    if declared is not None:
-        counts = {shape[-2] for value in embeddings if (shape := shapes[value.node.outputs[0].name]) is not None}
-        counts |= {count - value.layout.first - value.layout.last for value in embeddings for count in counts}
-        _free_reshapes(freed.graph, shapes, {count for count in counts if count > 1})
+    counts = {shape[-2] for value in embeddings if (shape := shapes[value.node.outputs[0].name]) is not None}
+    counts |= {count - value.layout.first - value.layout.last for value in embeddings for count in counts}
+    _free_reshapes(freed.graph, shapes, {count for count in counts if count > 1})
     for node in freed.graph:  # what was known of sizes may have followed from the embeddings'
         for output in node.outputs:
             output.const_value = None
     infer_again(freed)
-    return freed if _works(freed, declared, shapes) else None
+    return freed if _works(freed, size, shapes) else None
+
+
+def _square_for(embeddings: list[_Embedding]) -> tuple[int, int] | None:
+    """The size of a square image with as many patches as there are embeddings."""
+    if not embeddings:
+        return None
+    node, layout = embeddings[0].node, embeddings[0].layout
+    shape = static_shape(operand(node, embeddings[0].place))
+    assert shape is not None
+    assert layout.grid is not None
+    edge = math.isqrt(max(0, shape[-2] - layout.first - layout.last))
+    rows = dims(layout.grid[0])[layout.grid[1]]
+    for size in range(edge, _LARGEST_PATCH * edge + 1, max(1, edge)):
+        if isinstance(rows, ir.SymbolicDim) and rows.evaluate({"H": size, "W": size}) == edge > 0:
+            return size, size
+    return None
 
 
 def _embeddings(model: ir.Model) -> list[_Embedding]:
@@ -88,7 +107,7 @@ def _interpolate(embedding: _Embedding, shapes: _Shapes) -> bool:
     """Have the embedding follow the grid; whether that could be done."""
     node, layout = embedding.node, embedding.layout
     value = node.inputs[embedding.place]
-    array = constant(value)
+    array = known_content(value) if value is not None else None
     assert layout.grid is not None
     grid, rows = layout.grid
     if array is None or array.ndim not in (2, 3) or math.prod(array.shape[:-2]) != 1:
@@ -96,10 +115,9 @@ def _interpolate(embedding: _Embedding, shapes: _Shapes) -> bool:
     array = array.reshape(array.shape[-2:])
     shape = shapes.get(grid.name)
     count = len(array) - layout.first - layout.last
-    edge = math.isqrt(count)
-    height, width = shape[rows : rows + 2] if shape is not None else (edge, edge)
-    if count < 1 or height * width != count:
+    if shape is None or count < 1 or math.prod(shape[rows : rows + 2]) != count:
         return False
+    height, width = shape[rows : rows + 2]
     first, middle, last = np.split(array, [layout.first, layout.first + count])
     write = _Writer(node, f"positions/{node.outputs[0].name}")
     learnt = write.weight("grid", middle.T.reshape(1, -1, height, width))
@@ -145,12 +163,14 @@ def _free_reshapes(graph: ir.Graph, shapes: _Shapes, counts: set[int]) -> None:
     """Let reshapes to a fixed size take as many tokens as there are; ``counts`` are those at the declared size."""
     for node in list(graph):
         source = node.inputs[0] if node.op_type == "Reshape" else None
-        if source is None or not depends_on_input(source) or constant(node.inputs[1]) is None:
+        given = constant(node.inputs[1]) if source is not None and depends_on_input(source) else None
+        if source is None or given is None or not any(size > 0 and _holds(int(size), counts) for size in given):
             continue
         before, after = shapes.get(source.name), shapes.get(node.outputs[0].name)
         if before is not None and after is not None:
             target = np.asarray(_freed(before, after, counts), np.int64)
             node.replace_input_with(1, add_weight(graph, f"{node.outputs[0].name}/free", target))
+            node.attributes.pop("allowzero", None)
 
 
 def _freed(before: tuple[int, ...], after: tuple[int, ...], counts: set[int]) -> list[int]:
@@ -160,22 +180,24 @@ def _freed(before: tuple[int, ...], after: tuple[int, ...], counts: set[int]) ->
         same += 1
     rest = list(after[same:])
     exact = [axis for axis, size in enumerate(rest) if size in counts]
-    places = exact or [axis for axis, size in enumerate(rest) if any(size % count == 0 for count in counts)]
+    places = exact or [axis for axis, size in enumerate(rest) if _holds(size, counts)]
     if len(places) == 1:  # else _works has the last word
         rest[places[0]] = -1
     return [0] * same + rest
 
 
-def _works(model: ir.Model, declared: tuple[int, int] | None, shapes: _Shapes) -> bool:
-    """Whether nothing insists on a size, and every shape is as it was at the declared one."""
+def _holds(size: int, counts: set[int]) -> bool:
+    return any(size % count == 0 for count in counts)
+
+
+def _works(model: ir.Model, size: tuple[int, int], shapes: _Shapes) -> bool:
+    """Whether nothing insists on a size, and every shape is as it was at the one that embeddings were made for."""
     if any(insists_on_size(node) for node in model.graph):
         return False
-    if declared is None:
-        return True
-    sizes = dict(zip("HW", declared, strict=True))
+    sizes = dict(zip("HW", size, strict=True))
     for node in model.graph:
         for value in node.outputs:
-            if value.name not in shapes:
+            if shapes.get(value.name) is None:
                 continue
             if value.shape is None:
                 return False

@@ -54,8 +54,8 @@ def insists_on_size(node: ir.Node) -> bool:
     source = node.inputs[0] if node.inputs else None
     if node.op_type in _BROADCASTING and len(node.inputs) == 2 and _for_each_position(*node.inputs):
         return True
-    if source is None or source.shape is None or source.shape.is_static():
-        return False
+    if source is None or source.shape is None or source.shape.is_static() or not _follows(source):
+        return False  # what is not known need not be so
     if node.op_type in {"Gemm", "MatMul"}:
         weight = node.inputs[1]
         if weight is None or weight.const_value is None:

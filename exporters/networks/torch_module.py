@@ -51,7 +51,7 @@ def from_torch(
         for part in training:
             part.training = True
     sha256 = hashlib.sha256(proto.SerializeToString(deterministic=True)).hexdigest()
-    return network_of(model_reading(proto, sha256), called, preprocess=preprocess, pool=pool)
+    return network_of(model_reading(proto, sha256), called, preprocess=preprocess, pool=pool, size=size)
 
 
 def _export(torch: Any, module: Any, image: Any, name: str) -> onnx.ModelProto:

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from pixelgrad.exporters.opset18.shapes import constant
 from pixelgrad.exporters.opset18.weights import add_weight
 
-__all__ = ["fold_numbers", "keep_numbers"]
+__all__ = ["drop_zeros", "fold_numbers", "keep_numbers", "known_content"]
 
 # Of lists of sizes; weights are no concern of this.
 _MOST = 256
@@ -31,12 +31,9 @@ def fold_numbers(graph: ir.Graph) -> bool:
             continue
         if node.op_type in _RANDOM or any(value is not None and not _is_short(value) for value in node.inputs):
             continue
-        feeds = {str(value.name): constant(value) for value in node.inputs if value is not None}
-        if not feeds or any(attribute.type == ir.AttributeType.GRAPH for attribute in node.attributes.values()):
+        result = _computed(node, {})
+        if result is None:
             continue
-        evaluator = onnx.reference.ReferenceEvaluator(ir.to_proto(node), opsets={"": 18})
-        results: list[Any] = list(evaluator.run(None, feeds))
-        result = np.asarray(results[0])
         first.const_value, first.shape = ir.tensor(result, name=first.name), ir.Shape(result.shape)
         found = True
     return found
@@ -54,6 +51,56 @@ def keep_numbers(graph: ir.Graph) -> None:
         graph.remove(node, safe=True)
 
 
+def drop_zeros(graph: ir.Graph) -> None:
+    """Take out sums with what is worked out to be zero: the mask of an attention that hides nothing from anybody."""
+    known: dict[ir.Value, np.ndarray[Any, Any] | None] = {}
+    for node in list(graph):
+        (result, *_) = node.outputs
+        if node.op_type != "Add" or result.is_graph_output():
+            continue
+        for value, other in (node.inputs, reversed(node.inputs)):
+            if value is None or other is None or value.producer() is None or result.shape != other.shape:
+                continue
+            array = known_content(value, known)
+            if array is not None and not array.any():
+                result.replace_all_uses_with(other)
+                graph.remove(node, safe=True)
+                break
+
+
 def _is_short(value: ir.Value) -> bool:
     array = constant(value)
     return array is not None and array.size <= _MOST
+
+
+def known_content(
+    value: ir.Value, known: dict[ir.Value, np.ndarray[Any, Any] | None] | None = None
+) -> np.ndarray[Any, Any] | None:
+    """What a value holds at every run, by computing what it is made of; ``None`` where that is not known before.
+
+    known: what was asked for before.
+    """
+    known = {} if known is None else known
+    if value not in known:
+        array, node = constant(value), value.producer()
+        worked_out = array is None and node is not None and value is node.outputs[0]
+        known[value] = _computed(node, known) if worked_out and node is not None else array
+    return known[value]
+
+
+def _computed(node: ir.Node, known: dict[ir.Value, np.ndarray[Any, Any] | None]) -> np.ndarray[Any, Any] | None:
+    """The first output of a node of known inputs."""
+    if node.domain or not node.inputs or node.op_type in _RANDOM:
+        return None
+    if any(attribute.type == ir.AttributeType.GRAPH for attribute in node.attributes.values()):
+        return None
+    feeds: dict[str, np.ndarray[Any, Any]] = {}
+    for value in node.inputs:
+        if value is not None:
+            array = known_content(value, known)
+            if array is None:
+                return None
+            feeds[str(value.name)] = array
+    evaluator = onnx.reference.ReferenceEvaluator(ir.to_proto(node), opsets={"": 18})
+    results: list[Any] = list(evaluator.run(None, feeds))
+    return np.asarray(results[0])

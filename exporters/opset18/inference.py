@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import logging
+import math
 import re
 from collections.abc import Callable
 
@@ -21,7 +22,7 @@ from onnx_shape_inference import (
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.attributes import integer, integers
 from pixelgrad.exporters.opset18.folding import fold_numbers
-from pixelgrad.exporters.opset18.shapes import constant
+from pixelgrad.exporters.opset18.shapes import SIZES, constant
 
 _Values = list[int | ir.SymbolicDim] | None
 # Of numbers that are a shape.
@@ -169,5 +170,55 @@ def _chosen(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
     return [a if choice else b for choice, a, b in zip(condition, yes, no, strict=True)]
 
 
+def _divide_reshapes() -> None:
+    """Teach the library to cancel what a reshape keeps: the -1 of [1, T, 96] as [1, T, -1, 32] is 3 whatever T is.
+
+    It divides one product by the other, and finds that 96 T / 32 T is 3 for a plain T only.
+    """
+    infer = registry.get("", "Reshape", version=18)
+    assert infer is not None
+
+    def divided(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+        infer(ctx, node)
+        x, y = node.inputs[0], node.outputs[0]
+        target = ctx.get_symbolic_value(node.inputs[1]) if node.inputs[1] is not None else None
+        if x is None or x.shape is None or y.shape is None or not target or target.count(-1) != 1:
+            return
+        place = target.index(-1)
+        others = [dim for axis, dim in enumerate(y.shape) if axis != place]
+        size = _quotient(list(x.shape), others)
+        if size is not None:
+            y.shape = ir.Shape([*others[:place], size, *others[place:]])
+
+    registry.register("", "Reshape", since_version=18)(divided)
+
+
+def _quotient(above: list[int | ir.SymbolicDim], below: list[int | ir.SymbolicDim]) -> int | ir.SymbolicDim | None:
+    """One product over another, where that is known to be a whole number or what is left when both have cancelled."""
+    left, rest = [dim for dim in above if isinstance(dim, ir.SymbolicDim)], []
+    for dim in below:
+        if isinstance(dim, ir.SymbolicDim) and dim in left:
+            left.remove(dim)
+        elif isinstance(dim, ir.SymbolicDim):
+            rest.append(dim)
+    numbers = [math.prod(dim for dim in dims if isinstance(dim, int)) for dims in (above, below)]
+    if not numbers[1]:
+        return None
+    if not rest and numbers[0] % numbers[1] == 0:
+        size: int | ir.SymbolicDim = math.prod(left, start=numbers[0] // numbers[1])
+        return size
+    # That it is the same number for images of many sizes is no proof, but it is no chance either.
+    found = {_at(size, left, numbers[0]) / (_at(size, rest, numbers[1]) or math.nan) for size in SIZES}
+    number = found.pop()
+    return int(number) if not found and number.is_integer() else None
+
+
+def _at(size: int, dims: list[ir.SymbolicDim], start: int) -> float:
+    """A product for an image of ``size``, a little wider than it is high; not a number where it depends on more."""
+    values = [dim.evaluate({"H": size, "W": size + 17}) if dim.value is not None else None for dim in dims]
+    return math.prod((value if isinstance(value, int) else math.nan for value in values), start=start)
+
+
+_divide_reshapes()
 for _operator, _values in (("ConstantOfShape", _filled), ("Equal", _compared), ("Where", _chosen)):
     _follow_values(_operator, _values)

@@ -16,7 +16,7 @@ from pixelgrad.errors import NetworkError
 
 Dim = int | ir.SymbolicDim
 # Of images that two dimensions are compared at first: odd and even, and of every remainder of 3, 4 and 5.
-_SIZES = (211, 222, 229, 256, 300)
+SIZES = (211, 222, 229, 256, 300)
 
 
 def rank(value: ir.Value) -> int:
@@ -64,7 +64,7 @@ def same_dim(a: Dim, b: Dim) -> bool:
     difference = a - b
     # A proof takes up to a second of each pair of nested floors; a counterexample a thousandth, and most have one.
     names = sorted(difference.free_symbols())
-    for size in _SIZES:
+    for size in SIZES:
         if difference.evaluate({name: size + place for place, name in enumerate(names)}) != 0:
             return False
     return difference.simplify().value == "0"
