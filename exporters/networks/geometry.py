@@ -65,7 +65,7 @@ def geometries(
     known = {image: Geometry.of((Span(1, 1, 0), Span(1, 1, 0)))}
     for node in graph:
         inputs = [known[value] for value in node.inputs if value is not None and value in known]
-        if not inputs:
+        if not inputs or node.op_type in {"Shape", "Size"}:  # sizes see nothing
             continue
         kept = node.op_type in _BY_POSITION and node.inputs[0] in where and node.outputs[0] in where
         result = _through(node, inputs, kept)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from pixelgrad.exporters.networks.layers import mark_step
 from pixelgrad.exporters.networks.layouts import Layout, layouts
 from pixelgrad.exporters.networks.sizes import depends_on_input, infer_again, insists_on_size
 from pixelgrad.exporters.opset18.attributes import operand
@@ -151,6 +152,7 @@ class _Writer:
         self._count += 1
         node = ir.node(op_type, inputs, attributes=attributes, name=f"{self._name}/{op_type}_{self._count}")
         node.outputs[0].name = node.name
+        mark_step(node.outputs[0])
         self._before.prepend(node)
         return node.outputs[0]
 

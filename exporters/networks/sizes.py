@@ -54,20 +54,34 @@ def insists_on_size(node: ir.Node) -> bool:
     source = node.inputs[0] if node.inputs else None
     if node.op_type in _BROADCASTING and len(node.inputs) == 2 and _for_each_position(*node.inputs):
         return True
-    if source is None or source.shape is None or source.shape.is_static() or not _follows(source):
-        return False  # what is not known need not be so
     if node.op_type in {"Gemm", "MatMul"}:
-        weight = node.inputs[1]
-        if weight is None or weight.const_value is None:
-            return False
-        across = dims(source)[0 if node.op_type == "Gemm" and integer(node, "transA", 0) else -1]
-        along = dims(weight)[-1 if node.op_type == "Gemm" and integer(node, "transB", 0) else -2]
-        return across != along
+        return _multiplies_positions(node, *node.inputs[:2])
+    if source is None or not _is_open(source):
+        return False
+    assert source.shape is not None
     target = constant(node.inputs[1]) if node.op_type == "Reshape" else None
     if target is None:
         return False
     known = math.prod(dim for dim in source.shape if isinstance(dim, int))
     return bool((target > 0).all()) or math.prod(int(size) for size in target if size > 0) > known
+
+
+def _multiplies_positions(node: ir.Node, left: ir.Value | None, right: ir.Value | None) -> bool:
+    """Whether a product has a weight of a certain length along what is as long as the image makes it."""
+    if left is None or right is None or left.shape is None or right.shape is None:
+        return False
+    weight, other = (left, right) if left.const_value is not None else (right, left)
+    if weight.const_value is None or not _is_open(other):
+        return False
+    turned = [node.op_type == "Gemm" and integer(node, name, 0) != 0 for name in ("transA", "transB")]
+    across = dims(left)[0 if turned[0] or left.shape.rank() == 1 else -1]
+    along = dims(right)[-1 if turned[1] or right.shape.rank() == 1 else -2]
+    return across != along
+
+
+def _is_open(value: ir.Value) -> bool:
+    """Whether its shape is known and depends on the image: what is not known need not insist on anything."""
+    return value.shape is not None and not value.shape.is_static() and _follows(value)
 
 
 def _for_each_position(*pair: ir.Value | None) -> bool:

@@ -22,7 +22,6 @@ from pixelgrad.exporters import (
     texture_objective,
     write_artifact,
 )
-from pixelgrad.exporters.networks import settle_size
 from pixelgrad.exporters.networks.stages import learnt_layers
 from pixelgrad.models.bundled import bundled_network
 from pixelgrad.runtime import Artifact, verify
@@ -61,47 +60,6 @@ def conv(source: str = "x", target: str = "c") -> onnx.NodeProto:
 
 
 W = weight("w", 8, 3, 3, 3)
-
-
-def transformer(path: Path, side: int = 32) -> Path:
-    """Patches of 8x8, embeddings of their positions, one block of attention, the mean of the tokens, ten classes."""
-    width, tokens = 8, (side // 8) ** 2
-    node = helper.make_node
-    nodes = [
-        node("Conv", ["x", "patches"], ["patch"], kernel_shape=[8, 8], strides=[8, 8]),
-        node("Reshape", ["patch", "rows"], ["row"]),
-        node("Transpose", ["row"], ["tokens"], perm=[0, 2, 1]),
-        node("Add", ["tokens", "positions"], ["placed"]),
-        node("LayerNormalization", ["placed", "scale", "shift"], ["even"], axis=-1),
-        *(node("MatMul", ["even", name], [name.lower()]) for name in ("Q", "K", "V")),
-        node("Transpose", ["k"], ["kt"], perm=[0, 2, 1]),
-        node("MatMul", ["q", "kt"], ["likeness"]),
-        node("Softmax", ["likeness"], ["attention"], axis=-1),
-        node("MatMul", ["attention", "v"], ["attended"]),
-        node("Add", ["placed", "attended"], ["block"]),
-        node("ReduceMean", ["block", "along"], ["pooled"], keepdims=0),
-        node("Gemm", ["pooled", "head"], ["y"]),
-    ]
-    weights = [
-        weight("patches", width, 3, 8, 8),
-        weight("positions", 1, tokens, width),
-        weight("scale", width),
-        weight("shift", width),
-        *(weight(name, width, width) for name in ("Q", "K", "V")),
-        weight("head", width, 10),
-        *given(rows=np.int64([0, width, -1]), along=np.int64([1])),
-    ]
-    return saved(path, nodes, weights, size=(side, side))
-
-
-@pytest.mark.parametrize("layer", ["block", "y"])
-def test_a_transformer_takes_the_size_that_its_positions_are_made_for(tmp_path: Path, layer: str) -> None:
-    network = load_network(transformer(tmp_path / "vit.onnx"))
-    assert settle_size(network.clone(), [network.clone().layer("patch")]) is None
-    folder = write_artifact(network, inversion_objective(network, layer), tmp_path / "vit.pixelgrad")
-    artifact = Artifact(folder, device="cpu")
-    assert artifact.fixed_size == (32, 32)
-    assert all(check.passed for check in verify(artifact))
 
 
 def test_layers_that_are_named_need_no_default(tmp_path: Path) -> None:

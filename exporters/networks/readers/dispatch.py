@@ -123,7 +123,7 @@ def _read_message(source: Source, prototxt: Path | None) -> Reading:
 def _check_finite(model: ir.Model, file: str) -> None:
     for name, value in model.graph.initializers.items():
         tensor = value.const_value
-        if tensor is None or not tensor.dtype.is_floating_point():
+        if tensor is None or not tensor.dtype.is_floating_point() or tensor.size == 1:  # what a mask hides is -infinity
             continue
         if not bool(np.isfinite(np.asarray(tensor.numpy(), dtype=np.float32)).all()):
             raise NetworkError(
