@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from pixelgrad.exporters.opset18.attributes import integer, integers, optional
-from pixelgrad.exporters.opset18.shapes import constant, dims, same_dim
+from pixelgrad.exporters.opset18.shapes import Dim, constant, dims, same_dim
 
 __all__ = ["ELEMENTWISE", "Layout", "layouts"]
 
@@ -63,12 +63,15 @@ class Layout:
         return self.channels == 1 and self.grid is None
 
 
-def layouts(graph: ir.Graph, image: ir.Value) -> dict[ir.Value, Layout]:
-    """The layout of every tensor that is known to hold features of ``image``, position by position."""
+def layouts(graph: ir.Graph, image: ir.Value, size: tuple[int, int] | None = None) -> dict[ir.Value, Layout]:
+    """The layout of every tensor that is known to hold features of ``image``, position by position.
+
+    size: (height, width) of an image that the graph is made for, where there is such a size: what holds there holds.
+    """
     known = {image: Layout(1)}
     tokens: ir.Value | None = None  # the last list of them
     for node in graph:
-        layout = _through(node, known, tokens)
+        layout = _through(node, known, tokens, size)
         if layout is None:
             continue
         known.update((output, layout) for output in node.outputs if output.shape is not None)
@@ -77,7 +80,9 @@ def layouts(graph: ir.Graph, image: ir.Value) -> dict[ir.Value, Layout]:
     return known
 
 
-def _through(node: ir.Node, known: Mapping[ir.Value, Layout], tokens: ir.Value | None) -> Layout | None:
+def _through(
+    node: ir.Node, known: Mapping[ir.Value, Layout], tokens: ir.Value | None, size: tuple[int, int] | None
+) -> Layout | None:
     result = node.outputs[0]
     rank = result.shape.rank() if result.shape is not None else None
     if rank not in (3, 4) or not node.inputs or node.inputs[0] is None:
@@ -105,7 +110,7 @@ def _through(node: ir.Node, known: Mapping[ir.Value, Layout], tokens: ir.Value |
     if node.op_type == "Transpose":
         return _transposed(node, layout)
     if node.op_type in {"Reshape", "Flatten"}:
-        return _reshaped(source, result, layout)
+        return _reshaped(source, result, layout, size)
     return None
 
 
@@ -186,7 +191,7 @@ def _transposed(node: ir.Node, layout: Layout) -> Layout | None:
     return replace(layout, channels=channels)
 
 
-def _reshaped(source: ir.Value, result: ir.Value, layout: Layout) -> Layout | None:
+def _reshaped(source: ir.Value, result: ir.Value, layout: Layout, size: tuple[int, int] | None) -> Layout | None:
     """A map as tokens, tokens as a map; the channels stay where they are."""
     before, after = dims(source), dims(result)
     channels = 1 if layout.channels == 1 else len(after) - 1
@@ -200,5 +205,10 @@ def _reshaped(source: ir.Value, result: ir.Value, layout: Layout) -> Layout | No
         return None
     grid, rows = layout.grid
     new = Layout(channels)
-    same = zip(dims(grid)[rows : rows + 2], after[new.positions : new.positions + 2], strict=True)
-    return new if all(same_dim(a, b) for a, b in same) else None
+    pairs = zip(dims(grid)[rows : rows + 2], after[new.positions : new.positions + 2], strict=True)
+    return new if all(same_dim(a, b) or (size is not None and _at(a, size) == _at(b, size)) for a, b in pairs) else None
+
+
+def _at(dim: Dim, size: tuple[int, int]) -> Dim | None:
+    """A dimension for an image of that (height, width); that of tokens cut to a map of fixed size says no more."""
+    return dim if isinstance(dim, int) else dim.evaluate({"H": size[0], "W": size[1]})

@@ -17,17 +17,18 @@ __all__ = ["as_map"]
 _TO_THE_END = (1 << 63) - 1
 
 
-def as_map(graph: ir.Graph, image: ir.Value, value: ir.Value) -> ir.Value:
+def as_map(graph: ir.Graph, image: ir.Value, value: ir.Value, size: tuple[int, int] | None) -> ir.Value:
     """The features [N, C, h, w] that ``value`` holds, under its name; ``value`` itself where it is so, or holds no map.
 
     The nodes that bring it into this form go into the graph behind it. What it was is called ``<name>/tokens`` or
-    ``<name>/channels_last`` from then on. Tokens that belong to no position are left out.
+    ``<name>/channels_last`` from then on. Tokens that belong to no position are left out. ``size`` as of
+    :func:`~pixelgrad.exporters.networks.layouts.layouts`.
     """
     if value.shape is None or value.shape.rank() not in (3, 4):
         return value
-    if not any(node.op_type == "Transpose" for node in graph):  # then channels come first everywhere
-        return value
-    layout = layouts(graph, image).get(value)
+    if value.shape.rank() == 4 and not any(node.op_type == "Transpose" for node in graph):
+        return value  # then channels come first everywhere
+    layout = layouts(graph, image, size).get(value)
     if layout is None or layout.is_first:
         return value
     return _channels_first(value, layout) if layout.grid is None else _grid_of_tokens(value, layout)

@@ -74,7 +74,7 @@ class Network:
         One that keeps its features as tokens, or its channels last, is brought into the form [N, C, h, w].
         """
         graph = self.model.graph
-        return as_map(graph, self.image, find_layer(name, tensors(graph), self.aliases))
+        return as_map(graph, self.image, find_layer(name, tensors(graph), self.aliases), self.declared_size)
 
     @property
     def classes(self) -> int | None:
@@ -101,7 +101,7 @@ class Network:
 
     def layouts(self) -> dict[ir.Value, Layout]:
         """Where each tensor that holds features by position keeps them."""
-        return layouts(self.model.graph, self.image)
+        return layouts(self.model.graph, self.image, self.declared_size)
 
     def short_name(self, name: str) -> str:
         """The path of the PyTorch module that computes the tensor ``name``, where there is one: ``blocks.6``."""
