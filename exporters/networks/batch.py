@@ -11,6 +11,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks.network import Network
 from pixelgrad.exporters.networks.sizes import infer_again, upstream
+from pixelgrad.exporters.opset18 import forget_counts
 from pixelgrad.exporters.opset18.attributes import integer, integers
 from pixelgrad.exporters.opset18.shapes import constant, dims, rank
 from pixelgrad.exporters.opset18.weights import add_weight
@@ -40,6 +41,7 @@ def set_batch(network: Network, values: Sequence[ir.Value], batch: int) -> None:
             _repeat_constants(op, node, depends, batch)
     network.model.graph.sort()
     network.image.shape = ir.Shape([batch, *dims(network.image)[1:]])
+    forget_counts(network.model.graph)
     infer_again(network.model)
     for value in values:
         if value.shape is None or dims(value)[0] != batch:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
@@ -22,6 +23,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from pixelgrad.exporters.identity import fingerprint
 from pixelgrad.exporters.networks.readers import Reading
+from pixelgrad.exporters.opset18.shapes import constant
 from pixelgrad.models import Preprocessing
 
 __all__ = ["Converted", "convert_once"]
@@ -67,7 +69,10 @@ def _load(place: Path) -> Converted | None:
         facts = json.loads(next(entry.value for entry in proto.metadata_props if entry.key == _FACTS))
         model = ir.from_proto(proto)
         del model.metadata_props[_FACTS]
-        size, wanted = facts.pop("declared_size"), facts.pop("preprocessing")
+        size, wanted, numbers = (facts.pop(name) for name in ("declared_size", "preprocessing", "numbers"))
+        for value in (output for node in model.graph for output in node.outputs if output.name in numbers):
+            array = np.asarray(numbers[value.name], ir.DataType(value.dtype).numpy())
+            value.const_value = ir.tensor(array, name=value.name)
         if wanted is not None:
             wanted = Preprocessing(**{**wanted, "mean": tuple(wanted["mean"]), "std": tuple(wanted["std"])})
         reading = Reading(**{**facts, "notes": tuple(facts["notes"])}, model=model, preprocessing=wanted)
@@ -79,7 +84,9 @@ def _load(place: Path) -> Converted | None:
 def _save(converted: Converted, place: Path) -> None:
     reading, model = converted.reading, converted.reading.model
     facts = {field.name: getattr(reading, field.name) for field in fields(reading) if field.name != "model"}
-    facts |= {"declared_size": converted.declared_size, "aliases": dict(reading.aliases)}
+    outputs = [output for node in model.graph for output in node.outputs]
+    numbers = {str(output.name): array.tolist() for output in outputs if (array := constant(output)) is not None}
+    facts |= {"declared_size": converted.declared_size, "aliases": dict(reading.aliases), "numbers": numbers}
     if reading.preprocessing is not None:
         facts["preprocessing"] = asdict(reading.preprocessing)
     model.metadata_props[_FACTS] = json.dumps(facts, sort_keys=True)

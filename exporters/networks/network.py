@@ -16,7 +16,7 @@ from pixelgrad.exporters.networks.converted import Converted, convert_once
 from pixelgrad.exporters.networks.geometry import Geometry, geometries
 from pixelgrad.exporters.networks.layers import find_layer, short_names, structural_aliases, tensors
 from pixelgrad.exporters.networks.layouts import Layout, layouts
-from pixelgrad.exporters.networks.maps import as_map
+from pixelgrad.exporters.networks.maps import as_map, has_maps, without_maps
 from pixelgrad.exporters.networks.pooling import average_for_max
 from pixelgrad.exporters.networks.positions import free_positions
 from pixelgrad.exporters.networks.readers import Reading, damage, read_network
@@ -112,6 +112,14 @@ class Network:
         """Of tensors, those that a PyTorch module returns, by its path; all, as they are, where those are few."""
         known = [path for name in names if (path := self.short_name(name)) != name]
         return known if len(known) >= least else list(names)
+
+    def as_read(self) -> Network:
+        """Without the forms that :meth:`layer` brought layers into: this one where there are none, else a copy."""
+        if not has_maps(self.model.graph):
+            return self
+        copy = self.clone()
+        without_maps(copy.model.graph)
+        return copy
 
     def clone(self) -> Network:
         """A copy whose graph can be built upon."""

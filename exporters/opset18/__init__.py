@@ -17,13 +17,22 @@ from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass, R
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.convert import convert_nodes
-from pixelgrad.exporters.opset18.folding import drop_zeros, keep_numbers
+from pixelgrad.exporters.opset18.folding import drop_zeros, forget_counts, keep_numbers
 from pixelgrad.exporters.opset18.functions import expand_functions
 from pixelgrad.exporters.opset18.inference import infer_shapes, name_sizes
 from pixelgrad.exporters.opset18.pooling import without_dropped_windows
 from pixelgrad.exporters.opset18.shapes import check_standard
 
-__all__ = ["IR_VERSION", "OPSET", "drop_zeros", "from_opset18", "infer_shapes", "keep_numbers", "to_opset18"]
+__all__ = [
+    "IR_VERSION",
+    "OPSET",
+    "drop_zeros",
+    "forget_counts",
+    "from_opset18",
+    "infer_shapes",
+    "keep_numbers",
+    "to_opset18",
+]
 
 OPSET = 18
 IR_VERSION = 8

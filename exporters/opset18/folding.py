@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
 import onnx.reference
 import onnx_ir as ir
 
+from pixelgrad.exporters.opset18.attributes import integer
 from pixelgrad.exporters.opset18.shapes import constant
 from pixelgrad.exporters.opset18.weights import add_weight
 
-__all__ = ["drop_zeros", "fold_numbers", "keep_numbers", "known_content"]
+__all__ = ["drop_zeros", "fold_numbers", "forget_counts", "keep_numbers", "known_content"]
 
 # Of lists of sizes; weights are no concern of this.
 _MOST = 256
@@ -40,11 +42,15 @@ def fold_numbers(graph: ir.Graph) -> bool:
 
 
 def keep_numbers(graph: ir.Graph) -> None:
-    """Put what is known of such lists in the place of the nodes that worked it out."""
+    """Put what is known of such lists in the place of the nodes that worked it out.
+
+    What follows from how many images there are stays to be worked out: later there may be more than one.
+    """
+    counted = _counts(graph)
     for node in list(graph):
         (first, *others) = node.outputs
         array = constant(first)
-        if others or array is None or first.is_graph_output():
+        if others or array is None or first in counted or first.is_graph_output():
             continue
         known = add_weight(graph, f"{first.name}/known", array)
         first.replace_all_uses_with(known)
@@ -66,6 +72,37 @@ def drop_zeros(graph: ir.Graph) -> None:
                 result.replace_all_uses_with(other)
                 graph.remove(node, safe=True)
                 break
+
+
+def forget_counts(graph: ir.Graph) -> None:
+    """Forget what was known of numbers that follow from how many images there are."""
+    for value in _counts(graph):
+        value.const_value = None
+
+
+def _counts(graph: ir.Graph) -> set[ir.Value]:
+    counted: set[ir.Value] = set()
+    for node in graph:
+        if _counts_images(node, counted):
+            counted.update(node.outputs)
+    return counted
+
+
+def _counts_images(node: ir.Node, counted: Container[ir.Value | None]) -> bool:
+    """Whether a number that ``node`` gives may be that of the images, the first of each shape, or follow from it."""
+    if node.op_type in {"Shape", "Size"}:
+        return constant(node.inputs[0]) is None and integer(node, "start", 0) == 0
+    if not any(value in counted for value in node.inputs):
+        return False
+    source = node.inputs[0]
+    shape = source.producer() if source is not None else None
+    if shape is None or shape.op_type != "Shape" or shape.inputs[0] is None or shape.inputs[0].shape is None:
+        return any(output.dtype in _INTEGERS for output in node.outputs)
+    places = constant(node.inputs[1]) if len(node.inputs) > 1 else None
+    if places is None or not (node.op_type == "Gather" or (node.op_type == "Slice" and len(node.inputs) < 5)):
+        return True
+    rank = shape.inputs[0].shape.rank()
+    return not bool(((places % rank != 0) & (abs(places) < rank)).all())
 
 
 def _is_short(value: ir.Value) -> bool:

@@ -8,14 +8,22 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
+from helpers.gradcheck import assert_close, numerical_vjp, runtime
 from helpers.networks import saved
-from helpers.running import run
+from helpers.running import run, some_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 
-from pixelgrad.exporters import Network, load_network
+from pixelgrad.errors import UnknownLayerError
+from pixelgrad.exporters import Network, depth_layers, load_network, style_objective, vjp
+from pixelgrad.exporters.autodiff import RULES, finish
+from pixelgrad.exporters.networks import default_dream_layers, last_map, learnt_layers, set_batch, settle_size, summary
+from pixelgrad.exporters.opset18 import to_opset18
+from pixelgrad.exporters.opset18.folding import fold_numbers
+from pixelgrad.exporters.opset18.shapes import constant
 
 Array = np.ndarray[Any, Any]
 
@@ -218,3 +226,372 @@ def test_a_layer_is_the_map_of_the_plain_network(tmp_path_factory: pytest.TempPa
     found, expected = run(drawn, image, pair.current), run(plain, image, pair.same)
     assert found.shape == expected.shape == (1, pair.channels, rows, columns)
     np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5)
+
+
+def transformer(
+    path: Path, side: int = 16, *, width: int = 8, heads: int = 2, extra: int = 1, free: bool = False
+) -> Path:
+    """Patches of 4x4, a class token, positions, one block with attention of so many heads, the class's token's scores.
+
+    free: the image may have any size, and there are no embeddings of positions.
+    """
+    node, tokens, rng = helper.make_node, (side // PATCH) ** 2 + extra, np.random.default_rng(3)
+    after = "placed"
+    nodes = [
+        node("Conv", ["data", "patches"], ["patch"], kernel_shape=[PATCH] * 2, strides=[PATCH] * 2),
+        node("Reshape", ["patch", "rows"], ["row"]),
+        node("Transpose", ["row"], ["tokens"], perm=[0, 2, 1]),
+        node("Concat", ["class", "tokens"], ["all"], axis=1),
+        node("Identity" if free else "Add", ["all"] if free else ["all", "positions"], [after]),
+        node("LayerNormalization", [after, "scale", "shift"], ["even"], axis=-1),
+    ]
+    for name in "qkv":
+        nodes += [
+            node("MatMul", ["even", name.upper()], [name]),
+            node("Reshape", [name, "heads"], [f"{name}split"]),
+            node("Transpose", [f"{name}split"], [f"{name}heads"], perm=[0, 2, 3, 1] if name == "k" else [0, 2, 1, 3]),
+        ]
+    nodes += [
+        node("MatMul", ["qheads", "kheads"], ["likeness"]),
+        node("Softmax", ["likeness"], ["attention"], axis=-1),
+        node("MatMul", ["attention", "vheads"], ["gathered"]),
+        node("Transpose", ["gathered"], ["turned"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["turned", "joined"], ["attended"]),
+        node("MatMul", ["attended", "O"], ["projected"]),
+        node("Add", [after, "projected"], ["block"]),
+        node("Relu", ["block"], ["active"]),
+        node("Gather", ["active", "one"], ["of_class"], axis=1),
+        node("Gemm", ["of_class", "head"], ["scores"]),
+    ]
+    weights: dict[str, Any] = {
+        "patches": rng.normal(scale=0.3, size=(width, 3, PATCH, PATCH)),
+        "class": rng.normal(size=(1, extra, width)),
+        "positions": rng.normal(size=(1, tokens, width)),
+        "scale": rng.normal(size=width),
+        "shift": rng.normal(size=width),
+        **{name: rng.normal(scale=0.5, size=(width, width)) for name in "QKVO"},
+        "head": rng.normal(size=(width, 10)),
+    }
+    if free:
+        del weights["positions"]
+    numbers = {"rows": [0, width, -1], "heads": [0, 0, heads, width // heads], "joined": [0, 0, width], "one": 0}
+    return saved(
+        path,
+        nodes,
+        {
+            **{name: value.astype(np.float32) for name, value in weights.items()},
+            **{name: np.asarray(value, np.int64) for name, value in numbers.items()},
+        },
+        "scores",
+        (1, 3, *(("height", "width") if free else (side, side))),
+    )
+
+
+def raw(network: Network, image: Array, tensor: str) -> Array:
+    """A tensor as the graph has it, in the form that it has there."""
+    clone = network.clone()
+    clone.model.graph.outputs.clear()
+    clone.model.graph.outputs.extend(v for n in clone.model.graph for v in n.outputs if v.name == tensor)
+    return runtime(finish(clone.model))({"image": image})[tensor]
+
+
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize("layer", ["tokens", "all", "placed", "even", "q", "projected", "block", "active"])
+def test_tokens_of_a_transformer(tmp_path: Path, layer: str, free: bool) -> None:
+    network = load_network(transformer(tmp_path / "vit.onnx", extra=2, free=free), preprocess="rgb")
+    image = some_image(16)
+    tokens = raw(network, image, layer)[:, 0 if layer == "tokens" else 2 :]
+    expected = tokens.transpose(0, 2, 1).reshape(1, 8, 4, 4)
+    np.testing.assert_allclose(run(network, image, layer), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize("layer", ["likeness", "attention", "gathered", "turned", "qheads", "kheads", "scores"])
+def test_what_is_no_map_stays_as_it_is(tmp_path: Path, layer: str, heads: int) -> None:
+    """Attention, and heads by themselves."""
+    network = load_network(transformer(tmp_path / "vit.onnx", heads=heads), preprocess="rgb")
+    value = network.layer(layer)
+    assert value not in network.layouts()
+    assert value.producer() is not None
+    np.testing.assert_array_equal(run(network, some_image(16), layer), raw(network, some_image(16), layer))
+
+
+def small(path: Path, nodes: list[onnx.NodeProto], size: int | None = 16, **weights: Any) -> Network:
+    """A convolution to four channels at a quarter of the size, ``patch``, then ``nodes``."""
+    rng = np.random.default_rng(5)
+    patches = rng.normal(scale=0.3, size=(4, 3, PATCH, PATCH)).astype(np.float32)
+    first = helper.make_node("Conv", ["data", "patches"], ["patch"], kernel_shape=[PATCH] * 2, strides=[PATCH] * 2)
+    arrays = {
+        name: rng.normal(size=shape).astype(np.float32) if isinstance(shape, tuple) else np.asarray(shape, np.int64)
+        for name, shape in weights.items()
+    }
+    shape = (1, 3, size or "height", size or "width")
+    saved(path, [first, *nodes], {"patches": patches, **arrays}, nodes[-1].output[0], shape)
+    return load_network(path, preprocess="rgb")
+
+
+def test_windows_are_no_map(tmp_path: Path) -> None:
+    """[nW, T, C] of Swin, in which the images of a batch would be."""
+    node = helper.make_node
+    nodes = [
+        node("Transpose", ["patch"], ["last"], perm=[0, 2, 3, 1]),
+        node("Reshape", ["last", "cut"], ["six"]),
+        node("Transpose", ["six"], ["sorted"], perm=[0, 1, 3, 2, 4, 5]),
+        node("Reshape", ["sorted", "list"], ["windows"]),
+        node("MatMul", ["windows", "w"], ["weighed"]),
+        node("Reshape", ["weighed", "square"], ["squares"]),
+        node("MatMul", ["squares", "w"], ["square_weighed"]),
+        node("Reshape", ["weighed", "six_again"], ["pieces"]),
+        node("Transpose", ["pieces"], ["joined"], perm=[0, 1, 3, 2, 4, 5]),
+        node("Reshape", ["joined", "whole"], ["back"]),
+        node("Add", ["last", "back"], ["block"]),
+    ]
+    network = small(
+        tmp_path / "swin.onnx",
+        nodes,
+        w=(4, 4),
+        cut=[1, 2, 2, 2, 2, 4],
+        list=[-1, 4, 4],
+        square=[-1, 2, 2, 4],
+        six_again=[1, 2, 2, 2, 2, 4],
+        whole=[1, 4, 4, 4],
+    )
+    layouts = {str(value.name) for value in network.layouts()}
+    assert layouts.isdisjoint({"six", "sorted", "windows", "weighed", "squares", "square_weighed", "pieces", "joined"})
+    expected = raw(network, some_image(16), "block").transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(run(network, some_image(16), "block"), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [8, 16])
+def test_tokens_that_are_mixed_are_no_map(tmp_path: Path, size: int) -> None:
+    """MLP-Mixer's product over positions, also where there are as many of them as channels."""
+    tokens = (size // PATCH) ** 2
+    node = helper.make_node
+    nodes = [
+        node("Reshape", ["patch", "rows"], ["row"]),
+        node("Transpose", ["row"], ["tokens"], perm=[0, 2, 1]),
+        node("Transpose", ["tokens"], ["turned"], perm=[0, 2, 1]),
+        node("MatMul", ["turned", "w1"], ["mixed"]),
+        node("Relu", ["mixed"], ["active"]),
+        node("MatMul", ["active", "w2"], ["mixed_again"]),
+        node("Transpose", ["mixed_again"], ["back"], perm=[0, 2, 1]),
+        node("Add", ["tokens", "back"], ["block"]),
+    ]
+    network = small(tmp_path / "mixer.onnx", nodes, size, rows=[0, 4, -1], w1=(tokens, tokens), w2=(tokens, tokens))
+    names = {str(value.name) for value in network.layouts()}
+    assert names.isdisjoint({"mixed", "active", "mixed_again", "back"})
+    assert {"tokens", "turned", "block"} <= names
+    before = raw(network, some_image(size), "block")
+    expected = before.transpose(0, 2, 1).reshape(1, 4, size // PATCH, size // PATCH)
+    np.testing.assert_allclose(run(network, some_image(size), "block"), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_names_after_the_change(tmp_path: Path) -> None:
+    network = load_network(transformer(tmp_path / "vit.onnx"))
+    before = network.clone()
+    network.aliases["blocks.0"] = "block"  # type: ignore[index]
+    value = network.layer("block")
+    assert (value.name, value.shape.rank()) == ("block", 4)  # type: ignore[union-attr]
+    assert network.layer("block") is value
+    assert network.layer("blocks.0") is value
+    assert network.clone().layer("block").shape == value.shape
+    assert network.layer("active").name == "active"
+    with pytest.raises(UnknownLayerError):  # a step within a layer
+        network.layer("block/tokens")
+    assert value in network.layouts()
+    for late in (before.clone(), before):
+        assert (late.layer("block").name, late.layer("block").shape) == ("block", value.shape)
+    assert [layer.name for layer in summary(network, (16, 16))].count("block") == 1
+
+
+def test_the_graph_computes_what_it_did(tmp_path: Path) -> None:
+    """What comes behind a layer uses it as it was."""
+    network = load_network(transformer(tmp_path / "vit.onnx"))
+    before = raw(network, some_image(16), "scores")
+    for layer in ("tokens", "even", "block", "active"):
+        network.layer(layer)
+    np.testing.assert_array_equal(raw(network, some_image(16), "scores"), before)
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_geometry_of_tokens(tmp_path: Path, free: bool) -> None:
+    network = load_network(transformer(tmp_path / "vit.onnx", free=free))
+    geometry = {str(value.name): found for value, found in network.geometries().items()}
+    for layer in ("patch", "tokens", "all", "placed", "even", "q"):
+        assert (geometry[layer].stride, geometry[layer].receptive_field) == (PATCH, PATCH), layer
+    for layer in ("projected", "block", "active"):
+        assert (geometry[layer].stride, geometry[layer].receptive_field) == (PATCH, None), layer
+    for layer in ("attention", "scores"):
+        assert (geometry[layer].stride, geometry[layer].receptive_field) == (None, None), layer
+    network.layer("block"), network.layer("even")
+    geometry = {str(value.name): found for value, found in network.geometries().items()}
+    assert (geometry["even"].stride, geometry["even"].receptive_field) == (PATCH, PATCH)
+    assert (geometry["block"].stride, geometry["block"].receptive_field) == (PATCH, None)
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_summary_lists_channels_rows_and_columns(tmp_path: Path, free: bool) -> None:
+    network = load_network(transformer(tmp_path / "vit.onnx", free=free))
+    size = (16, 24) if free else (16, 16)
+    shapes = {layer.name: layer.shape for layer in summary(network, size)}
+    grid = (size[0] // PATCH, size[1] // PATCH)
+    for layer in ("patch", "tokens", "all", "even", "block"):
+        assert shapes[layer] == (8, *grid), layer
+    count = grid[0] * grid[1] + 1
+    assert shapes["attention"] == (2, count, count)
+    assert shapes["scores"] == (10,)
+
+
+def test_default_layers_stay_the_same_once_they_are_maps(tmp_path: Path) -> None:
+    network = load_network(transformer(tmp_path / "vit.onnx"))
+    first = style_objective(network)
+    again = style_objective(network)
+    assert [term.layer for term in first.terms] == [term.layer for term in again.terms]
+    fresh = load_network(tmp_path / "vit.onnx")
+    for layers in (depth_layers, default_dream_layers, lambda network: learnt_layers(network, 9)):
+        assert layers(network) == layers(fresh)
+    last = last_map(network)
+    assert network.layer(str(last.name)) is last
+    assert str(fresh.layer(str(last_map(fresh).name)).name) == last.name
+    assert shapes(network.as_read()) == shapes(load_network(tmp_path / "vit.onnx"))
+
+
+def shapes(network: Network) -> dict[str, str]:
+    return {str(value.name): str(value.shape) for node in network.model.graph for value in node.outputs}
+
+
+def test_shapes_behind_a_declared_size_are_filled_in(tmp_path: Path) -> None:
+    network = load_network(transformer(tmp_path / "vit.onnx"))
+    found = shapes(network)
+    assert found["patch"] == "[1,8,floor(H/4),floor(W/4)]"
+    assert found["placed"] == found["block"] == "[1,17,8]"
+    assert found["likeness"] == "[1,2,17,17]"
+    assert network.declared_size == (16, 16)
+
+
+def test_a_kept_conversion_has_the_same_layers(tmp_path: Path) -> None:
+    path, cache = transformer(tmp_path / "vit.onnx"), tmp_path / "cache"
+    fresh, again = load_network(path, cache=cache), load_network(path, cache=cache)
+    assert list(cache.iterdir())
+    assert shapes(again) == shapes(fresh)
+    assert again.declared_size == fresh.declared_size
+    assert {v.name for v in again.layouts()} == {v.name for v in fresh.layouts()}
+    for layer in ("patch", "tokens", "block", "scores"):
+        first, second = (network.clone() for network in (fresh, again))
+        values = [network.layer(layer) for network in (first, second)]
+        assert str(values[0].shape) == str(values[1].shape)
+        assert settle_size(first, [values[0]]) == settle_size(second, [values[1]])
+        assert shapes(first) == shapes(second)
+
+
+def counted(path: Path) -> Network:
+    """Tokens of pairs of patches, and back, with how many images there are taken from the shape, at any size."""
+    node = helper.make_node
+    nodes = [
+        node("Shape", ["patch"], ["shape"]),
+        *(node("Gather", ["shape", name], [f"size_{name}"]) for name in ("n", "c")),
+        node("Concat", ["size_n", "size_c", "rest", "two"], ["target"], axis=0),
+        node("Reshape", ["patch", "target"], ["pairs"]),
+        node("Relu", ["pairs"], ["active"]),
+        node("Reshape", ["active", "shape"], ["back"]),
+        node("Conv", ["back", "w"], ["conv"], kernel_shape=[1, 1]),
+    ]
+    return small(path, nodes, None, w=(4, 4, 1, 1), n=[0], c=[1], rest=[-1], two=[2])
+
+
+def test_how_many_images_there_are_stays_open(tmp_path: Path) -> None:
+    """What is known of sizes for one image must not be kept for several."""
+    network = counted(tmp_path / "net.onnx")
+    several, image = network.clone(), np.random.default_rng(0).random((3, 3, 8, 12), np.float32)
+    set_batch(several, [several.layer("conv")], 3)
+    together = run_model(several, image)
+    single = [run_model(network, image[place : place + 1]) for place in range(3)]
+    np.testing.assert_allclose(together, np.concatenate(single), rtol=1e-5, atol=1e-6)
+    assert "size_c" not in {value.name for node in network.model.graph for value in node.outputs}
+
+
+def run_model(network: Network, image: Array) -> Array:
+    (found,) = runtime(finish(network.model))({"image": image}).values()
+    return found
+
+
+def test_a_kept_conversion_knows_the_same_numbers(tmp_path: Path) -> None:
+    """A reshape whose target is put together from a size that is worked out."""
+    counted(tmp_path / "net.onnx")
+    fresh, again = (load_network(tmp_path / "net.onnx", cache=tmp_path / "cache") for _ in range(2))
+    numbers = [
+        {str(v.name): v.const_value.numpy().tolist() for n in net.model.graph for v in n.outputs if v.const_value}
+        for net in (fresh, again)
+    ]
+    assert numbers[0] == numbers[1]
+    assert numbers[0]["size_n"] == [1]
+
+
+@pytest.mark.parametrize("default", [False, True])
+def test_paddings_that_are_turned_round_become_known(tmp_path: Path, default: bool) -> None:
+    """As PyTorch's older exporter writes ``F.pad(x, (1, 2, 3, 4))``; an input that may be given is not known."""
+    node = helper.make_node
+    nodes = [
+        node("ConstantOfShape", ["missing"], ["zeros"], value=helper.make_tensor("zero", TensorProto.INT64, [1], [0])),
+        node("Concat", ["paddings", "zeros"], ["eight"], axis=0),
+        node("Reshape", ["eight", "pairs"], ["pair"]),
+        node("Slice", ["pair", "last", "before", "first", "back"], ["turned"]),
+        node("Transpose", ["turned"], ["sides"], perm=[1, 0]),
+        node("Reshape", ["sides", "flat"], ["row"]),
+        node("Cast", ["row"], ["pads"], to=TensorProto.INT64),
+        node("Pad", ["data", "pads"], ["padded"]),
+        node("Conv", ["padded", "w"], ["conv"], kernel_shape=[3, 3]),
+    ]
+    numbers: dict[str, Any] = {
+        "missing": [4],
+        "paddings": [1, 2, 3, 4],
+        "pairs": [-1, 2],
+        "last": [-1],
+        "before": [np.iinfo(np.int64).min],
+        "first": [0],
+        "back": [-1],
+        "flat": [-1],
+    }
+    weights = {name: np.asarray(value, np.int64) for name, value in numbers.items()}
+    weights["w"] = np.ones((2, 3, 3, 3), np.float32)
+    model = onnx.load(saved(tmp_path / "pad.onnx", nodes, weights, "conv", (1, 3, "height", "width")))
+    if default:
+        model.graph.input.append(helper.make_tensor_value_info("paddings", TensorProto.INT64, [4]))
+        graph = ir.from_proto(model).graph
+        assert not fold_numbers(graph)
+        assert not any(node.outputs[0].const_value for node in graph if node.op_type != "ConstantOfShape")
+        return
+    converted = to_opset18(ir.from_proto(model), primitives=RULES.keys())
+    (pad,) = (node for node in converted.graph if node.op_type == "Pad")
+    np.testing.assert_array_equal(constant(pad.inputs[1]), [0, 0, 3, 1, 0, 0, 4, 2])
+    network = load_network(tmp_path / "pad.onnx")
+    assert [node.op_type for node in network.model.graph if node.name != "preprocess"] == ["Pad", "Conv"]
+    assert str(network.layer("conv").shape) == "[1,2,H + 5,W + 1]"
+
+
+@pytest.mark.parametrize("outputs", [(1,), (0, 1, 2), (2,)])
+def test_the_gradient_of_a_mean_that_is_kept(outputs: tuple[int, ...]) -> None:
+    """LayerNormalization's Mean and InvStdDev, where a network goes on with them."""
+    rng = np.random.default_rng(2)
+    names = ["normal", "mean", "inverse"]
+    nodes = [
+        helper.make_node("LayerNormalization", ["x", "scale", "shift"], names, axis=-1, epsilon=0.1),
+        helper.make_node("Concat", [names[place] for place in outputs], ["together"], axis=-1),
+        helper.make_node("Mul", ["together", "together"], ["y"]),
+    ]
+
+    weights = {"scale": np.linspace(0.5, 2, 5), "shift": np.linspace(-1, 1, 5)}
+    graph = helper.make_graph(
+        nodes,
+        "normalisation",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3, 5])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
+    )
+    single = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    x = rng.normal(size=(2, 3, 5)).astype(np.float32)
+    forward = runtime(single)
+    cotangent = rng.normal(size=forward({"x": x})["y"].shape).astype(np.float32)
+    gradient = runtime(vjp(single, wrt=["x"]))({"x": x, "cotangent_y": cotangent})["gradient_x"]
+    expected = numerical_vjp(forward, {"x": x}, {"y": cotangent}, "x", 1e-2)
+    assert_close(gradient, expected, 2e-3, "gradient")
