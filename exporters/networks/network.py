@@ -172,12 +172,10 @@ def network_of(
 
     size: a (height, width) that it is known to take, where the file declares none.
     """
-    converted = _convert(reading, name)
-    converted = replace(converted, declared_size=converted.declared_size or size)
-    return _assemble(converted, name, preprocess, pool, None)
+    return _assemble(_convert(reading, name, size), name, preprocess, pool, None)
 
 
-def _convert(reading: Reading, name: str) -> Converted:
+def _convert(reading: Reading, name: str, size: tuple[int, int] | None = None) -> Converted:
     """Rewrite what a reader returned in opset 18, and work out its shapes for an image of any size."""
     shape = _image_input(reading.model, name).shape
     _check_operators(reading.model, name)
@@ -186,7 +184,7 @@ def _convert(reading: Reading, name: str) -> Converted:
     model = to_opset18(reading.model, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
     model.graph.inputs[0].shape = ir.Shape([1, 3, "H", "W"])
     infer_again(model)
-    declared = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    declared = (height, width) if isinstance(height, int) and isinstance(width, int) else size
     if declared is not None:
         fill_in_shapes(model, declared)
     drop_zeros(model.graph)

@@ -105,12 +105,16 @@ def depends_on_input(value: ir.Value) -> bool:
 
 
 def fill_in_shapes(model: ir.Model, size: tuple[int, int]) -> None:
-    """Where the shape of a tensor does not follow from an image of any size, take its shape for one of ``size``.
-
-    It lies behind something that works at that (height, width) only: positions of a transformer, windows of fixed
-    numbers.
+    """Where the shape of a tensor does not follow from an image of any size, take its shape for one of ``size``, if it
+    lies behind something that works at that (height, width) only: positions of a transformer, windows of fixed numbers.
     """
-    unclear = [value for node in model.graph for value in node.outputs if not _follows(value)]
+    if all(_follows(value) for node in model.graph for value in node.outputs):
+        return
+    settled: set[ir.Value | None] = set()
+    for node in model.graph:
+        if not settled.isdisjoint(node.inputs) or insists_on_size(node):
+            settled.update(node.outputs)
+    unclear = [value for node in model.graph for value in node.outputs if value in settled and not _follows(value)]
     if not unclear:
         return
     twin = model.clone()

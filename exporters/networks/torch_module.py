@@ -91,7 +91,13 @@ def _by_trace(torch: Any, module: Any, image: Any, axes: Mapping[int, str] | Non
     stream = io.BytesIO()
     free = {2: "height", 3: "width"} if axes is None else axes
     options = {"input_names": ["input"], "dynamic_axes": {"input": free}, "opset_version": 17}
-    torch.onnx.export(module, (image,), stream, dynamo=False, **options)
+    # Attention in evaluation is one operator of PyTorch's own there, which this exporter does not know.
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        torch.onnx.export(module, (image,), stream, dynamo=False, **options)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
     proto = onnx.ModelProto()
     proto.ParseFromString(stream.getvalue())
     return proto

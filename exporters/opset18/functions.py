@@ -10,6 +10,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
 from pixelgrad.exporters.opset18.inference import infer_shapes
+from pixelgrad.exporters.opset18.shapes import is_floating
 
 _TARGET = 18
 
@@ -26,6 +27,8 @@ def expand_functions(model: ir.Model, opset: int, primitives: Container[str]) ->
         model.graph.opset_imports[""] = max(opset, _TARGET)
         infer_shapes(model)  # bodies may depend on the types of their inputs
         for node in waiting:
+            if _stays(node, primitives):  # as its type says
+                continue
             function = _body(node, opset)
             if function is None:
                 continue
@@ -47,8 +50,10 @@ def expand_functions(model: ir.Model, opset: int, primitives: Container[str]) ->
 
 def _stays(node: ir.Node, primitives: Container[str]) -> bool:
     """Whether it is a primitive of which only the first output is used: of LayerNormalization's others, only the body
-    knows a gradient.
+    knows a gradient. So is a range of whole numbers, which has none, and whose body is a loop.
     """
+    if node.op_type == "Range" and not is_floating(node.outputs[0]):
+        return True
     others = node.outputs[1:] if node.op_type == "LayerNormalization" else ()
     return node.op_type in primitives and not any(value.uses() or value.is_graph_output() for value in others)
 

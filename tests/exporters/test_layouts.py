@@ -469,6 +469,28 @@ def test_shapes_behind_a_declared_size_are_filled_in(tmp_path: Path) -> None:
     assert network.declared_size == (16, 16)
 
 
+def test_shapes_that_are_only_unknown_are_not_filled_in(tmp_path: Path) -> None:
+    """Where a pooling's last window begins depends on the size, and the network takes any, whatever its file says."""
+    pool = helper.make_node("MaxPool", ["patch"], ["pool"], kernel_shape=[2, 2], strides=[3, 3], ceil_mode=1)
+    network = small(tmp_path / "net.onnx", [pool], 32)
+    assert network.declared_size == (32, 32)
+    assert settle_size(network.clone(), [network.layer("pool")]) is None
+    assert not network.layer("pool").shape.is_static()  # type: ignore[union-attr]
+
+
+def test_a_range_of_sizes_stays_one_operator(tmp_path: Path) -> None:
+    """Its body is a loop; PyTorch 2 writes one for each shift of a window."""
+    node = helper.make_node
+    nodes = [
+        node("Shape", ["patch"], ["rows"], start=2, end=3),
+        node("Squeeze", ["rows"], ["count"]),
+        node("Range", ["zero", "count", "one"], ["places"]),
+        node("Gather", ["patch", "places"], ["gathered"], axis=2),
+    ]
+    network = small(tmp_path / "net.onnx", nodes, None, zero=0, one=1)
+    assert [node.op_type for node in network.model.graph][-2:] == ["Range", "Gather"]
+
+
 def test_a_kept_conversion_has_the_same_layers(tmp_path: Path) -> None:
     path, cache = transformer(tmp_path / "vit.onnx"), tmp_path / "cache"
     fresh, again = load_network(path, cache=cache), load_network(path, cache=cache)
