@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ Array = np.ndarray[Any, Any]
 PATCH = 4
 
 
-@dataclass(repr=False)
 class Pair:
     """One network twice: in the forms that are drawn, and in NCHW with 1x1 convolutions only.
 
@@ -38,27 +36,19 @@ class Pair:
     says, ``None`` for any.
     """
 
-    size: tuple[int, int] | None
-    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    plain: list[onnx.NodeProto] = field(default_factory=list)
-    weights: dict[str, Any] = field(default_factory=dict)
-    form: str = "NCHW"
-    channels: int = 6
-    front: int = 0
-    behind: int = 0
-    current: str = "patch"
-    same: str = "patch"
-    pieces: list[str] = field(default_factory=list)
-
-    def __repr__(self) -> str:
-        return f"{self.size}: {', '.join(self.pieces)}"
-
-    def __post_init__(self) -> None:
+    def __init__(self, size: tuple[int, int] | None) -> None:
+        self.size, self.rng, self.pieces = size, np.random.default_rng(0), list[str]()
+        self.nodes, self.plain = list[onnx.NodeProto](), list[onnx.NodeProto]()
+        self.weights: dict[str, Any] = {}
+        self.form, self.channels, self.front, self.behind = "NCHW", 6, 0, 0
+        self.current = self.same = "patch"
         patches = self.weight(self.channels, 3, PATCH, PATCH)
         for nodes in (self.nodes, self.plain):
             options = {"kernel_shape": [PATCH] * 2, "strides": [PATCH] * 2}
             nodes.append(helper.make_node("Conv", ["data", patches], ["patch"], **options))
+
+    def __repr__(self) -> str:
+        return f"{self.size}: {', '.join(self.pieces)}"
 
     def weight(self, *shape: int) -> str:
         return self.known(self.rng.normal(size=shape) / np.sqrt(max(np.prod(shape[1:]), 1)), np.float32)
@@ -322,7 +312,7 @@ def small(path: Path, nodes: list[onnx.NodeProto], size: int | None = 16, **weig
     patches = rng.normal(scale=0.3, size=(4, 3, PATCH, PATCH)).astype(np.float32)
     first = helper.make_node("Conv", ["data", "patches"], ["patch"], kernel_shape=[PATCH] * 2, strides=[PATCH] * 2)
     arrays = {
-        name: rng.normal(size=shape).astype(np.float32) if isinstance(shape, tuple) else np.asarray(shape, np.int64)
+        name: rng.normal(size=shape).astype(np.float32) if isinstance(shape, tuple) else np.asarray(shape)
         for name, shape in weights.items()
     }
     shape = (1, 3, size or "height", size or "width")
@@ -376,10 +366,14 @@ def test_tokens_that_are_mixed_are_no_map(tmp_path: Path, size: int) -> None:
         node("MatMul", ["active", "w2"], ["mixed_again"]),
         node("Transpose", ["mixed_again"], ["back"], perm=[0, 2, 1]),
         node("Add", ["tokens", "back"], ["block"]),
+        node("Transpose", ["block"], ["turned_2"], perm=[0, 2, 1]),
+        node("MatMul", ["turned_2", "w1"], ["mixed_2"]),
+        node("Relu", ["mixed_2"], ["active_2"]),
+        node("MatMul", ["active_2", "w2"], ["mixed_again_2"]),
     ]
     network = small(tmp_path / "mixer.onnx", nodes, size, rows=[0, 4, -1], w1=(tokens, tokens), w2=(tokens, tokens))
     names = {str(value.name) for value in network.layouts()}
-    assert names.isdisjoint({"mixed", "active", "mixed_again", "back"})
+    assert names.isdisjoint({"mixed", "active", "mixed_again", "back", "mixed_2", "active_2", "mixed_again_2"})
     assert {"tokens", "turned", "block"} <= names
     before = raw(network, some_image(size), "block")
     expected = before.transpose(0, 2, 1).reshape(1, 4, size // PATCH, size // PATCH)
@@ -617,3 +611,206 @@ def test_the_gradient_of_a_mean_that_is_kept(outputs: tuple[int, ...]) -> None:
     gradient = runtime(vjp(single, wrt=["x"]))({"x": x, "cotangent_y": cotangent})["gradient_x"]
     expected = numerical_vjp(forward, {"x": x}, {"y": cotangent}, "x", 1e-2)
     assert_close(gradient, expected, 2e-3, "gradient")
+
+
+def reshape(source: str, target: str, output: str) -> onnx.NodeProto:
+    return helper.make_node("Reshape", [source, target], [output])
+
+
+def transpose(source: str, output: str, *order: int) -> onnx.NodeProto:
+    return helper.make_node("Transpose", [source], [output], perm=order)
+
+
+def matmul(source: str, weight: str, output: str) -> onnx.NodeProto:
+    return helper.make_node("MatMul", [source, weight], [output])
+
+
+# What mixes positions or puts them elsewhere, on a map of 4 channels, 4 x 4: nodes, weights.
+NO_MAPS: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
+    "rows mixed, channels in front": (
+        [matmul("patch", "w", "wide"), transpose("wide", "out", 0, 2, 3, 1)],
+        {"w": (4, 4)},
+    ),
+    "rows for channels": (
+        [
+            transpose("patch", "turned", 0, 1, 3, 2),
+            matmul("turned", "w", "mixed"),
+            helper.make_node("Relu", ["mixed"], ["out"]),
+        ],
+        {"w": (4, 4)},
+    ),
+    "blocks of tokens": (  # Zhang et al. 2022, "Nested hierarchical transformer"
+        [
+            transpose("patch", "last", 0, 2, 3, 1),
+            reshape("last", "six", "cut"),
+            transpose("cut", "sorted", 0, 1, 3, 2, 4, 5),
+            reshape("sorted", "four", "blocks"),
+            matmul("blocks", "w", "out"),
+        ],
+        {"w": (4, 4), "six": [1, 2, 2, 2, 2, 4], "four": [1, 4, 4, 4]},
+    ),
+    "tokens in another order": (  # Ryali et al. 2023, "Hiera"
+        [
+            reshape("patch", "rows", "row"),
+            transpose("row", "tokens", 0, 2, 1),
+            reshape("tokens", "six", "cut"),
+            transpose("cut", "sorted", 0, 2, 4, 1, 3, 5),
+            reshape("sorted", "three", "units"),
+            matmul("units", "w", "out"),
+        ],
+        {"w": (4, 4), "rows": [1, 4, -1], "six": [1, 2, 2, 2, 2, 4], "three": [1, 16, 4]},
+    ),
+    "attention of heads that talk": (  # Touvron et al. 2021, "Going deeper with image transformers"
+        [
+            reshape("patch", "rows", "keys"),
+            transpose("keys", "queries", 0, 2, 1),
+            matmul("queries", "keys", "likeness"),
+            reshape("likeness", "heads", "split"),
+            transpose("split", "turned", 0, 2, 3, 1),
+            matmul("turned", "w", "out"),
+        ],
+        {"w": (1, 4), "rows": [1, 4, -1], "heads": [1, 1, 16, 16]},
+    ),
+    "heads as images": (  # Li et al. 2022, "MViTv2"
+        [
+            reshape("patch", "heads", "split"),
+            helper.make_node("Conv", ["split", "w"], ["out"], kernel_shape=[3, 3], pads=[1] * 4),
+        ],
+        {"w": (2, 2, 3, 3), "heads": [2, 2, 4, 4]},
+    ),
+    "tokens in a column": (
+        [reshape("patch", "column", "long"), helper.make_node("Conv", ["long", "w"], ["out"], kernel_shape=[1, 1])],
+        {"w": (4, 4, 1, 1), "column": [1, 4, 16, 1]},
+    ),
+    "rows side by side": ([reshape("patch", "three", "out")], {"three": [1, 16, 4]}),
+    "rolled": (
+        [
+            transpose("patch", "last", 0, 2, 3, 1),
+            helper.make_node("Slice", ["last", "one", "end", "one"], ["lower"]),
+            helper.make_node("Slice", ["last", "zero", "one", "one"], ["upper"]),
+            helper.make_node("Concat", ["lower", "upper"], ["out"], axis=1),
+        ],
+        {"zero": [0], "one": [1], "end": [99]},
+    ),
+    "columns before rows": ([transpose("patch", "out", 0, 3, 2, 1)], {}),
+    "attention that gathers": (  # of the channels, from one another: what is left has the order of neither
+        [
+            reshape("patch", "rows", "keys"),
+            transpose("keys", "queries", 0, 2, 1),
+            matmul("keys", "queries", "out"),
+        ],
+        {"rows": [1, 4, -1]},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", list(NO_MAPS))
+def test_what_is_not_taken_for_a_map(tmp_path: Path, what: str) -> None:
+    nodes, weights = NO_MAPS[what]
+    network = small(tmp_path / "net.onnx", nodes, **weights)
+    assert "out" not in {value.name for value in network.layouts()}
+    np.testing.assert_array_equal(run(network, some_image(16), "out"), raw(network, some_image(16), "out"))
+
+
+# What keeps positions though not obviously: nodes, weights, the map expected of ``patch``.
+MAPS: dict[str, tuple[list[onnx.NodeProto], dict[str, Any], Any]] = {
+    "group normalisation": (
+        [
+            transpose("patch", "last", 0, 2, 3, 1),
+            transpose("last", "again", 0, 3, 1, 2),
+            reshape("again", "groups", "grouped"),
+            helper.make_node("InstanceNormalization", ["grouped", "ones", "zeros"], ["even"], epsilon=1e-5),
+            helper.make_node("Shape", ["again"], ["shape"]),
+            reshape("even", "shape", "apart"),
+            transpose("apart", "out", 0, 2, 3, 1),
+        ],
+        {"groups": [0, 2, -1], "ones": np.ones(2, np.float32), "zeros": np.zeros(2, np.float32)},
+        lambda x: ((g := x.reshape(1, 2, -1)) - g.mean(2, keepdims=True)) / np.sqrt(g.var(2, keepdims=True) + 1e-5),
+    ),
+    "patches merged": (  # Liu et al. 2021, "Swin"
+        [
+            transpose("patch", "last", 0, 2, 3, 1),
+            reshape("last", "six", "cut"),
+            transpose("cut", "sorted", 0, 1, 3, 2, 4, 5),
+            reshape("sorted", "four", "merged"),
+            helper.make_node("Relu", ["merged"], ["out"]),
+        ],
+        {"six": [1, 2, 2, 2, 2, 4], "four": [1, 2, 2, 16]},
+        lambda x: np.maximum(x.reshape(1, 4, 2, 2, 2, 2).transpose(0, 3, 5, 1, 2, 4).reshape(1, 16, 2, 2), 0),
+    ),
+    "pixels shuffled": (
+        [
+            reshape("patch", "six", "cut"),
+            transpose("cut", "sorted", 0, 1, 4, 2, 5, 3),
+            reshape("sorted", "four", "large"),
+            transpose("large", "out", 0, 2, 3, 1),
+        ],
+        {"six": [1, 1, 2, 2, 4, 4], "four": [1, 1, 8, 8]},
+        lambda x: x.reshape(1, 2, 2, 4, 4).transpose(0, 3, 1, 4, 2).reshape(1, 1, 8, 8),
+    ),
+    "channels shuffled": (
+        [
+            reshape("patch", "five", "cut"),
+            transpose("cut", "sorted", 0, 2, 1, 3, 4),
+            reshape("sorted", "four", "whole"),
+            transpose("whole", "out", 0, 2, 3, 1),
+        ],
+        {"five": [1, 2, 2, 4, 4], "four": [1, 4, 4, 4]},
+        lambda x: x[:, [0, 2, 1, 3]],
+    ),
+    "batch normalisation of flattened tokens": (  # Graham et al. 2021, "LeViT"
+        [
+            reshape("patch", "rows", "row"),
+            transpose("row", "tokens", 0, 2, 1),
+            helper.make_node("Squeeze", ["tokens", "zero"], ["list"]),
+            helper.make_node(
+                "BatchNormalization", ["list", "scale", "shift", "mean", "variance"], ["even"], epsilon=0.0
+            ),
+            helper.make_node("Unsqueeze", ["even", "zero"], ["out"]),
+        ],
+        {
+            "rows": [1, 4, -1],
+            "zero": [0],
+            "scale": np.full(4, 2, np.float32),
+            "shift": np.ones(4, np.float32),
+            "mean": np.zeros(4, np.float32),
+            "variance": np.ones(4, np.float32),
+        },
+        lambda x: 2 * x + 1,
+    ),
+    "squeeze and excitation": (
+        [
+            helper.make_node("GlobalAveragePool", ["patch"], ["pooled"]),
+            helper.make_node("Sigmoid", ["pooled"], ["gate"]),
+            transpose("patch", "last", 0, 2, 3, 1),
+            transpose("gate", "gate_last", 0, 2, 3, 1),
+            helper.make_node("Mul", ["last", "gate_last"], ["out"]),
+        ],
+        {},
+        lambda x: x / (1 + np.exp(-x.mean((2, 3), keepdims=True))),
+    ),
+    "images second": (  # as PyTorch's MultiheadAttention has its tokens
+        [
+            reshape("patch", "rows", "row"),
+            transpose("row", "tokens", 0, 2, 1),
+            transpose("tokens", "second", 1, 0, 2),
+            reshape("second", "heads", "split"),
+            transpose("split", "turned", 1, 0, 2),
+            transpose("turned", "back", 1, 0, 2),
+            reshape("back", "joined", "together"),
+            transpose("together", "out", 1, 0, 2),
+        ],
+        {"rows": [1, 4, -1], "heads": [-1, 2, 2], "joined": [16, 1, 4]},
+        lambda x: x,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", list(MAPS))
+def test_what_keeps_positions(tmp_path: Path, what: str) -> None:
+    nodes, weights, expected = MAPS[what]
+    network = small(tmp_path / "net.onnx", nodes, **weights)
+    patch = raw(network, some_image(16), "patch")
+    found = run(network, some_image(16), "out")
+    np.testing.assert_allclose(found, expected(patch).reshape(found.shape), rtol=1e-4, atol=1e-5)
+    assert found.ndim == 4

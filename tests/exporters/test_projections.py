@@ -292,7 +292,7 @@ def test_errors(tmp_path: Path) -> None:
         build_projection_graphs(loaded, Projection("r1", "cam"))
     with pytest.raises(UnknownLayerError, match="relu9"):
         build_projection_graphs(loaded, Projection("relu9"))
-    weights = {"w": np.ones((2, 3, 1, 1), np.float32), "shape": np.asarray([0, 2, -1])}
+    weights = {"w": np.ones((2, 3, 1, 1), np.float32), "shape": np.asarray([0, -1, 2])}
     nodes = [helper.make_node("Conv", ["data", "w"], ["c"]), helper.make_node("Reshape", ["c", "shape"], ["out"])]
     odd = load_network(saved(tmp_path / "net.onnx", nodes, weights, "out"))
     with pytest.raises(NetworkError, match="starts from channels"):
