@@ -26,7 +26,6 @@ def default_layers(network: Network) -> tuple[list[str], list[str]]:
     Gatys et al. 2016 chose; else the first block at each stride from 1 to 16, and for content the middle one of
     the blocks at stride 8. A network of one stride, as a vision transformer is, has style layers all through.
     """
-    network = network.as_read()
     if network.entry is not None and network.entry.style_layers:
         return list(network.entry.style_layers), list(network.entry.content_layers)
     known, aliases = tensors(network.model.graph), network.aliases
@@ -41,7 +40,6 @@ def default_dream_layers(network: Network) -> list[str]:
     """The catalogue's for a network that it knows; relu5_1 for a plain chain, or its deepest; else the middle one of
     the blocks at stride 16, or at the coarsest below: deep enough to see things rather than textures.
     """
-    network = network.as_read()
     if network.entry is not None and network.entry.dream_layers:
         return list(network.entry.dream_layers)
     known = tensors(network.model.graph)

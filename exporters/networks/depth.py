@@ -21,7 +21,6 @@ def depth_layers(network: Network, most: int = 16) -> list[str]:
     Those that the catalogue has a name for, if any; else activations, and layers that no activation follows, from the
     first convolution or product on. Poolings and normalisations are left out for the layers between them.
     """
-    network = network.as_read()
     graph = network.model.graph
     known = tensors(graph)
     where = network.layouts()

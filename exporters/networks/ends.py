@@ -9,7 +9,6 @@ import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
-from pixelgrad.exporters.networks.maps import layer_of
 from pixelgrad.exporters.networks.network import Network
 from pixelgrad.exporters.networks.sizes import upstream
 from pixelgrad.exporters.opset18.attributes import integers
@@ -69,5 +68,5 @@ def last_map(network: Network, before: ir.Value | None = None) -> ir.Value:
             continue
         sizes = list(dims(value))
         if sizes.pop(where[value].channels) != network.classes and not all(size == 1 for size in sizes[1:]):
-            return layer_of(value)
+            return value
     raise NetworkError(f"no layer of {network.name!r} before {end.name!r} has a map of features")

@@ -59,6 +59,11 @@ class Layout:
         """Whether it is [N, C, h, w]."""
         return self.channels == 1 and self.grid is None
 
+    def shape(self, value: ir.Value) -> tuple[Dim, ...]:
+        """The shape [N, C, h, w] of the features that ``value`` holds so."""
+        source, rows = self.grid or (value, self.positions)
+        return (dims(value)[0], dims(value)[self.channels], *dims(source)[rows : rows + 2])
+
 
 def layouts(graph: ir.Graph, image: ir.Value, size: tuple[int, int] | None = None) -> dict[ir.Value, Layout]:
     """The layout of every tensor that is known to hold features of ``image``, position by position.
@@ -213,7 +218,7 @@ class _Follower:
             axes = self.axes.get(value)
             if value is None or axes is None or len(dims(value)) != len(shape):
                 continue
-            if all(self._same(dims(value)[axis], shape[axis]) for axis in range(len(shape)) if axes.has(axis)):
+            if not any(axes.has(axis) and dims(value)[axis] == 1 != shape[axis] for axis in range(len(shape))):
                 found.append(axes)
         return found[0] if found and all(self._agree(found[0], axes) for axes in found[1:]) else None
 
@@ -290,6 +295,8 @@ class _Follower:
         if None in before or None in after:
             return axes if self._same_shape(source, result) else None
         old, new = ([int(length or 0) for length in lengths] for lengths in (before, after))
+        if math.prod(old) != math.prod(new):  # it is made for an image of another size
+            return _all_of_them(source, old, new, axes)
         rows = _place(old, new, axes.rows)
         if rows is None:
             return None
@@ -350,6 +357,18 @@ def _gathered(node: ir.Node, axes: _Axes, rank: int) -> _Axes | None:
 def _transposed(node: ir.Node, axes: _Axes, rank: int) -> _Axes | None:
     order = list(integers(node, "perm") or reversed(range(rank)))
     return axes.moved(order.index)
+
+
+def _all_of_them(source: ir.Value, before: Sequence[int], after: Sequence[int], axes: _Axes) -> _Axes | None:
+    """The tokens, where all other axes hold as much in front and behind as they did."""
+    if axes.others is not None or axes.columns not in (None, axes.rows + 1):
+        return None
+    end = axes.rows + (1 if axes.columns is None else 2)
+    around = math.prod(before[: axes.rows]), math.prod(before[end:])
+    places = [axis for axis in range(len(after)) if (math.prod(after[:axis]), math.prod(after[axis + 1 :])) == around]
+    if len(places) != 1:
+        return None
+    return replace(axes, rows=places[0]) if axes.columns is None else _Axes(places[0], grid=(source, axes.rows))
 
 
 def _place(before: Sequence[int], after: Sequence[int], axis: int) -> int | None:

@@ -8,57 +8,25 @@ import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.exporters.networks.layers import mark_step, unmark_step
-from pixelgrad.exporters.networks.layouts import Layout, layouts
+from pixelgrad.exporters.networks.layouts import Layout
 from pixelgrad.exporters.opset18.shapes import Dim, dims
 from pixelgrad.exporters.opset18.weights import add_weight
 
-__all__ = ["as_map", "has_maps", "layer_of", "without_maps"]
+__all__ = ["as_map"]
 
-_MAP = "pixelgrad.map"
 _TO_THE_END = (1 << 63) - 1
 
 
-def as_map(graph: ir.Graph, image: ir.Value, value: ir.Value, size: tuple[int, int] | None) -> ir.Value:
-    """The features [N, C, h, w] that ``value`` holds, under its name; ``value`` itself where it is so, or holds no map.
+def as_map(value: ir.Value, layout: Layout) -> ir.Value:
+    """The features [N, C, h, w] that ``value`` holds in ``layout``, under its name.
 
     The nodes that bring it into this form go into the graph behind it. What it was is called ``<name>/tokens`` or
-    ``<name>/channels_last`` from then on. Tokens that belong to no position are left out. ``size`` as of
-    :func:`~pixelgrad.exporters.networks.layouts.layouts`.
+    ``<name>/channels_last`` from then on. Tokens that belong to no position are left out.
     """
-    if value.shape is None or value.shape.rank() not in (3, 4):
-        return value
-    if value.shape.rank() == 4 and not any(node.op_type == "Transpose" for node in graph):
-        return value  # then channels come first everywhere
-    layout = layouts(graph, image, size).get(value)
-    if layout is None or layout.is_first:
-        return value
-    return _channels_first(value, layout) if layout.grid is None else _grid_of_tokens(value, layout)
+    return _channels_first(value) if layout.grid is None else _grid_of_tokens(value, layout)
 
 
-def has_maps(graph: ir.Graph) -> bool:
-    """Whether :func:`as_map` has changed anything."""
-    return any(_MAP in node.metadata_props for node in graph)
-
-
-def layer_of(value: ir.Value) -> ir.Value:
-    """The map that ``value`` was brought into, if it was."""
-    found = (node.outputs[0] for node in value.graph or () if node.metadata_props.get(_MAP) == value.name)
-    return next(found, value)
-
-
-def without_maps(graph: ir.Graph) -> None:
-    """Take out what :func:`as_map` put in, in a graph that nothing else was built upon."""
-    names = {str(value.name): value for node in graph for value in node.outputs}
-    changed = [node for node in graph if _MAP in node.metadata_props]
-    for node in reversed(changed):
-        (result,) = node.outputs
-        if original := names.get(node.metadata_props[_MAP]):
-            original.name, result.name = result.name, original.name
-            unmark_step(original)
-        graph.remove(node, safe=True)
-
-
-def _channels_first(value: ir.Value, layout: Layout) -> ir.Value:
+def _channels_first(value: ir.Value) -> ir.Value:
     batch, height, width, channels = dims(value)
     shape = [batch, channels, height, width]
     features = _behind(value, value, "Transpose", [value], shape, perm=[0, 3, 1, 2])
@@ -100,7 +68,6 @@ def _behind(
     result.name, result.shape = node.name, ir.Shape(shape)
     result.type = ir.TensorType(ir.DataType.INT64) if op_type in {"Shape", "Concat"} else value.type
     producer.graph.insert_after(producer, node)
-    node.metadata_props[_MAP] = ""
     mark_step(result)
     return result
 
@@ -112,12 +79,7 @@ def _numbers(value: ir.Value, name: str, numbers: list[int]) -> ir.Value:
 
 def _take_name(features: ir.Value, value: ir.Value, called: str) -> ir.Value:
     """``features`` are the layer that ``value`` was."""
-    name = str(value.name)
     mark_step(value)
     unmark_step(features)
-    value.name = f"{name}/{called}"
-    features.name = name
-    producer = features.producer()
-    assert producer is not None
-    producer.metadata_props[_MAP] = str(value.name)
+    features.name, value.name = value.name, f"{value.name}/{called}"
     return features

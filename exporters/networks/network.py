@@ -16,13 +16,13 @@ from pixelgrad.exporters.networks.converted import Converted, convert_once
 from pixelgrad.exporters.networks.geometry import Geometry, geometries
 from pixelgrad.exporters.networks.layers import find_layer, short_names, structural_aliases, tensors
 from pixelgrad.exporters.networks.layouts import Layout, layouts
-from pixelgrad.exporters.networks.maps import as_map, has_maps, without_maps
+from pixelgrad.exporters.networks.maps import as_map
 from pixelgrad.exporters.networks.pooling import average_for_max
 from pixelgrad.exporters.networks.positions import free_positions
 from pixelgrad.exporters.networks.readers import Reading, damage, read_network
 from pixelgrad.exporters.networks.sizes import fill_in_shapes, infer_again
 from pixelgrad.exporters.opset18 import drop_zeros, infer_shapes, keep_numbers, to_opset18
-from pixelgrad.exporters.opset18.shapes import dims
+from pixelgrad.exporters.opset18.shapes import Dim, dims
 from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.models import PREPROCESSINGS, Entry, Labels, Preprocessing, recognise
 from pixelgrad.models.labels import label_set
@@ -69,12 +69,23 @@ class Network:
         return self.model.graph.inputs[0]
 
     def layer(self, name: str) -> ir.Value:
-        """The tensor of a layer; :class:`UnknownLayerError` offers close names.
+        """The tensor of a layer; :class:`UnknownLayerError` offers close names."""
+        return find_layer(name, tensors(self.model.graph), self.aliases)
 
-        One that keeps its features as tokens, or its channels last, is brought into the form [N, C, h, w].
+    def features(self, name: str) -> ir.Value:
+        """The features [N, C, h, w] of a layer, [N, K] of scores, to build upon: in a copy of the network.
+
+        Of a layer that keeps them otherwise, as tokens or with its channels last, they are computed from it, and have
+        its name from then on. Raises as :meth:`layer` does.
         """
-        graph = self.model.graph
-        return as_map(graph, self.image, find_layer(name, tensors(graph), self.aliases), self.declared_size)
+        value = self.layer(name)
+        layout = self.layouts().get(value)
+        return value if layout is None or layout.is_first else as_map(value, layout)
+
+    def shape(self, value: ir.Value) -> tuple[Dim, ...]:
+        """The shape of the features that the tensor ``value`` holds, [N, C, h, w] wherever it keeps them."""
+        layout = self.layouts().get(value)
+        return dims(value) if layout is None else layout.shape(value)
 
     @property
     def classes(self) -> int | None:
@@ -112,14 +123,6 @@ class Network:
         """Of tensors, those that a PyTorch module returns, by its path; all, as they are, where those are few."""
         known = [path for name in names if (path := self.short_name(name)) != name]
         return known if len(known) >= least else list(names)
-
-    def as_read(self) -> Network:
-        """Without the forms that :meth:`layer` brought layers into: this one where there are none, else a copy."""
-        if not has_maps(self.model.graph):
-            return self
-        copy = self.clone()
-        without_maps(copy.model.graph)
-        return copy
 
     def clone(self) -> Network:
         """A copy whose graph can be built upon."""

@@ -44,13 +44,13 @@ def free_positions(model: ir.Model, declared: tuple[int, int] | None) -> ir.Mode
 
     declared: the (height, width) that the file declares; where it declares none, the grid is taken to be a square.
     """
-    found = _embeddings(model)
+    found = _embeddings(model, declared)
     size = declared or _square_for(found)
     if not found or size is None:
         return None
     shapes = _shapes_at(model, size)
     freed = model.clone()
-    embeddings = _embeddings(freed)
+    embeddings = _embeddings(freed, declared)
     if not all(_interpolate(embedding, shapes) for embedding in embeddings):
         return None
     counts = {shape[-2] for value in embeddings if (shape := shapes[value.node.outputs[0].name]) is not None}
@@ -79,8 +79,8 @@ def _square_for(embeddings: list[_Embedding]) -> tuple[int, int] | None:
     return None
 
 
-def _embeddings(model: ir.Model) -> list[_Embedding]:
-    known = layouts(model.graph, model.graph.inputs[0])
+def _embeddings(model: ir.Model, size: tuple[int, int] | None) -> list[_Embedding]:
+    known = layouts(model.graph, model.graph.inputs[0], size)
     found = []
     for node in model.graph:
         if node.op_type != "Add":

@@ -18,7 +18,6 @@ def learnt_layers(network: Network, most: int) -> list[str]:
 
     The first and the last are always among them. Raises :class:`NetworkError` where there is none.
     """
-    network = network.as_read()
     found: list[str] = []
     where = network.layouts()
     for node in network.model.graph:

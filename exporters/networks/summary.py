@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pixelgrad.exporters.networks.layers import tensors
-from pixelgrad.exporters.networks.layouts import Layout
 from pixelgrad.exporters.networks.network import Network
 from pixelgrad.exporters.networks.sizes import settle_size
-from pixelgrad.exporters.opset18.shapes import Dim, dims
+from pixelgrad.exporters.opset18.shapes import dims
 
 __all__ = ["LayerFacts", "summary"]
 
@@ -49,7 +48,7 @@ def summary(network: Network, size: tuple[int, int]) -> list[LayerFacts]:
         LayerFacts(
             name=name,
             operator=value.producer().op_type,  # type: ignore[union-attr]
-            shape=_sizes(_map_of(value, where.get(value)), {"H": height, "W": width}),
+            shape=_sizes(where[value].shape(value) if value in where else dims(value), {"H": height, "W": width}),
             stride=geometry[value].stride,
             receptive_field=geometry[value].receptive_field,
             aliases=tuple(aliases.get(name, ())),
@@ -59,14 +58,6 @@ def summary(network: Network, size: tuple[int, int]) -> list[LayerFacts]:
     ]
 
 
-def _map_of(value: ir.Value, layout: Layout | None) -> tuple[Dim, ...]:
-    """Its dimensions without the batch; channels, height and width wherever it keeps them."""
-    if layout is None:
-        return dims(value)[1:]
-    source, rows = layout.grid or (value, layout.positions)
-    return (dims(value)[layout.channels], *dims(source)[rows : rows + 2])
-
-
 def _sizes(shape: Sequence[int | ir.SymbolicDim], free: dict[str, int]) -> tuple[int | None, ...]:
-    found = [dim if isinstance(dim, int) else dim.evaluate(free) for dim in shape]
+    found = [dim if isinstance(dim, int) else dim.evaluate(free) for dim in shape[1:]]
     return tuple(dim if isinstance(dim, int) else None for dim in found)

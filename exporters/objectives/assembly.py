@@ -77,7 +77,7 @@ def align(model: ir.Model, alignment: int) -> ir.Value:
 
 def features_of(network: Network, terms: Sequence[Term], precision: str) -> dict[str | None, ir.Value]:
     """What each layer's losses are written over, by its name in the objective; the image itself is ``None``."""
-    layers = {term.layer: network.layer(term.layer) for term in terms if term.layer is not None}
+    layers = {term.layer: network.features(term.layer) for term in terms if term.layer is not None}
     copies = use_float16(network.model, network.image, layers.values()) if precision == "fp16" else {}
     return {None: network.image, **{name: copies.get(value, value) for name, value in layers.items()}}
 

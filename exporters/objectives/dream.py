@@ -12,7 +12,7 @@ from pixelgrad.exporters.objectives.layers import Layers, layer_weights
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term
 from pixelgrad.exporters.objectives.waking import class_terms
-from pixelgrad.exporters.opset18.shapes import dims, rank
+from pixelgrad.exporters.opset18.shapes import dims
 
 # A mean square is never divided by less: a layer may see nothing at all.
 _TINY = 1e-8
@@ -86,7 +86,7 @@ def dream_objective(network: Network, *, enhance: str = "layers", layers: Layers
     terms: list[Term] = []
     for layer, share in shares.items():
         value = network.layer(layer)
-        if rank(value) != 4 and enhance != "channels":
+        if len(network.shape(value)) != 4 and enhance != "channels":
             raise SettingsError(f"{layer!r} is no map of features but {value.shape}; choose an earlier layer")
         terms.append(kinds[enhance](f"{names[enhance]}.{value.name}", str(value.name), share))
     return Objective("dream", tuple(terms), {"enhance": enhance, "layers": shares})

@@ -94,7 +94,7 @@ def build_loss_graphs(
     check_profile(profile)
     check_precision(precision, profile)
     network = network.clone()
-    layers = {term.layer: network.layer(term.layer) for term in objective.terms if term.layer is not None}
+    layers = {term.layer: network.features(term.layer) for term in objective.terms if term.layer is not None}
     geometry = network.geometries()
     found = {str(value.name): geometry[value] for value in layers.values()}
     check_standard(upstream(list(layers.values())))

@@ -88,7 +88,8 @@ def build_tile_graphs(
 def _tiling(network: Network, objective: Objective) -> Tiling | None:
     if objective.batch != 1 or not all(isinstance(term, Additive) for term in objective.terms):
         return None
-    layers = [network.layer(term.layer) for term in objective.terms if term.layer is not None]
+    network = network.clone()
+    layers = [network.features(term.layer) for term in objective.terms if term.layer is not None]
     if any(insists_on_size(node) for node in upstream(layers)):
         return None
     geometries = network.geometries()

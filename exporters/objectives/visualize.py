@@ -12,7 +12,7 @@ from pixelgrad.exporters.objectives.numbers import check_number
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term, TotalVariation, gram_matrix
 from pixelgrad.exporters.objectives.waking import CentreUnit, WakingUnit, class_terms
-from pixelgrad.exporters.opset18.shapes import dims, rank
+from pixelgrad.exporters.opset18.shapes import dims
 
 UNITS = ("channel", "neuron", "class")
 
@@ -76,14 +76,15 @@ def visualize_objective(
         raise SettingsError("diversity is between pictures, and the batch is one; ask for two or more")
     value = class_scores(network) if layer is None and unit == "class" else _named(network, layer)
     tensor = str(value.name)
-    if unit == "neuron" and rank(value) != 4:
+    is_map = len(network.shape(value)) == 4
+    if unit == "neuron" and not is_map:
         raise SettingsError(f"layer {layer!r} has no positions, so a neuron of it is a channel; ask for the channel")
     if unit == "class":
         terms = class_terms(tensor, rivals_weight)
     else:
         terms = [(CentreUnit if unit == "neuron" else WakingUnit)(f"{unit}.{tensor}", tensor, 1.0)]
     if diversity_weight:
-        spatial = str((value if rank(value) == 4 else last_map(network, value)).name)
+        spatial = str((value if is_map else last_map(network, value)).name)
         terms.append(Likeness(f"diversity.{spatial}", spatial, diversity_weight))
     if tv_weight:
         terms.append(TotalVariation("tv", None, tv_weight))
@@ -107,7 +108,8 @@ def _named(network: Network, layer: str | None) -> ir.Value:
     if layer is None:
         raise SettingsError("name the layer whose channel or neuron is to be seen (--layer NAME)")
     value = network.layer(layer)
-    if rank(value) not in (2, 4) or not isinstance(dims(value)[1], int):
+    shape = network.shape(value)
+    if len(shape) not in (2, 4) or not isinstance(shape[1], int):
         raise SettingsError(
             f"layer {layer!r} is {value.shape}; it must be [1, channels, height, width] or [1, channels]"
         )

@@ -73,8 +73,8 @@ def build_projection_graphs(network: Network, projection: Projection, precision:
     if projection.rule not in PROJECTION_RULES:
         raise SettingsError(f"the rule is {projection.rule!r}; it must be one of {', '.join(PROJECTION_RULES)}")
     network = network.clone()
-    layer = network.layer(projection.layer)
-    watched = list(dict.fromkeys(network.layer(name) for name in projection.watched))
+    layer = network.features(projection.layer)
+    watched = list(dict.fromkeys(network.features(name) for name in projection.watched))
     used = [layer, *watched]
     for value in used:
         _check_layer(value)
@@ -174,7 +174,7 @@ def _training(network: Network, projection: Projection, layer: str, precision: s
 
 def _layers(network: Network, names: Iterable[str], precision: str) -> list[ir.Value]:
     """The layers' features in float32, whatever the network runs in."""
-    found = [network.layer(name) for name in names]
+    found = [network.features(name) for name in names]
     copies = use_float16(network.model, network.image, found) if precision == "fp16" else {}
     return [copies.get(value, value) for value in found]
 

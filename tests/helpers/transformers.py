@@ -1,4 +1,4 @@
-"""A vision transformer in miniature, as an ONNX file, in the forms that exporters give them."""
+"""A vision transformer in miniature, as an ONNX file, in the forms that exporters give them, and pieces of one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-WIDTH, PATCH, HEADS = 8, 8, 2
+from helpers.networks import saved
+from pixelgrad.exporters import Network, load_network
+
+WIDTH, PATCH = 8, 8
 
 
 def transformer(
@@ -26,9 +29,10 @@ def transformer(
     mixed: bool = False,
     biased: bool = False,
     alike: bool = False,
+    heads: int = 2,
     classes: int = 10,
 ) -> Path:
-    """Patches of 8x8, embeddings of their positions, one block of attention, the mean of the tokens, classes.
+    """Patches of 8x8, embeddings of their positions, one block of attention, classes by the first token or their mean.
 
     declared: the file says the size that it is made for. first, last: tokens in front of the patches', and behind.
     frozen: the number of tokens is part of every reshape. gathered: embeddings are looked up by their numbers. masked:
@@ -56,17 +60,32 @@ def transformer(
     weights = {name: array.astype(np.float32) for name, array in weights.items() if array.size}
     weights |= {
         "flat": np.int64([1, WIDTH, patches] if frozen else [0, WIDTH, -1]),
-        "split": np.int64([1, tokens if frozen else -1, HEADS, WIDTH // HEADS]),
+        "split": np.int64([1, tokens if frozen else -1, heads, WIDTH // heads]),
         "joined": np.int64([1, tokens if frozen else -1, WIDTH]),
         "numbers": np.arange(tokens)[None],
         "all": np.ones((1, 1, tokens, tokens), bool),
         "open": np.float32(0),
         "shut": np.float32(-np.inf),
         "along": np.int64([1]),
+        "class": np.int64(0),
     }
     model = _model(_nodes(weights, gathered, masked, mixed, biased), weights, side if declared else None)
     onnx.save(model, path)
     return path
+
+
+def patches(path: Path, nodes: Sequence[onnx.NodeProto], size: int | None = 32, **weights: Any) -> Network:
+    """A network: patches of 8x8 to four channels, ``patch``, then ``nodes``; weights by shape or as they are."""
+    rng = np.random.default_rng(5)
+    arrays = {
+        name: rng.normal(size=shape).astype(np.float32) if isinstance(shape, tuple) else np.asarray(shape)
+        for name, shape in weights.items()
+    }
+    arrays["patches"] = rng.normal(scale=0.15, size=(4, 3, PATCH, PATCH)).astype(np.float32)
+    first = helper.make_node("Conv", ["data", "patches"], ["patch"], kernel_shape=[PATCH] * 2, strides=[PATCH] * 2)
+    shape = (1, 3, size or "height", size or "width")
+    saved(path, [first, *nodes], arrays, nodes[-1].output[0], shape)
+    return load_network(path, preprocess="rgb")
 
 
 def _nodes(weights: dict[str, Any], gathered: bool, masked: bool, mixed: bool, biased: bool) -> list[onnx.NodeProto]:
@@ -110,7 +129,9 @@ def _nodes(weights: dict[str, Any], gathered: bool, masked: bool, mixed: bool, b
         nodes.append(node("MatMul", ["between", "projected"], ["mixed"]))
     nodes += [
         node("Add", ["placed", "mixed" if mixed else "projected"], ["block"]),
-        node("ReduceMean", ["block", "along"], ["pooled"], keepdims=0),
+        node("Gather", ["block", "class"], ["pooled"], axis=1)
+        if "front" in weights
+        else node("ReduceMean", ["block", "along"], ["pooled"], keepdims=0),
         node("Gemm", ["pooled", "head"], ["y"]),
     ]
     return nodes

@@ -1,0 +1,159 @@
+"""Sizes that a network works out: what becomes known of them, and what stays open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from helpers.gradcheck import assert_close, numerical_vjp, runtime
+from helpers.networks import saved
+from helpers.transformers import patches
+from onnx import TensorProto, helper, numpy_helper
+
+from pixelgrad.exporters import Network, load_network, vjp
+from pixelgrad.exporters.autodiff import RULES, finish
+from pixelgrad.exporters.networks import set_batch, settle_size
+from pixelgrad.exporters.opset18 import to_opset18
+from pixelgrad.exporters.opset18.folding import fold_numbers
+from pixelgrad.exporters.opset18.shapes import constant
+
+Array = np.ndarray[Any, Any]
+
+
+def test_shapes_that_are_only_unknown_are_not_filled_in(tmp_path: Path) -> None:
+    """Where a pooling's last window begins depends on the size, and the network takes any, whatever its file says."""
+    pool = helper.make_node("MaxPool", ["patch"], ["pool"], kernel_shape=[2, 2], strides=[3, 3], ceil_mode=1)
+    network = patches(tmp_path / "net.onnx", [pool], 32)
+    assert network.declared_size == (32, 32)
+    assert settle_size(network.clone(), [network.layer("pool")]) is None
+    assert not network.layer("pool").shape.is_static()  # type: ignore[union-attr]
+
+
+def test_a_range_of_sizes_stays_one_operator(tmp_path: Path) -> None:
+    """Its body is a loop; PyTorch 2 writes one for each shift of a window."""
+    node = helper.make_node
+    nodes = [
+        node("Shape", ["patch"], ["rows"], start=2, end=3),
+        node("Squeeze", ["rows"], ["count"]),
+        node("Range", ["zero", "count", "one"], ["places"]),
+        node("Gather", ["patch", "places"], ["gathered"], axis=2),
+    ]
+    network = patches(tmp_path / "net.onnx", nodes, None, zero=0, one=1)
+    assert [node.op_type for node in network.model.graph][-2:] == ["Range", "Gather"]
+
+
+def counted(path: Path) -> Network:
+    """Tokens of pairs of patches, and back, with how many images there are taken from the shape, at any size."""
+    node = helper.make_node
+    nodes = [
+        node("Shape", ["patch"], ["shape"]),
+        *(node("Gather", ["shape", name], [f"size_{name}"]) for name in ("n", "c")),
+        node("Concat", ["size_n", "size_c", "rest", "two"], ["target"], axis=0),
+        node("Reshape", ["patch", "target"], ["pairs"]),
+        node("Relu", ["pairs"], ["active"]),
+        node("Reshape", ["active", "shape"], ["back"]),
+        node("Conv", ["back", "w"], ["conv"], kernel_shape=[1, 1]),
+    ]
+    return patches(path, nodes, None, w=(4, 4, 1, 1), n=[0], c=[1], rest=[-1], two=[2])
+
+
+def test_how_many_images_there_are_stays_open(tmp_path: Path) -> None:
+    """What is known of sizes for one image must not be kept for several."""
+    network = counted(tmp_path / "net.onnx")
+    several, image = network.clone(), np.random.default_rng(0).random((3, 3, 16, 24), np.float32)
+    set_batch(several, [several.layer("conv")], 3)
+    together = run_model(several, image)
+    single = [run_model(network, image[place : place + 1]) for place in range(3)]
+    np.testing.assert_allclose(together, np.concatenate(single), rtol=1e-5, atol=1e-6)
+    assert "size_c" not in {value.name for node in network.model.graph for value in node.outputs}
+
+
+def run_model(network: Network, image: Array) -> Array:
+    (found,) = runtime(finish(network.model))({"image": image}).values()
+    return found
+
+
+def test_a_kept_conversion_knows_the_same_numbers(tmp_path: Path) -> None:
+    """A reshape whose target is put together from a size that is worked out."""
+    counted(tmp_path / "net.onnx")
+    fresh, again = (load_network(tmp_path / "net.onnx", cache=tmp_path / "cache") for _ in range(2))
+    numbers = [
+        {str(v.name): v.const_value.numpy().tolist() for n in net.model.graph for v in n.outputs if v.const_value}
+        for net in (fresh, again)
+    ]
+    assert numbers[0] == numbers[1]
+    assert numbers[0]["size_n"] == [1]
+
+
+@pytest.mark.parametrize("default", [False, True])
+def test_paddings_that_are_turned_round_become_known(tmp_path: Path, default: bool) -> None:
+    """As PyTorch's older exporter writes ``F.pad(x, (1, 2, 3, 4))``; an input that may be given is not known."""
+    node = helper.make_node
+    nodes = [
+        node("ConstantOfShape", ["missing"], ["zeros"], value=helper.make_tensor("zero", TensorProto.INT64, [1], [0])),
+        node("Concat", ["paddings", "zeros"], ["eight"], axis=0),
+        node("Reshape", ["eight", "pairs"], ["pair"]),
+        node("Slice", ["pair", "last", "before", "first", "back"], ["turned"]),
+        node("Transpose", ["turned"], ["sides"], perm=[1, 0]),
+        node("Reshape", ["sides", "flat"], ["row"]),
+        node("Cast", ["row"], ["pads"], to=TensorProto.INT64),
+        node("Pad", ["data", "pads"], ["padded"]),
+        node("Conv", ["padded", "w"], ["conv"], kernel_shape=[3, 3]),
+    ]
+    numbers: dict[str, Any] = {
+        "missing": [4],
+        "paddings": [1, 2, 3, 4],
+        "pairs": [-1, 2],
+        "last": [-1],
+        "before": [np.iinfo(np.int64).min],
+        "first": [0],
+        "back": [-1],
+        "flat": [-1],
+    }
+    weights = {name: np.asarray(value, np.int64) for name, value in numbers.items()}
+    weights["w"] = np.ones((2, 3, 3, 3), np.float32)
+    model = onnx.load(saved(tmp_path / "pad.onnx", nodes, weights, "conv", (1, 3, "height", "width")))
+    if default:
+        model.graph.input.append(helper.make_tensor_value_info("paddings", TensorProto.INT64, [4]))
+        graph = ir.from_proto(model).graph
+        assert not fold_numbers(graph)
+        assert not any(node.outputs[0].const_value for node in graph if node.op_type != "ConstantOfShape")
+        return
+    converted = to_opset18(ir.from_proto(model), primitives=RULES.keys())
+    (pad,) = (node for node in converted.graph if node.op_type == "Pad")
+    np.testing.assert_array_equal(constant(pad.inputs[1]), [0, 0, 3, 1, 0, 0, 4, 2])
+    network = load_network(tmp_path / "pad.onnx")
+    assert [node.op_type for node in network.model.graph if node.name != "preprocess"] == ["Pad", "Conv"]
+    assert str(network.layer("conv").shape) == "[1,2,H + 5,W + 1]"
+
+
+@pytest.mark.parametrize("outputs", [(1,), (0, 1, 2), (2,)])
+def test_the_gradient_of_a_mean_that_is_kept(outputs: tuple[int, ...]) -> None:
+    """LayerNormalization's Mean and InvStdDev, where a network goes on with them."""
+    rng = np.random.default_rng(2)
+    names = ["normal", "mean", "inverse"]
+    nodes = [
+        helper.make_node("LayerNormalization", ["x", "scale", "shift"], names, axis=-1, epsilon=0.1),
+        helper.make_node("Concat", [names[place] for place in outputs], ["together"], axis=-1),
+        helper.make_node("Mul", ["together", "together"], ["y"]),
+    ]
+
+    weights = {"scale": np.linspace(0.5, 2, 5), "shift": np.linspace(-1, 1, 5)}
+    graph = helper.make_graph(
+        nodes,
+        "normalisation",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3, 5])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
+    )
+    single = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    x = rng.normal(size=(2, 3, 5)).astype(np.float32)
+    forward = runtime(single)
+    cotangent = rng.normal(size=forward({"x": x})["y"].shape).astype(np.float32)
+    gradient = runtime(vjp(single, wrt=["x"]))({"x": x, "cotangent_y": cotangent})["gradient_x"]
+    expected = numerical_vjp(forward, {"x": x}, {"y": cotangent}, "x", 1e-2)
+    assert_close(gradient, expected, 2e-3, "gradient")
