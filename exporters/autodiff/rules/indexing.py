@@ -26,6 +26,8 @@ def gather(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     known, size = constant(indices), dims(x)[axis]
     if known is not None and isinstance(size, int):
         return _gather_back(op, x, ct, axis, known, size)
+    if known is not None and known.size == 1:
+        return _one_back(op, x, ct, axis, known)
     # Indices known at run time only: the axis to the front, the indices flat, and rows added into place.
     count = rank(indices)
     order = [*range(axis, axis + count), *range(axis), *range(axis + count, rank(x) - 1 + count)]
@@ -56,6 +58,20 @@ def _gather_back(
         return op.Gather(ct, index, axis=axis)
 
     return functools.reduce(op.Add, map(part, range(max(1, *map(len, places)))))
+
+
+def _one_back(op: Emitter, x: ir.Value, ct: ir.Value, axis: int, index: np.ndarray[Any, Any]) -> ir.Value:
+    """One known place of an axis of unknown length, as a classifier takes the first of a transformer's tokens."""
+    if index.ndim == 0:
+        ct = op.Unsqueeze(ct, [axis])
+    elif index.ndim > 1:
+        ct = op.Squeeze(ct, list(range(axis + 1, axis + index.ndim)))
+    at, ndim = int(index.reshape(())), rank(x)
+    known, other = op.value([at if at >= 0 else -at - 1]), op.dim(x, axis)
+    other = op.Sub(op.Sub(other, known), 1)
+    pads: list[ir.Value] = [op.value([0])] * (2 * ndim)
+    pads[axis], pads[ndim + axis] = (known, other) if at >= 0 else (other, known)
+    return op.Pad(ct, op.Concat(*pads, axis=0))
 
 
 @rule("GatherElements")

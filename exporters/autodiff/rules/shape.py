@@ -58,11 +58,21 @@ def tile(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("Concat")
 def concat(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    """One part, where no other needs any, by constant bounds: tokens behind a class token, say."""
     axis = integer(node, "axis", 0)
-    sizes = [op.dim(operand(node, index), axis) for index in range(len(node.inputs))]
-    if len(sizes) == 1:
+    parts = [operand(node, index) for index in range(len(node.inputs))]
+    if len(parts) == 1:
         return (ct,)
-    return op.emit("Split", [ct, op.Concat(*sizes, axis=0)], {"axis": axis}, count=len(sizes))
+    sizes = [dims(part)[axis] for part in parts]
+    needed = [index for index, part in enumerate(parts) if op.needs(part)]
+    if len(needed) == 1:
+        (index,) = needed
+        before, after = sizes[:index], sizes[index + 1 :]
+        if all(isinstance(size, int) for size in (*before, *after)):
+            start, left = (sum(size for size in around if isinstance(size, int)) for around in (before, after))
+            return (*[None] * index, op.Slice(ct, [start], [-left or END], [axis]))
+    counts = [op.dim(part, axis) for part in parts]
+    return op.emit("Split", [ct, op.Concat(*counts, axis=0)], {"axis": axis}, count=len(counts))
 
 
 @rule("Split", every_output=True)
