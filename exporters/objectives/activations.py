@@ -34,6 +34,6 @@ class Rivals(Term):
     """log sum exp of the scores: what a softmax would hold against a score, summed over the images."""
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:
-        scores = op.Flatten(features, axis=1)
+        scores = op.Reshape(features, [0, -1])
         scores.shape = ir.Shape(dims(features)[:2])
         return op.ReduceSum(op.ReduceLogSumExp(scores, [1], keepdims=0), keepdims=0)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from helpers.networks import chain
+from helpers.transformers import transformer
 from pixelgrad.exporters import (
     Network,
     Objective,
@@ -22,9 +23,9 @@ from pixelgrad.exporters import (
 )
 from pixelgrad.exporters.projections import PROJECTION_RULES
 
-__all__ = ["KINDS", "OBJECTIVES", "write_kinds"]
+__all__ = ["KINDS", "OBJECTIVES", "network_for", "write_kinds"]
 
-# A new kind of artifact adds its line here; the network is one of helpers.networks.chain.
+# A new kind of artifact adds its line here; the network is that of network_for.
 OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
     "style": style_objective,
     "style-gram": lambda network: style_objective(network, loss="gram"),
@@ -39,6 +40,9 @@ OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
         network, "r3", batch=2, tv_weight=1.0, norm_weight=1.0, diversity_weight=1.0
     ),
     "features": lambda network: features_objective(network, ["r3"]),
+    "dream-class": lambda network: dream_objective(network, enhance="class"),
+    "transformer": lambda network: style_objective(network, loss="gram"),
+    "transformer-class": lambda network: dream_objective(network, enhance="class"),
 }
 # Those that devices look at in tiles as well: every other one has the same graphs.
 TILED = {("style", "MaxPool", "fp32"), ("style-masks", "MaxPool", "fp32"), ("style", "MaxPool", "fp16")}
@@ -46,16 +50,25 @@ TILED = {("style", "MaxPool", "fp32"), ("style-masks", "MaxPool", "fp32"), ("sty
 KINDS = [*((kind, "MaxPool") for kind in OBJECTIVES), ("style", "AveragePool"), ("dream-channels", "AveragePool")]
 
 
+def network_for(kind: str, folder: Path, pool: str = "MaxPool") -> Network:
+    """The network that a kind of artifact is made of, in miniature."""
+    if kind.startswith("transformer"):
+        return load_network(transformer(folder / "transformer.onnx", first=1, frozen=True), preprocess="imagenet")
+    classes = 10 if kind.endswith("-class") else 0
+    return load_network(chain(folder / f"{pool}-{classes}.onnx", pool=pool, classes=classes), preprocess="imagenet")
+
+
 def write_kinds(folder: Path, precisions: Sequence[str] = ("fp32",)) -> list[Path]:
     """Every kind in miniature, and projections with either pooling."""
     made = []
     for pool in ("MaxPool", "AveragePool"):
-        network = load_network(chain(folder / f"{pool}.onnx", pool=pool), preprocess="imagenet")
         for kind in (kind for kind, wanted in KINDS if wanted == pool):
+            network = network_for(kind, folder, pool)
             for precision in precisions:
                 objective, path = OBJECTIVES[kind](network), folder / f"{kind}-{pool}-{precision}"
                 tiles = (kind, pool, precision) in TILED
                 made.append(write_artifact(network, objective, path, precision=precision, tiles=tiles))
+        network = network_for("projection", folder, pool)
         for rule in PROJECTION_RULES:
             projection = Projection("r3", rule, watched=("r1", "r2"))
             made.append(write_projection(network, projection, folder / f"projection-{rule}-{pool}"))

@@ -9,11 +9,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from helpers.artifacts import OBJECTIVES
-from helpers.networks import chain
+from helpers.artifacts import OBJECTIVES, network_for
 
 from pixelgrad.errors import DeviceError
-from pixelgrad.exporters import load_network, write_artifact
+from pixelgrad.exporters import write_artifact
 from pixelgrad.runtime import Artifact, Choice, captured, choose_device
 from pixelgrad.runtime.captured import CapturedStep
 from pixelgrad.runtime.devices import CAPTURE, DEVICES
@@ -45,8 +44,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
 
 @pytest.mark.parametrize("kind", list(OBJECTIVES))
 def test_a_captured_step_is_the_step(kind: str, opened: list[dict[str, int]], tmp_path: Path) -> None:
-    network = load_network(chain(tmp_path / "net.onnx"), preprocess="imagenet")
-    folder = write_artifact(network, OBJECTIVES[kind](network), tmp_path / kind)
+    folder = write_artifact(network := network_for(kind, tmp_path), OBJECTIVES[kind](network), tmp_path / kind)
     plain, step = Artifact(folder, device="cpu"), Artifact(folder, device=CAPTURES)
     for size in ((20, 24), (20, 24), (28, 16)):
         image = pattern((plain.batch, 3, *size), 1)
@@ -63,8 +61,7 @@ def test_a_captured_step_is_the_step(kind: str, opened: list[dict[str, int]], tm
 @pytest.mark.parametrize("kind", list(OBJECTIVES))
 def test_at_one_size_nothing_is_left_to_compute_sizes(kind: str, tmp_path: Path) -> None:
     """What the CPU would do on a GPU, and what keeps ONNX Runtime from capturing, is folded into constants."""
-    network = load_network(chain(tmp_path / "net.onnx"), preprocess="imagenet")
-    folder = write_artifact(network, OBJECTIVES[kind](network), tmp_path / kind)
+    folder = write_artifact(network := network_for(kind, tmp_path), OBJECTIVES[kind](network), tmp_path / kind)
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     for name, size in captured._sizes(

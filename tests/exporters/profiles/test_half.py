@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from helpers.artifacts import OBJECTIVES
+from helpers.artifacts import OBJECTIVES, network_for
 from helpers.networks import chain
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
@@ -43,8 +43,7 @@ def opened(path: Path) -> Artifact:
 
 
 def gradients(kind: str, pool: str, folder: Path) -> dict[str, Any]:
-    network = load_network(chain(folder / "net.onnx", pool=pool), preprocess="caffe")
-    found = {}
+    network, found = network_for(kind, folder, pool), {}
     for precision in ("fp32", "fp16"):
         path = write_artifact(network, OBJECTIVES[kind](network), folder / precision, precision=precision)
         artifact = Artifact(path, device="cpu")

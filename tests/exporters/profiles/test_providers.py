@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from helpers.artifacts import OBJECTIVES
-from helpers.networks import chain
+from helpers.artifacts import OBJECTIVES, network_for
 from onnx import TensorProto, defs, helper, numpy_helper
 
-from pixelgrad.exporters import Projection, can_tile, load_network
+from pixelgrad.exporters import Projection, can_tile
 from pixelgrad.exporters.lbfgs import lbfgs_models
 from pixelgrad.exporters.objectives import build_loss_graphs, build_tile_graphs
 from pixelgrad.exporters.optimizer import adam_model
@@ -28,7 +27,7 @@ KINDS = [*OBJECTIVES, *PROJECTION_RULES]
 
 def graphs(kind: str, pool: str, folder: Path) -> list[onnx.ModelProto]:
     if (kind, pool) not in _GRAPHS:
-        network = load_network(chain(folder / "net.onnx", pool=pool), preprocess="imagenet")
+        network = network_for(kind, folder, pool)
         if kind in PROJECTION_RULES:
             projects = build_projection_graphs(network, Projection("r3", kind, watched=("r1", "r2")))
             _GRAPHS[kind, pool] = [projects.training, projects.evaluation]

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.artifacts import KINDS, OBJECTIVES
+from helpers.artifacts import KINDS, OBJECTIVES, network_for
 from helpers.browser import CHROMIUM, isolated, make_site, serving
-from helpers.networks import chain
 
-from pixelgrad.exporters import load_network, style_objective, write_artifact
+from pixelgrad.exporters import style_objective, write_artifact
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +26,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("PIXELGRAD_ORT_WEB names no folder of the npm package onnxruntime-web")
     folder = tmp_path_factory.mktemp("site")
     make_site(folder, package)
-    for pool in ("MaxPool", "AveragePool"):
-        network = load_network(chain(folder / f"{pool}.onnx", pool=pool), preprocess="imagenet")
-        for kind, wanted in KINDS:
-            if wanted == pool:
-                write_artifact(network, OBJECTIVES[kind](network), folder / f"{kind}-{pool}")
-    network = load_network(folder / "MaxPool.onnx")
+    for kind, pool in KINDS:
+        network = network_for(kind, folder, pool)
+        write_artifact(network, OBJECTIVES[kind](network), folder / f"{kind}-{pool}")
+    network = network_for("style", folder)
     gram = style_objective(network, loss="gram")
     write_artifact(network, gram, folder / "style.pixelgrad")
     write_artifact(network, gram, folder / "half", precision="fp16")
