@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -126,8 +127,34 @@ class Network:
 
     def clone(self) -> Network:
         """A copy whose graph can be built upon."""
-        fields = {key: getattr(self, key) for key in self.__dataclass_fields__}
-        return Network(**{**fields, "model": self.model.clone()})
+        return replace(self, model=self.model.clone())
+
+    def with_pool(self, pool: str) -> Network:
+        """It with its max pooling done as ``pool`` says (see :func:`load_network`).
+
+        Raises :class:`SettingsError` for what is no way to pool, and for ``max`` where it has been replaced already.
+        """
+        _check_pool(pool)
+        if pool == self.pool:
+            return self
+        if pool == "max":
+            raise SettingsError(
+                f"the max poolings of {self.name!r} were replaced when it was read; read it with pool='max'"
+            )
+        copy = self.clone()
+        average_for_max(copy.model.graph)
+        infer_shapes(copy.model)
+        return replace(copy, pool=pool)
+
+    def contents(self) -> str:
+        """SHA-256, in hexadecimal, of all that it is: what it computes, and what is known of it."""
+        digest = hashlib.sha256(repr(replace(self, model=None)).encode())  # type: ignore[arg-type]
+        for name, value in self.model.graph.initializers.items():
+            digest.update(f"{name} {value.dtype} {value.shape}".encode())
+            digest.update(b"" if value.const_value is None else np.ascontiguousarray(value.const_value.numpy()).data)
+        for node in self.model.graph:
+            digest.update(ir.serde.serialize_node(node).SerializeToString(deterministic=True))
+        return digest.hexdigest()
 
 
 def load_network(
@@ -152,15 +179,14 @@ def load_network(
     Raises :class:`NetworkError` for a file that cannot be used, :class:`SettingsError` for an unknown setting.
     """
     path = Path(path)
-    if pool not in POOLS:
-        raise SettingsError(f"pool is {pool!r}; it must be one of {', '.join(POOLS)}")
+    _check_pool(pool)
     with damage(path.name):
         converted = convert_once(
             path,
             cache if prototxt is None else None,
             lambda path: _convert(read_network(path, prototxt=prototxt), path.name),
         )
-        return _assemble(converted, path.name, preprocess, pool, entry)
+        return _assemble(converted, path.name, preprocess, entry).with_pool(pool)
 
 
 def network_of(
@@ -175,7 +201,12 @@ def network_of(
 
     size: a (height, width) that it is known to take, where the file declares none.
     """
-    return _assemble(_convert(reading, name, size), name, preprocess, pool, None)
+    return _assemble(_convert(reading, name, size), name, preprocess, None).with_pool(pool)
+
+
+def _check_pool(pool: str) -> None:
+    if pool not in POOLS:
+        raise SettingsError(f"pool is {pool!r}; it must be one of {', '.join(POOLS)}")
 
 
 def _convert(reading: Reading, name: str, size: tuple[int, int] | None = None) -> Converted:
@@ -198,9 +229,7 @@ def _convert(reading: Reading, name: str, size: tuple[int, int] | None = None) -
     return Converted(replace(reading, model=model), declared)
 
 
-def _assemble(
-    converted: Converted, name: str, preprocess: str | Preprocessing | None, pool: str, known: Entry | None
-) -> Network:
+def _assemble(converted: Converted, name: str, preprocess: str | Preprocessing | None, known: Entry | None) -> Network:
     reading, model = converted.reading, converted.reading.model
     entry = known or recognise(tensors(model.graph))
     chosen = _preprocessing(preprocess, known, reading, entry)
@@ -211,9 +240,6 @@ def _assemble(
             "otherwise",
         )
     _normalise_input(model, chosen)
-    if pool == "avg":
-        average_for_max(model.graph)
-        infer_shapes(model)
     layers = tensors(model.graph)
     aliases = {
         **short_names(list(layers)),
@@ -230,7 +256,7 @@ def _assemble(
         entry=entry,
         aliases={alias: target for alias, target in aliases.items() if target in layers and alias not in layers},
         declared_size=converted.declared_size,
-        pool=pool,
+        pool="max",
         format=reading.format,
         notes=notes,
     )

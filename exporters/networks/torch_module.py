@@ -8,7 +8,8 @@ import io
 import sys
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import onnx
 
@@ -16,22 +17,23 @@ from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.networks.network import Network, network_of
 from pixelgrad.exporters.networks.readers import model_reading
 from pixelgrad.exporters.opset18 import OPSET
-from pixelgrad.models import Preprocessing
+from pixelgrad.models import PREPROCESSINGS, Preprocessing
 
 
 def from_torch(
     module: Any,
     *,
-    size: tuple[int, int] = (224, 224),
+    size: tuple[int, int] | None = None,
     name: str | None = None,
     preprocess: str | Preprocessing | None = None,
     pool: str = "max",
 ) -> Network:
     """The network of a ``torch.nn.Module`` that takes images [1, 3, H, W], in evaluation mode.
 
-    size: (height, width) to trace it at; others are possible where the module's code allows it.
+    size: (height, width) to trace it at; others are possible where the module's code allows it. timm's networks say
+        theirs; 224 x 224 for all else by default.
     name: what to call it; the module's class by default.
-    preprocess, pool: as of :func:`load_network`; ``imagenet`` normalisation by default.
+    preprocess, pool: as of :func:`load_network`; by default what timm's networks say, ``imagenet`` normalisation else.
 
     Layers are named by the module's own paths (``layer3.2``, ``features.11``). The module is left as it was.
     Raises :class:`SettingsError` for what is no module and :class:`NetworkError` where PyTorch cannot export it.
@@ -39,7 +41,8 @@ def from_torch(
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(module, torch.nn.Module):
         raise SettingsError(f"from_torch takes a torch.nn.Module; it got {type(module).__name__}")
-    called = name or type(module).__name__
+    called, said = name or type(module).__name__, _configuration(module)
+    size, preprocess = size or said.size, preprocess or said.preprocess
     first = next(iter(module.parameters()), None)
     options = {} if first is None else {"device": first.device, "dtype": first.dtype}
     image = torch.rand(1, 3, *size, **options)
@@ -52,6 +55,33 @@ def from_torch(
             part.training = True
     sha256 = hashlib.sha256(proto.SerializeToString(deterministic=True)).hexdigest()
     return network_of(model_reading(proto, sha256), called, preprocess=preprocess, pool=pool, size=size)
+
+
+class _Said(NamedTuple):
+    size: tuple[int, int] = (224, 224)
+    preprocess: str | Preprocessing | None = None
+
+
+def _configuration(module: Any) -> _Said:
+    """What timm notes in its networks: the size of image that they were trained for, and its normalisation."""
+    found = getattr(module, "pretrained_cfg", None)
+    if not isinstance(found, Mapping):
+        return _Said()
+    size, mean, std = (_three(found.get(key)) for key in ("input_size", "mean", "std"))
+    said = _Said()
+    if size and size[0] == 3:
+        said = said._replace(size=(int(size[1]), int(size[2])))
+    if mean and std and all(std):
+        wanted = Preprocessing("timm", mean=mean, std=std)
+        known = (row for row in PREPROCESSINGS.values() if replace(wanted, name=row.name, note=row.note) == row)
+        said = said._replace(preprocess=next(known, wanted))
+    return said
+
+
+def _three(value: Any) -> tuple[float, float, float] | None:
+    if not isinstance(value, tuple | list) or [type(part) in (int, float) for part in value] != [True] * 3:
+        return None
+    return float(value[0]), float(value[1]), float(value[2])
 
 
 def _export(torch: Any, module: Any, image: Any, name: str) -> onnx.ModelProto:

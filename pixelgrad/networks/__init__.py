@@ -2,7 +2,7 @@
 
 from pixelgrad.networks.files import Progress
 from pixelgrad.networks.lookup import Located, add, facts, find_network, load_network, locate, remove
-from pixelgrad.networks.spec import Model, NetworkSpec
+from pixelgrad.networks.spec import Model, NetworkSpec, is_model
 from pixelgrad.networks.store import Check, Record, is_offline, leftovers, pull, pulled, record_of, records, verify
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "add",
     "facts",
     "find_network",
+    "is_model",
     "is_offline",
     "leftovers",
     "load_network",

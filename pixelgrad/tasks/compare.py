@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelgrad.errors import ImageError, NetworkError, SettingsError
-from pixelgrad.networks import Model, NetworkSpec
+from pixelgrad.networks import Model, NetworkSpec, is_model
 from pixelgrad.runtime import (
     Artifact,
     Choice,
@@ -140,7 +140,7 @@ def comparison_pictures(images: str | Path | None, unreadable: Callable[[str], o
 
 
 def compare(
-    networks: Sequence[str | Path | NetworkSpec] | str | Path | NetworkSpec,
+    networks: Sequence[Model] | Model,
     /,
     *,
     images: str | Path | Sequence[ImageSource] | None = None,
@@ -154,7 +154,7 @@ def compare(
 
     >>> pixelgrad.compare(["googlenet.onnx", "squeezenet1_1.onnx"]).save("comparison.png")
 
-    networks: files or names, or :class:`NetworkSpec` objects, which say more.
+    networks: files or names, or :class:`NetworkSpec` objects, which say more, or what these take.
     images: a folder, or pictures; the built-in samples by default. layers: whose strongest channels are shown, one for
         all or one for each network. device: as of :func:`pixelgrad.stylize`.
     on_event: called with a :class:`CompareEvent` after every piece of work.
@@ -164,7 +164,7 @@ def compare(
     """
     chosen = settings_of(CompareSettings, "compare", settings)
     chosen.check()
-    models = [networks] if isinstance(networks, str | Path | NetworkSpec) else list(networks)
+    models: list[Model] = [networks] if is_model(networks) else list(networks)  # type: ignore[list-item, arg-type]
     of_each = layers_of_each(len(models), [layers] if isinstance(layers, str) else list(layers or ()))
     folder = images is None or isinstance(images, str | Path)
     pictures = (

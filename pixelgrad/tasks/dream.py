@@ -71,9 +71,10 @@ def dream_subject(
     if len(given) > 1:
         raise SettingsError(f"a dream is of one thing, not of {' and '.join(given)}; give one of them")
     enhance = given[0] if given else "layers"
-    folder = dream_artifact(model, enhance=enhance, layers=layers, device=device)
+    spec = NetworkSpec.of(model)
+    folder = dream_artifact(spec, enhance=enhance, layers=layers, device=device)
     if wanted:
-        network = NetworkSpec.of(model).load()
+        network = spec.load()
         return folder, [find_class(network, text) for text in wanted]
     return folder, chosen
 

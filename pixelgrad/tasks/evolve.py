@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelgrad.errors import SettingsError, UnknownLayerError
-from pixelgrad.networks import NetworkSpec, find_network
+from pixelgrad.networks import NetworkSpec
 from pixelgrad.runtime import Choice, EvolveEvent, EvolveResult, EvolveSettings, Projector, Snapshot
 from pixelgrad.runtime import evolve as run_evolve
 from pixelgrad.tasks.common import exporters, settings_of
@@ -48,7 +48,7 @@ def open_snapshots(
     device: str | Choice = "auto",
 ) -> list[Snapshot]:
     """The snapshots in order of training, exported where they are not in the cache; arguments as of :func:`evolve`."""
-    specs = {find_network(spec.model): spec for spec in map(NetworkSpec.of, checkpoints)}
+    specs = {spec.file: spec for spec in map(NetworkSpec.of, checkpoints)}
     for path in specs:
         if path.is_dir():
             raise SettingsError(f"{str(path)!r} is a folder; name the checkpoints in it, {path / '*'} say")

@@ -50,9 +50,10 @@ def inversion_artifacts(
     device: Choice | None = None,
 ) -> dict[str, Path]:
     """By layer, the folders of artifacts for reconstruction; by default for layers over the depth of the network."""
+    spec = NetworkSpec.of(model)
     if layers is None:
-        layers = exporters().depth_layers(NetworkSpec.of(model).load())
-    return {layer: inversion_artifact(layer, model, alpha=alpha, beta=beta, device=device) for layer in layers}
+        layers = exporters().depth_layers(spec.load())
+    return {layer: inversion_artifact(layer, spec, alpha=alpha, beta=beta, device=device) for layer in layers}
 
 
 def invert(

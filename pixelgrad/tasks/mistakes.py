@@ -125,7 +125,8 @@ def mistakes(
     """
     chosen = settings_of(MistakesSettings, "mistakes", settings)
     chosen.check()
-    network = NetworkSpec.of(model).load()
+    model = NetworkSpec.of(model)
+    network = model.load()
     given = labelled_images(network, images, labels)
     projector = Projector(projection_artifact(model, layer=layer, rule=rule), device=device)
     if believe is True:

@@ -80,8 +80,9 @@ def stylize(
 
     content, style_images: paths, file objects, bytes, Pillow images, NumPy arrays or pictures; a list for several
         styles.
-    model: a network file, or a name (``pixelgrad models list``); the bundled network by default. A
-        :class:`NetworkSpec` says more: max or average pooling, half precision, how the network wants its input.
+    model: a network file, or a name (``pixelgrad models list``); the bundled network by default; or a
+        ``torch.nn.Module``, or a loaded network. A :class:`NetworkSpec` says more: max or average pooling, half
+        precision, how the network wants its input.
     device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``directml``, ``webgpu``, ``openvino`` or ``coreml``.
     loss: ``moments``, the Wasserstein distance of Gaussians over features, or ``gram``, as in the paper.
     masks: one picture for each style, white where it is wanted.

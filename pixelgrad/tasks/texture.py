@@ -70,7 +70,8 @@ def texture_artifacts(
 
     Raises :class:`UnknownLayerError` where ``upto`` is not among the layers.
     """
-    network = NetworkSpec.of(model, _POOL).load()
+    spec = NetworkSpec.of(model, _POOL)
+    network = spec.load()
     names = list(layers if layers is not None else exporters().texture_layers(network))
     tensors = [network.layer(name).name for name in names]
     wanted = network.layer(upto).name
@@ -83,7 +84,7 @@ def texture_artifacts(
         some = {name: layers[name] for name in chosen} if isinstance(layers, dict) else chosen
         caption = names[0] if not last else f"+ {names[last]}"
         found[caption] = texture_artifact(
-            model, layers=some, tv_weight=tv_weight, tileable=tileable, tiles=tiles, device=device
+            spec, layers=some, tv_weight=tv_weight, tileable=tileable, tiles=tiles, device=device
         )
     return found
 

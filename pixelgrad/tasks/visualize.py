@@ -146,6 +146,7 @@ def visualize(
     chosen.check()
     wanted = {"channels": several(channels), "neurons": several(neurons), "classes": several(classes)}
     kind = unit_kind(*wanted.values())
+    model = NetworkSpec.of(model)
     units = visualization_units(model, layer=layer, **wanted)
     choice = choose_device(device)
     folder = visualize_artifact(
