@@ -166,20 +166,6 @@ def parse_size(text: str, option: str) -> tuple[int, int]:
     return int(match[2] or match[1]), int(match[1])
 
 
-_UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 1 << 20, "GIB": 1 << 30}
-
-
-def parse_bytes(text: str | None, option: str) -> int | None:
-    """``4GB`` as a number of bytes."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG]i?B)", text.strip(), re.IGNORECASE | re.ASCII)
-    count = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if not count:
-        raise SettingsError(f"{option} is {text!r}; it must be a size such as 4GB or 800MB")
-    return count
-
-
 def parse_numbers(text: str | None, option: str) -> Sequence[float] | None:
     """``1,2,0.5`` as numbers."""
     if text is None:

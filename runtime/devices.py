@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pixelgrad.errors import SettingsError
 from pixelgrad.runtime.onnx_runtime import installed_distributions, onnxruntime
 from pixelgrad.runtime.plugins import endpoints, plugins
+from pixelgrad.runtime.settings import memory_size
 
 __all__ = ["DEVICES", "Choice", "Device", "parse_device"]
 
@@ -151,7 +152,6 @@ _VALUES = {
     "prefer_nhwc": _BOTH,
     "use_tf32": _BOTH,
 }
-_BYTES = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)i?B?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -202,13 +202,5 @@ def parse_device(wanted: str) -> tuple[Device, dict[str, str]]:
             raise SettingsError(f"device {device.name!r} has no option {pair!r}; it has {known}")
         if value not in _VALUES.get(key, (value,)):
             raise SettingsError(f"{key} is {value!r}; it must be {' or '.join(_VALUES[key])}")
-        options[key] = _bytes(value) if key == "gpu_mem_limit" else value
+        options[key] = str(memory_size(value, key)) if key == "gpu_mem_limit" else value
     return device, options
-
-
-def _bytes(text: str) -> str:
-    """``6GB`` as a number of bytes."""
-    match = _BYTES.fullmatch(text)
-    if match is None or not float(match["number"]):
-        raise SettingsError(f"gpu_mem_limit is {text!r}; it must be a size such as 6GB or 512MB")
-    return str(round(float(match["number"]) * 1024 ** " KMGT".index(match["unit"].upper() or " ")))

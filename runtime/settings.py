@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "check_number",
     "check_whole",
     "is_number",
+    "memory_size",
     "whole_numbers",
 ]
 
@@ -29,6 +31,9 @@ SMALLEST = 8
 LARGEST = 65_535
 # All is computed in float32, which ends at 3.4e38; this leaves room for squares and for sums over a picture.
 _MOST = 1e12
+
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE | re.ASCII)
+_LEAST_MEMORY = 1_000_000
 
 
 def check_whole(settings: Any, least: int, *names: str, most: int | None = None, optional: bool = False) -> None:
@@ -81,6 +86,19 @@ def check_flag(settings: Any, *names: str, optional: bool = False) -> None:
         value = getattr(settings, name)
         if not isinstance(value, bool) and not (value is None and optional):
             raise SettingsError(f"{name} is {value!r}; it must be True or False")
+
+
+def memory_size(text: str, name: str) -> int:
+    """``4GB``, ``1.5 GiB``, ``512M`` or a number of bytes, as bytes; :class:`SettingsError` for less than a megabyte.
+
+    GB are powers of ten and GiB of two, as the SI and IEC 80000 have them.
+    """
+    match = _MEMORY.fullmatch(text.strip())
+    base = 1024 if match and match[3] else 1000
+    count = round(float(match[1]) * base ** " KMGT".index(match[2].upper() or " ")) if match else 0
+    if count < _LEAST_MEMORY:
+        raise SettingsError(f"{name} is {text!r}; it must be a size such as 4GB or 800MB")
+    return count
 
 
 def whole_numbers(name: str, values: Iterable[Any]) -> list[int]:

@@ -125,7 +125,7 @@ def test_options_reach_the_provider(run: Run, artifacts: list[str]) -> None:
     for name in wanted:
         given = dict(pair.split("=") for pair in name.split(",")[1:])
         if "gpu_mem_limit" in given:
-            given["gpu_mem_limit"] = str(6 << 30)
+            given["gpu_mem_limit"] = str(6 * 10**9)
         assert found[name].get("options") == defaults | given, found[name]
 
 

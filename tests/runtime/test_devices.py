@@ -85,8 +85,8 @@ def test_provider_options(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     chosen = choose_device("cuda:2, use_tf32=0, gpu_mem_limit=6GB,prefer_nhwc=1").options
     assert (chosen["device_id"], chosen["use_tf32"], chosen["prefer_nhwc"]) == ("2", "0", "1")
-    assert chosen["gpu_mem_limit"] == str(6 * 2**30)
-    assert choose_device("cuda,gpu_mem_limit=512M").options["gpu_mem_limit"] == str(2**29)
+    assert chosen["gpu_mem_limit"] == str(6 * 10**9)
+    assert choose_device("cuda,gpu_mem_limit=512Mi").options["gpu_mem_limit"] == str(2**29)
     for wrong in ("cuda,tf32=0", "cuda,use_tf32", "cpu,use_tf32=0", "directml,enable_cuda_graph=1"):
         with pytest.raises(SettingsError, match=r"has no option '\w+(=\d)?'; it has"):
             choose_device(wrong)
@@ -96,7 +96,7 @@ def test_provider_options(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_device("cuda,cudnn_conv_algo_search=FAST")
     with pytest.raises(SettingsError, match="use_tf32 is 'true'; it must be 0 or 1"):
         choose_device("cuda,use_tf32=true")
-    with pytest.raises(SettingsError, match="gpu_mem_limit is 'lots'; it must be a size such as 6GB"):
+    with pytest.raises(SettingsError, match="gpu_mem_limit is 'lots'; it must be a size such as 4GB"):
         choose_device("cuda,gpu_mem_limit=lots")
 
 
@@ -243,7 +243,7 @@ def test_options_reach_the_session(monkeypatch: pytest.MonkeyPatch, style_artifa
         "cudnn_conv_algo_search": "HEURISTIC",
         "arena_extend_strategy": "kNextPowerOfTwo",
         "use_tf32": "0",
-        "gpu_mem_limit": str(2 * 2**30),
+        "gpu_mem_limit": str(2 * 10**9),
     }
 
 
