@@ -10,6 +10,8 @@ __all__ = ["Placement", "placement"]
 
 # The exporter names nodes that only compute sizes so; ONNX Runtime keeps them on the CPU on purpose, on every device.
 SIZES = "shape/"
+# ONNX Runtime puts one behind the Shape of a map that it keeps with its channels last.
+_TURNED = ("Gather", "Gather")
 _CPU = "CPUExecutionProvider"
 
 
@@ -47,7 +49,7 @@ def placement(session: Any, provider: str) -> Placement | None:
         for node in part.get_nodes():
             if part.ep_name != _CPU or provider == _CPU:
                 there += 1
-            elif node.name.startswith(SIZES):
+            elif node.name.startswith(SIZES) or (node.op_type, node.name) == _TURNED:
                 sizes += 1
             else:
                 left.append((node.op_type, node.name))

@@ -47,7 +47,7 @@ class Network:
     preprocessing: how the image becomes the network's own input, already part of the graph.
     entry: its row in the catalogue, if it was recognised.
     aliases: names for layers beside the tensor names.
-    declared_size: (height, width) that the file declares, if it declares any.
+    declared_size: (height, width) that the file declares, or that it was traced at, if there is one.
     pool: how its max pooling is done.
     format: the format of its file, in words.
     notes: what was assumed while reading it, one sentence each.

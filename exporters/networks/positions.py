@@ -123,10 +123,10 @@ def _interpolate(embedding: _Embedding, shapes: _Shapes) -> bool:
     write = _Writer(node, f"positions/{node.outputs[0].name}")
     learnt = write.weight("grid", middle.T.reshape(1, -1, height, width))
     size = write("Shape", grid, start=rows, end=rows + 2)
-    sizes = write("Concat", write.weight("kept", np.asarray([1, array.shape[1]], np.int64)), size, axis=0)
     resized = write(
         "Resize",
-        *(learnt, None, None, sizes),
+        *(learnt, None, None, size),
+        axes=[2, 3],
         mode="cubic",
         coordinate_transformation_mode="half_pixel",
         cubic_coeff_a=_CUBIC,

@@ -20,7 +20,7 @@ from onnx_shape_inference import (
 )
 
 from pixelgrad.errors import NetworkError
-from pixelgrad.exporters.opset18.attributes import integer, integers
+from pixelgrad.exporters.opset18.attributes import integer, integers, optional
 from pixelgrad.exporters.opset18.folding import fold_numbers
 from pixelgrad.exporters.opset18.shapes import SIZES, constant
 
@@ -170,6 +170,66 @@ def _chosen(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
     return [a if choice else b for choice, a, b in zip(condition, yes, no, strict=True)]
 
 
+def _divided(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
+    """Quotients and remainders of sizes, as patches and padding to whole windows take them. No size is negative."""
+    above, below = (ctx.get_symbolic_value(value) if value is not None else None for value in node.inputs)
+    if above is None or below is None or len(below) != 1:
+        return None
+    (divisor,) = below
+    if not isinstance(divisor, int) or divisor < 1:
+        return None
+    if node.op_type == "Div":
+        return [size // divisor for size in above]
+    return [size % divisor if isinstance(size, int) else _modulo(size, divisor) for size in above]
+
+
+def _modulo(size: ir.SymbolicDim, divisor: int) -> ir.SymbolicDim:
+    return ir.SymbolicDim(None if size.value is None else f"Mod({size.value}, {divisor})")
+
+
+def _cast(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
+    """From one integer type to another."""
+    source, result = node.inputs[0], node.outputs[0]
+    if source is None or any(value.dtype not in {ir.DataType.INT64, ir.DataType.INT32} for value in (source, result)):
+        return None
+    return ctx.get_symbolic_value(source)
+
+
+def _follow_paddings() -> None:
+    """Teach the library what a padding makes of a map where it is worked out from the map's size."""
+    infer = registry.get("", "Pad", version=18)
+    assert infer is not None
+
+    def padded(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+        infer(ctx, node)
+        x, pads = node.inputs[0], node.inputs[1]
+        values = ctx.get_symbolic_value(pads) if pads is not None else None
+        if x is None or x.shape is None or values is None or constant(pads) is not None or len(node.inputs) > 3:
+            return
+        if len(values) == 2 * (rank := len(x.shape)):
+            node.outputs[0].shape = ir.Shape([x.shape[k] + values[k] + values[rank + k] for k in range(rank)])
+
+    registry.register("", "Pad", since_version=18)(padded)
+
+
+def _follow_slices() -> None:
+    """Teach the library that a slice leaves the axes alone that it is not along, wherever it begins."""
+    infer = registry.get("", "Slice", version=18)
+    assert infer is not None
+
+    def sliced(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+        infer(ctx, node)
+        x, y = node.inputs[0], node.outputs[0]
+        along = constant(optional(node, 3))
+        if x is None or x.shape is None or y.shape is None or along is None:
+            return
+        rank = len(x.shape)
+        axes = {int(axis) % rank for axis in along}
+        y.shape = ir.Shape([y.shape[axis] if axis in axes else x.shape[axis] for axis in range(rank)])
+
+    registry.register("", "Slice", since_version=18)(sliced)
+
+
 def _divide_reshapes() -> None:
     """Teach the library to cancel what a reshape keeps: the -1 of [1, T, 96] as [1, T, -1, 32] is 3 whatever T is.
 
@@ -220,5 +280,14 @@ def _at(size: int, dims: list[ir.SymbolicDim], start: int) -> float:
 
 
 _divide_reshapes()
-for _operator, _values in (("ConstantOfShape", _filled), ("Equal", _compared), ("Where", _chosen)):
+_follow_paddings()
+_follow_slices()
+for _operator, _values in {
+    "Cast": _cast,
+    "ConstantOfShape": _filled,
+    "Div": _divided,
+    "Equal": _compared,
+    "Mod": _divided,
+    "Where": _chosen,
+}.items():
     _follow_values(_operator, _values)

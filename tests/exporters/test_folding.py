@@ -11,15 +11,16 @@ import onnx_ir as ir
 import pytest
 from helpers.gradcheck import assert_close, numerical_vjp, runtime
 from helpers.networks import saved
-from helpers.transformers import patches
+from helpers.transformers import PATCH, patches
 from onnx import TensorProto, helper, numpy_helper
 
-from pixelgrad.exporters import Network, load_network, vjp
+from pixelgrad.exporters import Network, inversion_objective, load_network, vjp, write_artifact
 from pixelgrad.exporters.autodiff import RULES, finish
 from pixelgrad.exporters.networks import set_batch, settle_size
 from pixelgrad.exporters.opset18 import to_opset18
 from pixelgrad.exporters.opset18.folding import fold_numbers
 from pixelgrad.exporters.opset18.shapes import constant
+from pixelgrad.runtime import Artifact, verify
 
 Array = np.ndarray[Any, Any]
 
@@ -157,3 +158,59 @@ def test_the_gradient_of_a_mean_that_is_kept(outputs: tuple[int, ...]) -> None:
     gradient = runtime(vjp(single, wrt=["x"]))({"x": x, "cotangent_y": cotangent})["gradient_x"]
     expected = numerical_vjp(forward, {"x": x}, {"y": cotangent}, "x", 1e-2)
     assert_close(gradient, expected, 2e-3, "gradient")
+
+
+def windows(path: Path) -> Network:
+    """A map that is continued to whole windows of four, as Swin has them, and cut somewhere."""
+    node = helper.make_node
+    nodes = [
+        node("Shape", ["patch"], ["rows"], start=2, end=3),
+        node("Cast", ["rows"], ["count"], to=TensorProto.INT32),
+        node("Cast", ["count"], ["again"], to=TensorProto.INT64),
+        node("Mod", ["again", "four"], ["over"]),
+        node("Sub", ["four", "over"], ["lacking"]),
+        node("Mod", ["lacking", "four"], ["below"]),
+        node("Concat", ["zeros", "below", "zero"], ["pads"], axis=0),
+        node("Pad", ["patch", "pads"], ["whole"]),
+        node("Shape", ["whole"], ["whole_rows"], start=2, end=3),
+        node("Div", ["whole_rows", "four"], ["windows"]),
+        node("Concat", ["batch", "windows", "rest"], ["target"], axis=0),
+        node("Reshape", ["whole", "target"], ["cut"]),
+        node("Mod", ["two", "whole_rows"], ["start"]),
+        node("Slice", ["whole", "start", "whole_rows", "along"], ["lower"]),
+        node("Conv", ["lower", "w"], ["conv"], kernel_shape=[1, 1]),
+    ]
+    numbers: dict[str, Any] = {
+        "four": [4],
+        "two": [2],
+        "zero": [0],
+        "zeros": [0] * 6,
+        "batch": [1, 4],
+        "rest": [4, -1],
+        "along": [2],
+    }
+    return patches(path, nodes, None, w=(2, 4, 1, 1), **numbers)
+
+
+def test_padding_to_whole_windows_is_followed(tmp_path: Path) -> None:
+    network = windows(tmp_path / "net.onnx")
+    shapes = {str(value.name): value.shape for node in network.model.graph for value in node.outputs}
+    for height, width in ((64, 40), (96, 24), (100, 56)):
+        sizes = {"H": height, "W": width}
+        rows, columns = height // PATCH, width // PATCH
+        whole = -(-rows // 4) * 4
+        found = {
+            name: [dim if isinstance(dim, int) else dim.evaluate(sizes) for dim in shapes[name] or ()]
+            for name in ("whole", "cut")
+        }
+        assert found == {"whole": [1, 4, whole, columns], "cut": [1, 4, whole // 4, 4, columns]}
+    lower = shapes["lower"]
+    assert lower is not None
+    assert [str(lower[axis]) for axis in (0, 1, 3)] == ["1", "4", "floor(W/8)"]
+
+
+def test_padding_that_is_worked_out_has_a_gradient(tmp_path: Path) -> None:
+    """By paddings that are negative, which the artifact's check must compute."""
+    network = windows(tmp_path / "net.onnx")
+    folder = write_artifact(network, inversion_objective(network, "whole"), tmp_path / "inversion")
+    assert all(check.passed for check in verify(Artifact(folder, device="cpu")))

@@ -137,6 +137,19 @@ def test_layers_and_dreams(pair: tuple[Any, Network], how: str, tmp_path: Path) 
     close(evaluation.gradient, torch.autograd.grad(loss, x)[0].numpy(), 1e-4)
 
 
+@pytest.mark.parametrize("size", [(96, 72), (50, 77)])
+def test_windows_at_another_size(size: tuple[int, int]) -> None:
+    """By the exporter of PyTorch 2, which writes how the padding to whole windows follows from the size."""
+    model, layer = random_model("swin"), LAYERS["SwinTransformer"][0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = from_torch(model, size=(SIZE, SIZE), preprocess="imagenet")
+    image = np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)
+    expected = Theirs(model.double(), layer)(torch.tensor(image, dtype=torch.float64)).detach().numpy()
+    assert expected.shape[2:] == (size[0] // 8, -(-(size[1] // 4) // 2))
+    close(run(network, image, layer), expected, 1e-5)
+
+
 def close(found: Any, expected: Any, tolerance: float) -> None:
     assert found.shape == expected.shape
     assert np.linalg.norm(found - expected) <= tolerance * np.linalg.norm(expected)

@@ -164,7 +164,7 @@ def test_live_modules(exporter: str, monkeypatch: pytest.MonkeyPatch, capsys: py
     network = from_torch(module, size=(40, 56), preprocess="rgb")
     assert [part.training for part in module.modules()] == before
     assert capsys.readouterr().out == ""
-    assert (network.name, network.declared_size) == ("Sequential", None)
+    assert (network.name, network.declared_size) == ("Sequential", (40, 56))
     image = np.random.default_rng(0).random((1, 3, 64, 48), dtype=np.float32)
     module.eval()
     with torch.no_grad():
@@ -231,6 +231,6 @@ def test_files_of_the_keras_exporter(tmp_path: Path) -> None:
     network = load_network(tmp_path / "net.onnx", preprocess="rgb")
     assert network.declared_size == (16, 16)
     image = some_image(16)
-    expected = model(np.ascontiguousarray(image.transpose(0, 2, 3, 1))).detach().numpy()
+    expected = model(np.ascontiguousarray(image.transpose(0, 2, 3, 1))).detach().numpy().transpose(0, 3, 1, 2)
     last = str(network.model.graph.outputs[0].name)
     np.testing.assert_allclose(run(network, image, last), expected, rtol=1e-5, atol=1e-5)
