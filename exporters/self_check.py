@@ -131,7 +131,8 @@ class Pad(Pad_18):
         for place, axis in enumerate(range(data.ndim) if axes is None else axes):
             before, behind = (max(0, -int(pads[at])) for at in (place, place + len(pads) // 2))
             kept[axis] = slice(before, data.shape[axis] - behind)
-        found: tuple[Any] = super()._run(data[tuple(kept)], np.maximum(pads, 0), constant_value, axes, mode)
+        whole: Any = super()
+        found: tuple[Any] = whole._run(data[tuple(kept)], np.maximum(pads, 0), constant_value, axes, mode)
         return found
 
 

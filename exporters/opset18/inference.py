@@ -192,7 +192,8 @@ def _cast(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
     source, result = node.inputs[0], node.outputs[0]
     if source is None or any(value.dtype not in {ir.DataType.INT64, ir.DataType.INT32} for value in (source, result)):
         return None
-    return ctx.get_symbolic_value(source)
+    values: _Values = ctx.get_symbolic_value(source)
+    return values
 
 
 def _follow_paddings() -> None:
