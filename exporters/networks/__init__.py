@@ -4,6 +4,7 @@ from pixelgrad.exporters.networks.batch import set_batch
 from pixelgrad.exporters.networks.defaults import default_dream_layers, default_layers
 from pixelgrad.exporters.networks.depth import depth_layers
 from pixelgrad.exporters.networks.ends import FirstLayer, first_layer, last_map
+from pixelgrad.exporters.networks.fitting import fitting
 from pixelgrad.exporters.networks.geometry import Geometry, minimum_size
 from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, load_network
 from pixelgrad.exporters.networks.readers import Reading, read_network
@@ -28,6 +29,7 @@ __all__ = [
     "default_layers",
     "depth_layers",
     "first_layer",
+    "fitting",
     "from_torch",
     "infer_again",
     "insists_on_size",

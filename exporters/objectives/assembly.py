@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient
-from pixelgrad.exporters.networks import IMAGE, Geometry, Network, infer_again
+from pixelgrad.exporters.networks import IMAGE, Network, fitting, infer_again, upstream
 from pixelgrad.exporters.objectives.terms import Term, scalar
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.shapes import dims
@@ -31,16 +31,17 @@ __all__ = [
 FLOAT = ir.TensorType(ir.DataType.FLOAT)
 
 
-def alignment_of(layers: Sequence[Geometry]) -> int:
-    """The coarsest stride in use.
+def alignment_of(network: Network, layers: Sequence[ir.Value]) -> int:
+    """The coarsest stride in use, or as many times that as it takes for the maps on the way to fit together.
 
     With the image a multiple of it, pooling covers every map exactly; without, the last rows and columns of the
     image would not reach the deeper layers at all, and each pooling's gradient would need two more passes over
     the largest maps to say so.
     """
-    strides = [g.stride for g in layers if g.stride is not None]
+    geometry = network.geometries()
+    strides = [stride for value in layers if (stride := geometry[value].stride) is not None]
     whole = [int(stride) for stride in strides if stride >= 1 and stride == int(stride)]
-    return max(whole, default=1)
+    return fitting(upstream(layers), max(whole, default=1))
 
 
 def set_size(network: Network, alignment: int, fixed: tuple[int, int] | None) -> None:

@@ -101,7 +101,7 @@ def build_loss_graphs(
     fixed = settle_size(network, list(layers.values())) or size
     if objective.batch > 1:
         set_batch(network, list(layers.values()), objective.batch)
-    alignment = 1 if fixed else alignment_of([geometry[value] for value in layers.values()])
+    alignment = 1 if fixed else alignment_of(network, list(layers.values()))
     set_size(network, alignment, fixed)
     used = upstream(list(layers.values()))
     least = minimum_size(used)

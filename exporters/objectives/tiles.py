@@ -92,8 +92,7 @@ def _tiling(network: Network, objective: Objective) -> Tiling | None:
     layers = [network.features(term.layer) for term in objective.terms if term.layer is not None]
     if any(insists_on_size(node) for node in upstream(layers)):
         return None
-    geometries = network.geometries()
-    return tiling(network, layers, alignment_of([geometries[value] for value in layers]))
+    return tiling(network, layers, alignment_of(network, layers))
 
 
 class _Pass:
