@@ -23,10 +23,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.attributes import integer, integers, optional
 from pixelgrad.exporters.opset18.folding import fold_numbers
 from pixelgrad.exporters.opset18.shapes import SIZES, constant
-
-_Values = list[int | ir.SymbolicDim] | None
-# Of numbers that are a shape.
-_LONGEST = 16
+from pixelgrad.exporters.opset18.size_values import VALUES, Values
 
 # Both libraries write ceilings, of poolings in ceil_mode and of SAME padding, and neither reads them back.
 for _functions in (_symbolic_shapes.ALLOWED_FUNCTIONS, ir_shapes._ALLOWED_FUNCTIONS):
@@ -116,7 +113,7 @@ for _operator in ("MaxPool", "AveragePool", "LpPool"):
     _correct_ceil_mode(_operator)
 
 
-def _follow_values(op_type: str, values: Callable[[ShapeInferenceContext, ir.Node], _Values]) -> None:
+def _follow_values(op_type: str, values: Callable[[ShapeInferenceContext, ir.Node], Values]) -> None:
     """Teach the library what numbers ``op_type`` makes of sizes."""
     infer = registry.get("", op_type, version=18)
     assert infer is not None
@@ -128,72 +125,6 @@ def _follow_values(op_type: str, values: Callable[[ShapeInferenceContext, ir.Nod
             ctx.set_symbolic_value(node.outputs[0], found)
 
     registry.register("", op_type, since_version=18)(with_values)
-
-
-def _filled(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
-    length = constant(node.inputs[0])
-    filling = node.attributes.get("value")
-    number = 0 if filling is None else filling.as_tensor().numpy().item()
-    if length is None or length.size != 1 or length[0] > _LONGEST or not isinstance(number, int):
-        return None
-    return [number] * int(length[0])
-
-
-def _compared(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
-    """1 and 0 for yes and no. A size is no negative number; of what else may be equal, nothing is known."""
-    left, right = (ctx.get_symbolic_value(value) if value is not None else None for value in node.inputs)
-    if left is None or right is None:
-        return None
-    length = max(len(left), len(right))
-    left, right = (side * length if len(side) == 1 else side for side in (left, right))
-    return [_equal(a, b, ctx) for a, b in zip(left, right, strict=True)] if len(left) == len(right) else None
-
-
-def _equal(a: int | ir.SymbolicDim, b: int | ir.SymbolicDim, ctx: ShapeInferenceContext) -> int | ir.SymbolicDim:
-    if isinstance(a, int) and isinstance(b, int):
-        return int(a == b)
-    if (isinstance(a, int) and a < 0) or (isinstance(b, int) and b < 0):
-        return 0
-    unknown: ir.SymbolicDim = ctx.new_symbolic_dim()
-    return unknown
-
-
-def _chosen(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
-    """PyTorch's ``expand(-1, ...)`` keeps the sizes that are not -1 in this way."""
-    found = [ctx.get_symbolic_value(value) for value in node.inputs if value is not None]
-    known = [values for values in found if values is not None]
-    if len(known) != 3 or len({len(values) for values in known}) != 1:
-        return None
-    condition, yes, no = known
-    if not all(isinstance(choice, int) for choice in condition):
-        return None
-    return [a if choice else b for choice, a, b in zip(condition, yes, no, strict=True)]
-
-
-def _divided(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
-    """Quotients and remainders of sizes, as patches and padding to whole windows take them. No size is negative."""
-    above, below = (ctx.get_symbolic_value(value) if value is not None else None for value in node.inputs)
-    if above is None or below is None or len(below) != 1:
-        return None
-    (divisor,) = below
-    if not isinstance(divisor, int) or divisor < 1:
-        return None
-    if node.op_type == "Div":
-        return [size // divisor for size in above]
-    return [size % divisor if isinstance(size, int) else _modulo(size, divisor) for size in above]
-
-
-def _modulo(size: ir.SymbolicDim, divisor: int) -> ir.SymbolicDim:
-    return ir.SymbolicDim(None if size.value is None else f"Mod({size.value}, {divisor})")
-
-
-def _cast(ctx: ShapeInferenceContext, node: ir.Node) -> _Values:
-    """From one integer type to another."""
-    source, result = node.inputs[0], node.outputs[0]
-    if source is None or any(value.dtype not in {ir.DataType.INT64, ir.DataType.INT32} for value in (source, result)):
-        return None
-    values: _Values = ctx.get_symbolic_value(source)
-    return values
 
 
 def _follow_paddings() -> None:
@@ -283,12 +214,5 @@ def _at(size: int, dims: list[ir.SymbolicDim], start: int) -> float:
 _divide_reshapes()
 _follow_paddings()
 _follow_slices()
-for _operator, _values in {
-    "Cast": _cast,
-    "ConstantOfShape": _filled,
-    "Div": _divided,
-    "Equal": _compared,
-    "Mod": _divided,
-    "Where": _chosen,
-}.items():
+for _operator, _values in VALUES.items():
     _follow_values(_operator, _values)

@@ -214,3 +214,39 @@ def test_padding_that_is_worked_out_has_a_gradient(tmp_path: Path) -> None:
     network = windows(tmp_path / "net.onnx")
     folder = write_artifact(network, inversion_objective(network, "whole"), tmp_path / "inversion")
     assert all(check.passed for check in verify(Artifact(folder, device="cpu")))
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([("Div", 2.0), ("Ceil", None)], lambda n: -(-n // 2)),
+        ([("Mul", 1.5), ("Floor", None)], lambda n: n * 3 // 2),
+        ([("Mul", 0.75)], lambda n: n * 3 // 4),
+        ([("Div", 0.5)], lambda n: 2 * n),
+        ([("Mul", 3.0), ("Div", 2.0), ("Ceil", None)], lambda n: -(-3 * n // 2)),
+    ],
+)
+def test_sizes_in_floating_point_are_followed(tmp_path: Path, steps: list[tuple[str, Any]], expected: Any) -> None:
+    """As exporters write ``interpolate(scale_factor=...)`` and ``math.ceil(height / 2)``."""
+    node = helper.make_node
+    nodes = [
+        node("Shape", ["patch"], ["shape"], start=2, end=4),
+        node("Cast", ["shape"], ["size0"], to=TensorProto.FLOAT),
+    ]
+    factors: dict[str, Any] = {}
+    for place, (kind, factor) in enumerate(steps):
+        if factor is not None:
+            factors[f"factor{place}"] = np.float32(factor)
+        inputs = [f"size{place}", *([f"factor{place}"] if factor is not None else [])]
+        nodes.append(node(kind, inputs, [f"size{place + 1}"]))
+    nodes += [
+        node("Cast", [f"size{len(steps)}"], ["whole"], to=TensorProto.INT64),
+        node("Concat", ["kept", "whole"], ["target"], axis=0),
+        node("Resize", ["patch", "", "", "target"], ["resized"], mode="nearest"),
+    ]
+    network = patches(tmp_path / "net.onnx", nodes, None, kept=[1, 4], **factors)
+    shape = network.layer("resized").shape
+    assert shape is not None
+    for height, width in ((64, 40), (104, 88)):
+        found = [dim if isinstance(dim, int) else dim.evaluate({"H": height, "W": width}) for dim in shape]
+        assert found == [1, 4, expected(height // PATCH), expected(width // PATCH)]
