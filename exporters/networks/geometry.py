@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pixelgrad.exporters.networks.layouts import Layout
-from pixelgrad.exporters.opset18.attributes import integers, text
+from pixelgrad.exporters.opset18.attributes import integers, optional, text
 from pixelgrad.exporters.opset18.shapes import constant, dims
 
 _LARGEST_MINIMUM = 4096
@@ -68,11 +68,21 @@ def geometries(
         if not inputs or node.op_type in {"Shape", "Size"}:  # sizes see nothing
             continue
         kept = node.op_type in _BY_POSITION and node.inputs[0] in where and node.outputs[0] in where
-        result = _through(node, inputs, kept)
+        pooled = node.op_type.startswith("Reduce") and _reduces_positions(node, where)
+        result = _WHOLE if pooled else _through(node, inputs, kept)
         if result.stride is None and (layout := where.get(node.outputs[0])) is not None:
             result = Geometry(_stride_of_shape(node.outputs[0], layout, height), None)
         known.update(dict.fromkeys(node.outputs, result))
     return known
+
+
+def _reduces_positions(node: ir.Node, where: Mapping[ir.Value, Layout]) -> bool:
+    """Whether it is a global pooling, over all axes but that of the channels."""
+    source = node.inputs[0]
+    if source is None or source not in where:
+        return False
+    axes, rank = constant(optional(node, 1)), len(dims(source))
+    return axes is None or any(int(axis) % rank not in (0, where[source].channels) for axis in axes)
 
 
 def _stride_of_shape(value: ir.Value, layout: Layout, height: int | None) -> float | None:

@@ -208,6 +208,8 @@ class _Follower:
         height, width = self.size["H"], self.size["W"]
         if rows is None or columns is None:
             return _FIRST
+        if rows == columns == 1:
+            return None  # what was pooled has no positions
         # Of another shape than the image, give or take a position at an edge, it is no map of it.
         return _FIRST if abs(rows * width - columns * height) <= 2 * max(height, width) else None
 

@@ -22,7 +22,7 @@ from onnx_shape_inference import (
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.attributes import integer, integers, optional
 from pixelgrad.exporters.opset18.folding import fold_numbers
-from pixelgrad.exporters.opset18.shapes import SIZES, constant
+from pixelgrad.exporters.opset18.shapes import SIZES, constant, shorter
 from pixelgrad.exporters.opset18.size_values import VALUES, Values
 
 # Both libraries write ceilings, of poolings in ceil_mode and of SAME padding, and neither reads them back.
@@ -111,6 +111,22 @@ def _correct_ceil_mode(op_type: str) -> None:
 
 for _operator in ("MaxPool", "AveragePool", "LpPool"):
     _correct_ceil_mode(_operator)
+
+
+def _shorten_maps(op_type: str) -> None:
+    """Write sizes of maps that have become long as short as they can be: what is padded as TensorFlow's SAME says it,
+    which depends on the size in three places, would grow by as much with every stride.
+    """
+    infer = registry.get("", op_type, version=18)
+    assert infer is not None
+
+    def shortened(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+        infer(ctx, node)
+        shape = node.outputs[0].shape
+        if shape is not None:
+            node.outputs[0].shape = ir.Shape([d if isinstance(d, int) else shorter(d) for d in shape])
+
+    registry.register("", op_type, since_version=18)(shortened)
 
 
 def _follow_values(op_type: str, values: Callable[[ShapeInferenceContext, ir.Node], Values]) -> None:
@@ -214,5 +230,7 @@ def _at(size: int, dims: list[ir.SymbolicDim], start: int) -> float:
 _divide_reshapes()
 _follow_paddings()
 _follow_slices()
+for _operator in ("Conv", "MaxPool", "AveragePool"):
+    _shorten_maps(_operator)
 for _operator, _values in VALUES.items():
     _follow_values(_operator, _values)

@@ -6,6 +6,7 @@ symbolic dimensions count as equal only where that is proven; a rule that needs 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ from pixelgrad.errors import NetworkError
 Dim = int | ir.SymbolicDim
 # Of images that two dimensions are compared at first: odd and even, and of every remainder of 3, 4 and 5.
 SIZES = (211, 222, 229, 256, 300)
+_ROW, _LONG = range(449, 513), 40
 
 
 def rank(value: ir.Value) -> int:
@@ -68,6 +70,33 @@ def same_dim(a: Dim, b: Dim) -> bool:
         if difference.evaluate({name: size + place for place, name in enumerate(names)}) != 0:
             return False
     return difference.simplify().value == "0"
+
+
+def shorter(dim: ir.SymbolicDim) -> ir.SymbolicDim:
+    """A long expression as a quotient of the one size that it depends on, if it is that for 64 sizes in a row.
+
+    Of halves of halves, rounded in whatever way, that is a proof: they repeat after as many.
+    """
+    if dim.value is None or len(dim.value) <= _LONG:
+        return dim
+    return ir.SymbolicDim(_shorter(dim.value))
+
+
+@functools.lru_cache(maxsize=1024)
+def _shorter(text: str) -> str:
+    dim = ir.SymbolicDim(text)
+    names = list(dim.free_symbols())
+    if len(names) != 1:
+        return text
+    (name,) = names
+    left = {(divisor, more) for divisor in (1, 2, 4, 8, 16, 32, 64) for more in range(divisor)}
+    for size in _ROW:
+        found = dim.evaluate({name: size})
+        left = {(divisor, more) for divisor, more in left if (size + more) // divisor == found}
+        if not left:
+            return text
+    divisor, more = min(left)
+    return f"floor({name}/{divisor} + {more}/{divisor})" if more else f"floor({name}/{divisor})"
 
 
 def same_shape(a: ir.Value, b: ir.Value) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import onnx_ir as ir
@@ -112,6 +112,30 @@ def _expression(text: str, size: ir.SymbolicDim) -> ir.SymbolicDim:
     return ir.SymbolicDim(None if size.value is None else text)
 
 
+def _extreme(ctx: ShapeInferenceContext, node: ir.Node) -> Values:
+    """The larger or the smaller, as TensorFlow's SAME padding has the larger of nothing and what lacks."""
+    found = [ctx.get_symbolic_value(value) for value in node.inputs if value is not None]
+    known = [values for values in found if values is not None]
+    length = max(map(len, known), default=0)
+    if len(known) < len(found) or any(len(values) not in (1, length) for values in known):
+        return None
+    rows = [values * length if len(values) == 1 else values for values in known]
+    return [_extreme_of(node.op_type, column) for column in zip(*rows, strict=True)]
+
+
+def _extreme_of(name: str, sizes: Sequence[int | ir.SymbolicDim]) -> int | ir.SymbolicDim:
+    whole = [size for size in sizes if isinstance(size, int)]
+    texts = [size.value for size in sizes if not isinstance(size, int)]
+    if None in texts:
+        return ir.SymbolicDim(None)
+    if whole:
+        number = max(whole) if name == "Max" else min(whole)
+        if not texts:
+            return number
+        texts.append(str(number))
+    return ir.SymbolicDim(f"{name}({', '.join(map(str, texts))})")
+
+
 def _cast(ctx: ShapeInferenceContext, node: ir.Node) -> Values:
     """Into floating point and back, where what is behind the point is lost."""
     source, result = node.inputs[0], node.outputs[0]
@@ -128,6 +152,8 @@ VALUES: dict[str, Callable[[ShapeInferenceContext, ir.Node], Values]] = {
     "ConstantOfShape": _filled,
     "Div": _divided,
     "Equal": _compared,
+    "Max": _extreme,
+    "Min": _extreme,
     "Mod": _divided,
     "Mul": _scaled,
     "Where": _chosen,

@@ -250,3 +250,45 @@ def test_sizes_in_floating_point_are_followed(tmp_path: Path, steps: list[tuple[
     for height, width in ((64, 40), (104, 88)):
         found = [dim if isinstance(dim, int) else dim.evaluate({"H": height, "W": width}) for dim in shape]
         assert found == [1, 4, expected(height // PATCH), expected(width // PATCH)]
+
+
+def test_same_padding_that_is_worked_out_stays_short(tmp_path: Path) -> None:
+    """As PyTorch's ports of TensorFlow's networks pad: Max(0, (ceil(n / 2) - 1) 2 + 3 - n), half of it in front."""
+    node = helper.make_node
+    nodes, value = [], "patch"
+    for level in range(3):
+
+        def name(what: str, level: int = level) -> str:
+            return f"{what}{level}"
+
+        nodes += [
+            node("Shape", [value], [name("shape")], start=2, end=4),
+            node("Cast", [name("shape")], [name("real")], to=TensorProto.FLOAT),
+            node("Div", [name("real"), "half"], [name("halved")]),
+            node("Ceil", [name("halved")], [name("up")]),
+            node("Cast", [name("up")], [name("count")], to=TensorProto.INT64),
+            node("Sub", [name("count"), "one"], [name("less")]),
+            node("Mul", [name("less"), "two"], [name("across")]),
+            node("Add", [name("across"), "three"], [name("reach")]),
+            node("Sub", [name("reach"), name("shape")], [name("over")]),
+            node("Max", [name("over"), "zero"], [name("lacking")]),
+            node("Div", [name("lacking"), "two"], [name("front")]),
+            node("Sub", [name("lacking"), name("front")], [name("behind")]),
+            node("Concat", ["none", name("front"), "none", name("behind")], [name("pads")], axis=0),
+            node("Pad", [value, name("pads")], [name("padded")]),
+            node("Conv", [name("padded"), "w"], [name("conv")], kernel_shape=[3, 3], strides=[2, 2]),
+        ]
+        value = name("conv")
+    numbers: dict[str, Any] = {"one": [1], "two": [2], "three": [3], "zero": [0], "none": [0, 0]}
+    network = patches(tmp_path / "net.onnx", nodes, None, w=(4, 4, 3, 3), half=np.float32(2), **numbers)
+    for level in range(3):
+        rows, columns = (network.layer(f"conv{level}").shape or ())[2:]
+        assert len(str(rows)) < 60
+        for height, width in ((64, 120), (77, 203), (8, 15)):
+            found = [
+                dim if isinstance(dim, int) else dim.evaluate({"H": height, "W": width}) for dim in (rows, columns)
+            ]
+            halves = 2 ** (level + 1)
+            assert found == [-(-(size // PATCH) // halves) for size in (height, width)]
+    folder = write_artifact(network, inversion_objective(network, "conv2"), tmp_path / "inversion")
+    assert all(check.passed for check in verify(Artifact(folder, device="cpu")))

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from pixelgrad.exporters import Projection, load_network
+from pixelgrad.exporters import Projection, can_tile, load_network, style_objective
 from pixelgrad.exporters.projections import build_projection_graphs
 
 
@@ -93,3 +93,47 @@ def test_fields_of_googlenet() -> None:
         assert spans is not None
         assert (spans[0].stride, spans[0].start, spans[0].size) == (stride, start, size)
         assert math.isclose(spans[1].start, start)
+
+
+@pytest.mark.parametrize("pooling", ["operator", "mean", "flattened"])
+def test_what_a_squeeze_scales_sees_the_whole_image(tmp_path: Path, pooling: str) -> None:
+    """By whatever the exporter wrote for the mean over positions."""
+    node = helper.make_node
+    pools = {
+        "operator": [node("GlobalAveragePool", ["conv"], ["pooled"])],
+        "mean": [node("ReduceMean", ["conv", "positions"], ["pooled"])],
+        "flattened": [
+            node("Reshape", ["conv", "row"], ["flat"]),
+            node("ReduceMean", ["flat", "last"], ["mean"], keepdims=0),
+            node("Reshape", ["mean", "square"], ["pooled"]),
+        ],
+    }
+    nodes = [
+        node("Conv", ["data", "w"], ["conv"], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4),
+        *pools[pooling],
+        node("Conv", ["pooled", "v"], ["squeezed"], kernel_shape=[1, 1]),
+        node("Relu", ["squeezed"], ["gate"]),
+        node("Mul", ["conv", "gate"], ["scaled"]),
+        node("Relu", ["scaled"], ["active"]),
+        node("ReduceMean", ["active", "channels"], ["over_channels"]),
+    ]
+    rng = np.random.default_rng(0)
+    weights = {
+        "w": rng.normal(size=(4, 3, 3, 3)).astype(np.float32),
+        "v": rng.normal(size=(4, 4, 1, 1)).astype(np.float32),
+        "positions": np.int64([2, 3]),
+        "row": np.int64([0, 0, -1]),
+        "last": np.int64([-1]),
+        "square": np.int64([0, 0, 1, 1]),
+        "channels": np.int64([1]),
+    }
+    path = saved(tmp_path / "net.onnx", nodes, weights, "over_channels", (1, 3, "height", "width"))
+    network = load_network(path, preprocess="rgb")
+    found = {str(value.name): geometry for value, geometry in network.geometries().items()}
+    assert (found["conv"].stride, found["conv"].receptive_field) == (2, 3)
+    for name in ("pooled", "squeezed", "gate"):
+        assert (found[name].stride, found[name].receptive_field) == (None, None), name
+    for name in ("scaled", "over_channels"):
+        assert (found[name].stride, found[name].receptive_field) == (2, None), name
+    assert list(style_objective(network).settings["style_layers"]) == ["active"]
+    assert not can_tile(network, style_objective(network, content_layers=["scaled"], style_layers=["scaled"]))
