@@ -128,11 +128,11 @@ def _answer(handler: BaseHTTPRequestHandler, state: Server) -> None:
         if dropping:
             piece = piece[: max(0, does.drop_after - at)]
         time.sleep(does.slow)
+        state.sent += len(piece)  # before who asked has all of it, and looks
         try:
             handler.wfile.write(piece)
         except OSError:
             break
-        state.sent += len(piece)
     handler.close_connection = True
 
 

@@ -212,13 +212,13 @@ def test_a_truncated_body_of_unknown_length_is_seen_by_size_or_hash(tmp_path: Pa
 
 
 def test_a_file_of_another_size_is_refused_before_it_is_fetched(tmp_path: Path) -> None:
-    with serving(files={"/net.onnx": CONTENT}) as server:
+    with serving(files={"/net.onnx": CONTENT}, slow=0.01) as server:
         refused(server, tmp_path, "has 600,000 bytes at 127.0.0.1:", size=5)
         assert server.sent < len(CONTENT)
 
 
 def test_an_endless_body_is_cut_off(tmp_path: Path) -> None:
-    with serving(files={"/net.onnx": CONTENT * 20}, claim=0) as server:
+    with serving(files={"/net.onnx": CONTENT * 20}, claim=0, slow=0.001) as server:
         refused(server, tmp_path, "bytes instead of 1,000", size=1000)
         assert server.sent < len(CONTENT) * 20
 
