@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
-from onnx.reference.ops.op_pad import Pad_18
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.objectives import LossGraphs
 from pixelgrad.exporters.projections import ProjectionGraphs
+from pixelgrad.exporters.reference import CORRECTED
 
 # Large enough for every layer to see something and odd enough to need alignment, small enough for the reference.
 _SMALLEST = 37
@@ -108,34 +107,6 @@ def _batch(model: onnx.ModelProto) -> int:
     return int(image.type.tensor_type.shape.dim[0].dim_value)
 
 
-class LRN(OpRun):
-    """Local response normalisation; onnx 1.23 loops over the batch where it means the channels."""
-
-    op_domain = ""
-
-    def _run(self, x: Any, alpha: float, beta: float, bias: float, size: int) -> tuple[Any]:
-        squares = np.zeros((x.shape[0], x.shape[1] + size - 1, *x.shape[2:]), dtype=x.dtype)
-        before = (size - 1) // 2
-        squares[:, before : before + x.shape[1]] = x * x
-        total = sum(squares[:, offset : offset + x.shape[1]] for offset in range(size))
-        return ((x / (bias + alpha / size * total) ** beta).astype(x.dtype),)
-
-
-class Pad(Pad_18):
-    """NumPy, which this is written in, knows no negative padding: the gradient of a padding that is worked out."""
-
-    op_domain = ""
-
-    def _run(self, data: Any, pads: Any, constant_value: Any = None, axes: Any = None, mode: Any = None) -> tuple[Any]:
-        kept = [slice(None)] * data.ndim
-        for place, axis in enumerate(range(data.ndim) if axes is None else axes):
-            before, behind = (max(0, -int(pads[at])) for at in (place, place + len(pads) // 2))
-            kept[axis] = slice(before, data.shape[axis] - behind)
-        whole: Any = super()
-        found: tuple[Any] = whole._run(data[tuple(kept)], np.maximum(pads, 0), constant_value, axes, mode)
-        return found
-
-
 def _in_parts(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs by name, computed some nodes at a time.
 
@@ -158,7 +129,7 @@ def _in_parts(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> dict[str, Any
             [onnx.ValueInfoProto(name=name) for name in wanted],
             [constants[name] for name in taken if name not in values],
         )
-        session = ReferenceEvaluator(onnx.helper.make_model(part, opset_imports=model.opset_import), new_ops=[LRN, Pad])
+        session = ReferenceEvaluator(onnx.helper.make_model(part, opset_imports=model.opset_import), new_ops=CORRECTED)
         found = session.run(wanted, {name: values[name] for name in taken if name in values})
         values |= dict(zip(wanted, found, strict=True))
         values = {name: value for name, value in values.items() if last.get(name, -1) >= start + len(nodes)}

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.attributes import integer
-from pixelgrad.exporters.opset18.shapes import constant, dims
+from pixelgrad.exporters.opset18.shapes import SIZES, Dim, constant, dims
 
 if TYPE_CHECKING:
     from pixelgrad.exporters.networks.network import Network
@@ -62,8 +62,20 @@ def insists_on_size(node: ir.Node) -> bool:
     target = constant(node.inputs[1]) if node.op_type == "Reshape" else None
     if target is None:
         return False
-    known = math.prod(dim for dim in source.shape if isinstance(dim, int))
-    return bool((target > 0).all()) or math.prod(int(size) for size in target if size > 0) > known
+    fixed = math.prod(int(size) for size in target if size > 0)
+    kept = {place for place, size in enumerate(target) if size == 0}  # as they are
+    rest = [dim for place, dim in enumerate(dims(source)) if place not in kept]
+    return bool((target > 0).all()) or not all(_divides(fixed, rest, size) for size in SIZES)
+
+
+def _divides(number: int, shape: Sequence[Dim], size: int) -> bool:
+    """Whether the elements of ``shape``, for an image of about ``size``, come in so many."""
+    found = 1
+    for dim in shape:
+        length = dim if isinstance(dim, int) else dim.evaluate({"H": size, "W": size + 6})
+        if isinstance(length, int):
+            found *= length
+    return found % number == 0
 
 
 def _multiplies_positions(node: ir.Node, left: ir.Value | None, right: ir.Value | None) -> bool:
