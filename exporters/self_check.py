@@ -60,6 +60,11 @@ def self_check(graphs: LossGraphs, precision: str = "fp32") -> dict[str, Any]:
         elif value.name.startswith("target.") and value.name not in feeds:
             feeds[value.name] = pattern([d.dim_value for d in value.type.tensor_type.shape.dim], seed=1)
     results = _run(graphs.training, {**feeds, "image": pattern(shape, seed=2)})
+    if not np.isfinite(results["loss"]) or not np.isfinite(results["gradient"]).all():
+        raise NetworkError(
+            "the network computes no finite numbers for a picture of noise: its weights are damaged, were never "
+            "trained, or overflow; choose an earlier layer, or another file of it"
+        )
     terms = {name.removeprefix("loss."): float(v) for name, v in results.items() if name.startswith("loss.")}
     return {
         "height": height,

@@ -14,8 +14,8 @@ __all__ = ["fitting"]
 
 _BROADCASTING = {"Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "Where", "PRelu"}
 _LARGEST = 512
-# Edges, in multiples, that stand for all.
-_EDGES = ((4, 5), (5, 3), (7, 6), (8, 9))
+# Edges that stand for all, in multiples beyond this many pixels: smaller maps may be of one position.
+_ENOUGH, _EDGES = 256, ((0, 1), (5, 3), (11, 18), (31, 23), (37, 50))
 #: Products of dimensions that must be equal, or may be 1 where that is broadcast.
 _Pair = tuple[tuple[Dim, ...], tuple[Dim, ...], bool]
 
@@ -29,7 +29,9 @@ def fitting(nodes: Iterable[ir.Node], alignment: int) -> int:
     """
     pairs = [pair for node in nodes for pair in _pairs(node)]
     for pixels in range(alignment, max(_LARGEST, alignment) + 1, alignment):
-        if all(_fits(pair, {"H": pixels * h, "W": pixels * w}) for h, w in _EDGES for pair in pairs):
+        least = -(-_ENOUGH // pixels)
+        sizes = [{"H": pixels * (least + h), "W": pixels * (least + w)} for h, w in _EDGES]
+        if all(_fits(pair, size) for size in sizes for pair in pairs):
             return pixels
     return alignment
 

@@ -211,3 +211,13 @@ def test_the_bundled_network_can_be_compared() -> None:
     network = load_network(bundled)
     assert first_layer(network).filters.shape == (16, 3, 3, 3)
     assert learnt_layers(network, 3)[0] == "relu1_1"
+
+
+def test_a_network_that_computes_no_numbers_is_refused(tmp_path: Path) -> None:
+    """An artifact that says so of itself could not be read."""
+    nodes = [conv(), helper.make_node("Exp", ["c"], ["y"])]
+    path = saved(tmp_path / "net.onnx", nodes, given(w=np.full((8, 3, 3, 3), 1e3, np.float32)))
+    network = load_network(path, preprocess="rgb")
+    with pytest.raises(NetworkError, match="computes no finite numbers for a picture of noise"):
+        write_artifact(network, inversion_objective(network, "y"), tmp_path / "artifact")
+    assert not (tmp_path / "artifact").exists()
