@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import re
 import sys
 import warnings
 from collections.abc import Mapping
@@ -97,10 +98,17 @@ def _export(torch: Any, module: Any, image: Any, name: str) -> onnx.ModelProto:
                 return way(torch, module, image)
         except Exception as error:  # whatever the module and the exporter raise
             problems.append(error)
-    reason = str(problems[0]).strip().splitlines()
     raise NetworkError(
-        f"PyTorch cannot export {name!r} for an image {list(image.shape)}: {reason[0] if reason else problems[0]!r}"
+        f"PyTorch cannot export {name!r} for an image {list(image.shape)}: {_reason(problems[-1])}"
     ) from problems[0]
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what went wrong in the first place; the exporter of PyTorch 2 writes in colours."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
+    return lines[0] if lines else repr(error)
 
 
 def _by_program(torch: Any, module: Any, image: Any) -> onnx.ModelProto:

@@ -181,7 +181,9 @@ def test_what_is_no_module_or_cannot_be_exported() -> None:
     torch = pytest.importorskip("torch", reason="needs PyTorch, from the 'peers' extra")
     with pytest.raises(SettingsError, match=r"takes a torch\.nn\.Module; it got str"):
         from_torch("resnet50")
-    with pytest.raises(NetworkError, match=r"PyTorch cannot export 'Linear' for an image \[1, 3, 8, 8\]"):
+    with pytest.raises(
+        NetworkError, match=r"PyTorch cannot export 'Linear' for an image \[1, 3, 8, 8\]: mat1 and mat2 "
+    ):
         from_torch(torch.nn.Linear(3, 3), size=(8, 8))
 
 
