@@ -19,7 +19,7 @@ from typing import Any
 import onnx
 from onnx.external_data_helper import set_external_data
 
-from pixelgrad.errors import OutputError
+from pixelgrad.errors import NetworkError, OutputError
 from pixelgrad.exporters.abandoned import remove_abandoned
 from pixelgrad.exporters.lbfgs import lbfgs_models
 from pixelgrad.exporters.memory import bytes_per_pixel
@@ -59,18 +59,30 @@ def write_artifact(
     """
     directory = Path(directory)
     check_directory(directory, force=force)
-    graphs = build_loss_graphs(network, objective, profile, precision)
+    try:
+        graphs, checked = _checked(network, objective, profile, precision, None)
+    except NetworkError:
+        # It may have been traced for the one size that it was made for, and only seem to take any.
+        if network.declared_size is None or tiles:
+            raise
+        graphs, checked = _checked(network, objective, profile, precision, network.declared_size)
     models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model(), **lbfgs_models()}
     if graphs.evaluation is not None:
         models["eval_model.onnx"] = graphs.evaluation
     tiled = build_tile_graphs(network, objective, profile, precision) if tiles else None
     if tiled is not None:
         models |= _tile_models(tiled)
-    # A device is held to exact arithmetic in the plainest form, whatever its own are.
-    plain = (profile, precision) == ("portable", "fp32")
-    checked = self_check(graphs if plain else build_loss_graphs(network, objective), precision)
     commit(network, objective, directory, graphs, models, checked, profile=profile, precision=precision, tiles=tiled)
     return directory
+
+
+def _checked(
+    network: Network, objective: Objective, profile: str, precision: str, size: tuple[int, int] | None
+) -> tuple[LossGraphs, dict[str, Any]]:
+    """The graphs, and what a device is held to: exact arithmetic in the plainest form, whatever its own are."""
+    graphs = build_loss_graphs(network, objective, profile, precision, size=size)
+    plain = (profile, precision) == ("portable", "fp32")
+    return graphs, self_check(graphs if plain else build_loss_graphs(network, objective, size=size), precision)
 
 
 def _tile_models(tiles: TileGraphs) -> dict[str, onnx.ModelProto]:

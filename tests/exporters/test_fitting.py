@@ -9,10 +9,12 @@ import numpy as np
 import onnx
 import pytest
 from helpers.networks import saved
+from helpers.transformers import patches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
+from pixelgrad.errors import NetworkError
 from pixelgrad.exporters import dream_objective, inversion_objective, load_network, style_objective, write_artifact
 from pixelgrad.exporters.networks import fitting, upstream
 from pixelgrad.runtime import Artifact, verify
@@ -107,6 +109,18 @@ def test_windows_divide_the_map(tmp_path: Path) -> None:
     network = load_network(path, preprocess="rgb")
     assert fitting(upstream([network.layer("windows")]), 4) == 12
     assert fitting(upstream([network.layer("conv")]), 4) == 4
+
+
+def test_what_was_traced_for_one_size_takes_that_size(tmp_path: Path) -> None:
+    """Here the eighth row of patches, which a smaller image has not; nothing in the graph says so beforehand."""
+    last = node("Gather", ["patch", "eighth"], ["row"], axis=2)
+    network = patches(tmp_path / "net.onnx", [last], 64, eighth=[7])
+    artifact = Artifact(write_artifact(network, inversion_objective(network, "row"), tmp_path / "row"), device="cpu")
+    assert artifact.fixed_size == (64, 64)
+    assert all(check.passed for check in verify(artifact))
+    unsized = patches(tmp_path / "any.onnx", [last], None, eighth=[7])
+    with pytest.raises(NetworkError, match="the network cannot be computed on an image of 41x37"):
+        write_artifact(unsized, inversion_objective(unsized, "row"), tmp_path / "any")
 
 
 def test_what_never_fits_is_left_to_whoever_computes_it(tmp_path: Path) -> None:
