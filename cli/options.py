@@ -11,6 +11,7 @@ import typer
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.models import PREPROCESSINGS
+from pixelgrad.runtime.settings import memory_size
 
 _MOST_CHANNELS = 4096
 
@@ -164,6 +165,11 @@ def parse_size(text: str, option: str) -> tuple[int, int]:
     if match is None or "0" in match.groups():
         raise SettingsError(f"{option} is {text!r}; it must be a width and a height in pixels, such as 256x192")
     return int(match[2] or match[1]), int(match[1])
+
+
+def parse_memory(text: str | None) -> int | None:
+    """``--max-memory`` as a number of bytes."""
+    return None if text is None else memory_size(text, "--max-memory")
 
 
 def parse_numbers(text: str | None, option: str) -> Sequence[float] | None:

@@ -12,7 +12,6 @@ from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.running import check_streams, open_artifact, read_pictures, run_to_file
 from pixelgrad.runtime import StyleSettings, choose_device, read_image, style
 from pixelgrad.runtime.images import check_output
-from pixelgrad.runtime.settings import memory_size
 from pixelgrad.tasks import memory_limit, style_artifact, with_limit
 
 _Settings = Annotated[
@@ -80,7 +79,7 @@ def style_command(
         settings,
         init=init if init in ("content", "noise") else read_image(init),
         style_weights=options.parse_numbers(style_weights, "--style-weights"),
-        max_memory=None if max_memory is None else memory_size(max_memory, "--max-memory"),
+        max_memory=options.parse_memory(max_memory),
     )
     settings.check(len(styles))
     choice = choose_device(run.device)

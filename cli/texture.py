@@ -12,7 +12,6 @@ from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.running import check_streams, open_artifact, open_artifacts, read_pictures, run_to_file
 from pixelgrad.runtime import TextureSettings, choose_device, texture, texture_row
 from pixelgrad.runtime.images import check_output
-from pixelgrad.runtime.settings import memory_size
 from pixelgrad.tasks import memory_limit, texture_artifact, texture_artifacts, with_limit
 
 _Settings = Annotated[
@@ -63,7 +62,7 @@ def texture_command(
     if size is not None:
         height, width = options.parse_size(size, "--size")
         settings = replace(settings, size=(width, height))
-    settings = replace(settings, max_memory=None if max_memory is None else memory_size(max_memory, "--max-memory"))
+    settings = replace(settings, max_memory=options.parse_memory(max_memory))
     settings.check()
     choice = choose_device(run.device)
     check_output(output, force=run.force)

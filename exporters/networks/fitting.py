@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import onnx_ir as ir
 
 from pixelgrad.exporters.opset18.attributes import integer
-from pixelgrad.exporters.opset18.shapes import Dim, dims
+from pixelgrad.exporters.opset18.shapes import Dim, dims, elements
 
 __all__ = ["fitting"]
 
@@ -83,15 +83,5 @@ def _names(dim: Dim) -> int | str | None:
 def _fits(pair: _Pair, sizes: Mapping[str, int]) -> bool:
     """Whether it holds for an image of those sizes, or depends on something else."""
     one, other, broadcast = pair
-    a, b = _product(one, sizes), _product(other, sizes)
+    a, b = elements(one, sizes), elements(other, sizes)
     return a is None or b is None or a == b or (broadcast and 1 in (a, b))
-
-
-def _product(shape: Sequence[Dim], sizes: Mapping[str, int]) -> int | None:
-    found = 1
-    for dim in shape:
-        size = dim if isinstance(dim, int) else None if dim.value is None else dim.evaluate(dict(sizes))
-        if not isinstance(size, int):
-            return None
-        found *= size
-    return found

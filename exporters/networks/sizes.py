@@ -11,7 +11,7 @@ import onnx_ir as ir
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.attributes import integer
-from pixelgrad.exporters.opset18.shapes import SIZES, Dim, constant, dims
+from pixelgrad.exporters.opset18.shapes import SIZES, constant, dims, elements
 
 if TYPE_CHECKING:
     from pixelgrad.exporters.networks.network import Network
@@ -65,17 +65,8 @@ def insists_on_size(node: ir.Node) -> bool:
     fixed = math.prod(int(size) for size in target if size > 0)
     kept = {place for place, size in enumerate(target) if size == 0}  # as they are
     rest = [dim for place, dim in enumerate(dims(source)) if place not in kept]
-    return bool((target > 0).all()) or not all(_divides(fixed, rest, size) for size in SIZES)
-
-
-def _divides(number: int, shape: Sequence[Dim], size: int) -> bool:
-    """Whether the elements of ``shape``, for an image of about ``size``, come in so many."""
-    found = 1
-    for dim in shape:
-        length = dim if isinstance(dim, int) else dim.evaluate({"H": size, "W": size + 6})
-        if isinstance(length, int):
-            found *= length
-    return found % number == 0
+    counts = [elements(rest, {"H": size, "W": size + 6}) for size in SIZES]
+    return bool((target > 0).all()) or any(count is None or count % fixed for count in counts)
 
 
 def _multiplies_positions(node: ir.Node, left: ir.Value | None, right: ir.Value | None) -> bool:

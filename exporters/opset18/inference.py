@@ -22,7 +22,7 @@ from onnx_shape_inference import (
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.attributes import integer, integers, optional
 from pixelgrad.exporters.opset18.folding import fold_numbers
-from pixelgrad.exporters.opset18.shapes import SIZES, constant, shorter
+from pixelgrad.exporters.opset18.shapes import SIZES, constant, elements, shorter
 from pixelgrad.exporters.opset18.size_values import VALUES, Values
 
 # Both libraries write ceilings, of poolings in ceil_mode and of SAME padding, and neither reads them back.
@@ -30,6 +30,9 @@ for _functions in (_symbolic_shapes.ALLOWED_FUNCTIONS, ir_shapes._ALLOWED_FUNCTI
     _functions["ceiling"] = sympy.ceiling
 
 logging.getLogger("onnx_shape_inference").setLevel(logging.ERROR)
+registry.collect()
+
+_Step = Callable[[ShapeInferenceContext, ir.Node], None]
 
 
 def infer_shapes(model: ir.Model) -> None:
@@ -76,129 +79,112 @@ def _is_expression(name: str) -> bool:
     return not any(isinstance(node, ast.Attribute) for node in ast.walk(tree))
 
 
-def _correct_ceil_mode(op_type: str) -> None:
+def _afterwards(*op_types: str) -> Callable[[_Step], _Step]:
+    """Have a function mend, or add to, what the library infers of a node of ``op_types``."""
+
+    def register(step: _Step) -> _Step:
+        for op_type in op_types:
+            _follow(op_type, step)
+        return step
+
+    return register
+
+
+def _follow(op_type: str, step: _Step) -> None:
+    infer = registry.get("", op_type, version=18)
+    assert infer is not None
+
+    def inferred(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+        infer(ctx, node)
+        step(ctx, node)
+
+    registry.register("", op_type, since_version=18)(inferred)
+
+
+@_afterwards("MaxPool", "AveragePool", "LpPool")
+def _correct_ceil_mode(ctx: ShapeInferenceContext, node: ir.Node) -> None:
     """Teach the library that no pooling window starts beyond the input and its front padding.
 
     With ceil_mode the last window may reach over the end, but one that would start there is dropped (the ONNX
     specification since opset 22, ONNX Runtime and PyTorch in every version).
     """
-    registry.collect()
-    infer = registry.get("", op_type, version=18)
-    assert infer is not None
-
-    def corrected(ctx: ShapeInferenceContext, node: ir.Node) -> None:
-        infer(ctx, node)
-        x, y = node.inputs[0], node.outputs[0]
-        if not integer(node, "ceil_mode", 0) or x is None or x.shape is None or y.shape is None:
-            return
-        kernel = integers(node, "kernel_shape") or []
-        n = len(kernel)
-        strides = integers(node, "strides", [1] * n) or []
-        dilations = integers(node, "dilations", [1] * n) or []
-        pads = integers(node, "pads", [0] * 2 * n) or []
-        dims = list(y.shape)
-        for axis in range(n):
-            size, count = x.shape[2 + axis], dims[2 + axis]
-            extent = (kernel[axis] - 1) * dilations[axis] + 1
-            if isinstance(size, int) and isinstance(count, int):
-                dims[2 + axis] = count - int((count - 1) * strides[axis] >= size + pads[axis])
-            elif pads[n + axis] - extent + strides[axis] - 1 >= 0:
-                dims[2 + axis] = ir.SymbolicDim(None)  # whether the last one is dropped depends on the size
-        y.shape = ir.Shape(dims)
-
-    registry.register("", op_type, since_version=18)(corrected)
+    x, y = node.inputs[0], node.outputs[0]
+    if not integer(node, "ceil_mode", 0) or x is None or x.shape is None or y.shape is None:
+        return
+    kernel = integers(node, "kernel_shape") or []
+    n = len(kernel)
+    strides = integers(node, "strides", [1] * n) or []
+    dilations = integers(node, "dilations", [1] * n) or []
+    pads = integers(node, "pads", [0] * 2 * n) or []
+    dims = list(y.shape)
+    for axis in range(n):
+        size, count = x.shape[2 + axis], dims[2 + axis]
+        extent = (kernel[axis] - 1) * dilations[axis] + 1
+        if isinstance(size, int) and isinstance(count, int):
+            dims[2 + axis] = count - int((count - 1) * strides[axis] >= size + pads[axis])
+        elif pads[n + axis] - extent + strides[axis] - 1 >= 0:
+            dims[2 + axis] = ir.SymbolicDim(None)  # whether the last one is dropped depends on the size
+    y.shape = ir.Shape(dims)
 
 
-for _operator in ("MaxPool", "AveragePool", "LpPool"):
-    _correct_ceil_mode(_operator)
-
-
-def _shorten_maps(op_type: str) -> None:
+@_afterwards("Conv", "MaxPool", "AveragePool")
+def _shorten_maps(ctx: ShapeInferenceContext, node: ir.Node) -> None:
     """Write sizes of maps that have become long as short as they can be: what is padded as TensorFlow's SAME says it,
     which depends on the size in three places, would grow by as much with every stride.
     """
-    infer = registry.get("", op_type, version=18)
-    assert infer is not None
-
-    def shortened(ctx: ShapeInferenceContext, node: ir.Node) -> None:
-        infer(ctx, node)
-        shape = node.outputs[0].shape
-        if shape is not None:
-            node.outputs[0].shape = ir.Shape([d if isinstance(d, int) else shorter(d) for d in shape])
-
-    registry.register("", op_type, since_version=18)(shortened)
+    shape = node.outputs[0].shape
+    if shape is not None:
+        node.outputs[0].shape = ir.Shape([d if isinstance(d, int) else shorter(d) for d in shape])
 
 
 def _follow_values(op_type: str, values: Callable[[ShapeInferenceContext, ir.Node], Values]) -> None:
     """Teach the library what numbers ``op_type`` makes of sizes."""
-    infer = registry.get("", op_type, version=18)
-    assert infer is not None
 
+    @_afterwards(op_type)
     def with_values(ctx: ShapeInferenceContext, node: ir.Node) -> None:
-        infer(ctx, node)
         found = values(ctx, node)
         if found is not None:
             ctx.set_symbolic_value(node.outputs[0], found)
 
-    registry.register("", op_type, since_version=18)(with_values)
 
-
-def _follow_paddings() -> None:
+@_afterwards("Pad")
+def _follow_paddings(ctx: ShapeInferenceContext, node: ir.Node) -> None:
     """Teach the library what a padding makes of a map where it is worked out from the map's size."""
-    infer = registry.get("", "Pad", version=18)
-    assert infer is not None
-
-    def padded(ctx: ShapeInferenceContext, node: ir.Node) -> None:
-        infer(ctx, node)
-        x, pads = node.inputs[0], node.inputs[1]
-        values = ctx.get_symbolic_value(pads) if pads is not None else None
-        if x is None or x.shape is None or values is None or constant(pads) is not None or len(node.inputs) > 3:
-            return
-        if len(values) == 2 * (rank := len(x.shape)):
-            node.outputs[0].shape = ir.Shape([x.shape[k] + values[k] + values[rank + k] for k in range(rank)])
-
-    registry.register("", "Pad", since_version=18)(padded)
+    x, pads = node.inputs[0], node.inputs[1]
+    values = ctx.get_symbolic_value(pads) if pads is not None else None
+    if x is None or x.shape is None or values is None or constant(pads) is not None or len(node.inputs) > 3:
+        return
+    if len(values) == 2 * (rank := len(x.shape)):
+        node.outputs[0].shape = ir.Shape([x.shape[k] + values[k] + values[rank + k] for k in range(rank)])
 
 
-def _follow_slices() -> None:
+@_afterwards("Slice")
+def _follow_slices(ctx: ShapeInferenceContext, node: ir.Node) -> None:
     """Teach the library that a slice leaves the axes alone that it is not along, wherever it begins."""
-    infer = registry.get("", "Slice", version=18)
-    assert infer is not None
-
-    def sliced(ctx: ShapeInferenceContext, node: ir.Node) -> None:
-        infer(ctx, node)
-        x, y = node.inputs[0], node.outputs[0]
-        along = constant(optional(node, 3))
-        if x is None or x.shape is None or y.shape is None or along is None:
-            return
-        rank = len(x.shape)
-        axes = {int(axis) % rank for axis in along}
-        y.shape = ir.Shape([y.shape[axis] if axis in axes else x.shape[axis] for axis in range(rank)])
-
-    registry.register("", "Slice", since_version=18)(sliced)
+    x, y = node.inputs[0], node.outputs[0]
+    along = constant(optional(node, 3))
+    if x is None or x.shape is None or y.shape is None or along is None:
+        return
+    rank = len(x.shape)
+    axes = {int(axis) % rank for axis in along}
+    y.shape = ir.Shape([y.shape[axis] if axis in axes else x.shape[axis] for axis in range(rank)])
 
 
-def _divide_reshapes() -> None:
+@_afterwards("Reshape")
+def _divide_reshapes(ctx: ShapeInferenceContext, node: ir.Node) -> None:
     """Teach the library to cancel what a reshape keeps: the -1 of [1, T, 96] as [1, T, -1, 32] is 3 whatever T is.
 
     It divides one product by the other, and finds that 96 T / 32 T is 3 for a plain T only.
     """
-    infer = registry.get("", "Reshape", version=18)
-    assert infer is not None
-
-    def divided(ctx: ShapeInferenceContext, node: ir.Node) -> None:
-        infer(ctx, node)
-        x, y = node.inputs[0], node.outputs[0]
-        target = ctx.get_symbolic_value(node.inputs[1]) if node.inputs[1] is not None else None
-        if x is None or x.shape is None or y.shape is None or not target or target.count(-1) != 1:
-            return
-        place = target.index(-1)
-        others = [dim for axis, dim in enumerate(y.shape) if axis != place]
-        size = _quotient(list(x.shape), others)
-        if size is not None:
-            y.shape = ir.Shape([*others[:place], size, *others[place:]])
-
-    registry.register("", "Reshape", since_version=18)(divided)
+    x, y = node.inputs[0], node.outputs[0]
+    target = ctx.get_symbolic_value(node.inputs[1]) if node.inputs[1] is not None else None
+    if x is None or x.shape is None or y.shape is None or not target or target.count(-1) != 1:
+        return
+    place = target.index(-1)
+    others = [dim for axis, dim in enumerate(y.shape) if axis != place]
+    size = _quotient(list(x.shape), others)
+    if size is not None:
+        y.shape = ir.Shape([*others[:place], size, *others[place:]])
 
 
 def _quotient(above: list[int | ir.SymbolicDim], below: list[int | ir.SymbolicDim]) -> int | ir.SymbolicDim | None:
@@ -216,21 +202,15 @@ def _quotient(above: list[int | ir.SymbolicDim], below: list[int | ir.SymbolicDi
         size: int | ir.SymbolicDim = math.prod(left, start=numbers[0] // numbers[1])
         return size
     # That it is the same number for images of many sizes is no proof, but it is no chance either.
-    found = {_at(size, left, numbers[0]) / (_at(size, rest, numbers[1]) or math.nan) for size in SIZES}
-    number = found.pop()
-    return int(number) if not found and number.is_integer() else None
+    found = set()
+    for size in SIZES:
+        sizes = {"H": size, "W": size + 17}  # a little wider than it is high
+        a, b = elements([*left, numbers[0]], sizes), elements([*rest, numbers[1]], sizes)
+        if a is None or not b or a % b:
+            return None
+        found.add(a // b)
+    return found.pop() if len(found) == 1 else None
 
 
-def _at(size: int, dims: list[ir.SymbolicDim], start: int) -> float:
-    """A product for an image of ``size``, a little wider than it is high; not a number where it depends on more."""
-    values = [dim.evaluate({"H": size, "W": size + 17}) if dim.value is not None else None for dim in dims]
-    return math.prod((value if isinstance(value, int) else math.nan for value in values), start=start)
-
-
-_divide_reshapes()
-_follow_paddings()
-_follow_slices()
-for _operator in ("Conv", "MaxPool", "AveragePool"):
-    _shorten_maps(_operator)
 for _operator, _values in VALUES.items():
     _follow_values(_operator, _values)

@@ -7,7 +7,7 @@ symbolic dimensions count as equal only where that is proven; a rule that needs 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,17 @@ def same_dim(a: Dim, b: Dim) -> bool:
         if difference.evaluate({name: size + place for place, name in enumerate(names)}) != 0:
             return False
     return difference.simplify().value == "0"
+
+
+def elements(shape: Iterable[Dim], sizes: Mapping[str, int]) -> int | None:
+    """How many elements a shape has where its free sizes are ``sizes``; ``None`` where it depends on others too."""
+    found = 1
+    for dim in shape:
+        size = dim if isinstance(dim, int) else None if dim.value is None else dim.evaluate(dict(sizes))
+        if not isinstance(size, int):
+            return None
+        found *= size
+    return found
 
 
 def shorter(dim: ir.SymbolicDim) -> ir.SymbolicDim:

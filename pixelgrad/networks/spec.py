@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.identity import fingerprint
-from pixelgrad.networks.lookup import exporters, facts, load_network, locate
+from pixelgrad.networks.lookup import exporters, facts, find_network, load_network, locate
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network
@@ -65,7 +65,7 @@ class NetworkSpec:
         """The network's file; :class:`NetworkError` where there is none."""
         if self.is_live:
             raise NetworkError(f"a network in memory ({type(self.model).__name__}) has no file; save it, and name that")
-        return locate(self.model).path  # type: ignore[arg-type]
+        return find_network(self.model)  # type: ignore[arg-type]
 
     def load(self) -> Network:
         """The network; errors as of :func:`pixelgrad.load_network`."""
