@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import typer
 
+from pixelgrad.cli.memory import release_memory
 from pixelgrad.errors import PixelgradError
 from pixelgrad.runtime.failures import NO_MEMORY
 
@@ -72,5 +73,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         except KeyboardInterrupt:
             fail("interrupted before there was a picture to save")
             raise typer.Exit(130) from None
+        finally:
+            release_memory()
 
     return wrapped

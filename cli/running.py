@@ -12,6 +12,7 @@ import typer
 
 from pixelgrad.cli.console import fail, note, print_json, reason
 from pixelgrad.cli.groups import Run
+from pixelgrad.cli.memory import hold_memory, release_memory
 from pixelgrad.cli.progress import shown
 from pixelgrad.cli.report import run_report
 from pixelgrad.errors import DivergedError, OutputError, PixelgradError, SettingsError
@@ -76,7 +77,9 @@ def say_device(artifact: Artifact, *, quiet: bool) -> None:
     passed_over = f" ({reasons}; pixelgrad devices says more)" if reasons else ""
     note(f"{artifact.manifest['network']['name']} on {choice.name}{passed_over}", quiet=quiet)
     logging.getLogger("pixelgrad").setLevel(logging.ERROR if quiet else logging.WARNING)
-    if choice.device.name != "cpu":
+    if choice.device.name == "cpu":
+        hold_memory()
+    else:
         artifact.open()  # now, so that what a device leaves to the CPU is said before the progress bar
 
 
@@ -119,6 +122,7 @@ def _run(events: Iterable[StepEvent], output: str, run: Run) -> tuple[StepEvent,
     except (PixelgradError, MemoryError) as error:
         if last is None:
             raise
+        release_memory()  # for the picture, of a scale that did fit
         save(last.picture(), output, force=run.force)
         raise PixelgradError(
             f"{reason(error)}. The picture so far, of step {last.step}, is in {_place(output)}"

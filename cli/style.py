@@ -12,7 +12,7 @@ from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.running import check_streams, open_artifact, read_pictures, run_to_file
 from pixelgrad.runtime import StyleSettings, choose_device, read_image, style
 from pixelgrad.runtime.images import check_output
-from pixelgrad.tasks import memory_limit, style_artifact, with_limit
+from pixelgrad.tasks import memory_limit, style_artifact
 
 _Settings = Annotated[
     StyleSettings,
@@ -83,7 +83,7 @@ def style_command(
     )
     settings.check(len(styles))
     choice = choose_device(run.device)
-    limit = memory_limit(settings, choice)
+    settings = replace(settings, max_memory=memory_limit(settings, choice))
     check_output(output, force=run.force)
     pictures = read_pictures([content, *styles], run)
     places = read_pictures(masks, run)
@@ -93,9 +93,8 @@ def style_command(
         masks=len(places),
         content_layers=options.parse_layers(content_layers, "--content-layers"),
         style_layers=options.parse_layers(style_layers, "--style-layers"),
-        tiles=limit is not None,
+        tiles=settings.max_memory is not None,
         device=choice,
     )
     artifact = open_artifact(folder, choice, quiet=run.quiet)
-    settings = with_limit(settings, limit, [artifact])
     run_to_file(style(artifact, pictures[0], pictures[1:], settings, masks=places), output, choice, run)

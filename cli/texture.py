@@ -12,7 +12,7 @@ from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.running import check_streams, open_artifact, open_artifacts, read_pictures, run_to_file
 from pixelgrad.runtime import TextureSettings, choose_device, texture, texture_row
 from pixelgrad.runtime.images import check_output
-from pixelgrad.tasks import memory_limit, texture_artifact, texture_artifacts, with_limit
+from pixelgrad.tasks import memory_limit, texture_artifact, texture_artifacts
 
 _Settings = Annotated[
     TextureSettings,
@@ -68,18 +68,18 @@ def texture_command(
     check_output(output, force=run.force)
     (picture,) = read_pictures([source], run)
     chosen = options.parse_layers(layers, "--layers")
-    limit = memory_limit(settings, choice)
+    settings = replace(settings, max_memory=memory_limit(settings, choice))
     given: dict[str, Any] = {
         "layers": chosen,
         "tv_weight": tv_weight,
         "tileable": settings.tileable,
-        "tiles": limit is not None,
+        "tiles": settings.max_memory is not None,
         "device": choice,
     }
     if upto is None:
         artifact = open_artifact(texture_artifact(network, **given), choice, quiet=run.quiet)
-        events = texture(artifact, picture, with_limit(settings, limit, [artifact]))
+        events = texture(artifact, picture, settings)
     else:
         artifacts = open_artifacts(texture_artifacts(upto, network, **given), choice, run)
-        events = texture_row(artifacts, picture, with_limit(settings, limit, list(artifacts.values())))
+        events = texture_row(artifacts, picture, settings)
     run_to_file(events, output, choice, run)

@@ -11,25 +11,26 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import onnx
 from onnx.external_data_helper import set_external_data
 
-from pixelgrad.errors import NetworkError, OutputError
+from pixelgrad.errors import OutputError
 from pixelgrad.exporters.abandoned import remove_abandoned
 from pixelgrad.exporters.lbfgs import lbfgs_models
-from pixelgrad.exporters.memory import bytes_per_pixel
+from pixelgrad.exporters.memory import bytes_per_pixel, memory_rates
 from pixelgrad.exporters.networks import Geometry, Network
 from pixelgrad.exporters.objectives import LossGraphs, Objective, TileGraphs, build_loss_graphs, build_tile_graphs
 from pixelgrad.exporters.optimizer import adam_model
-from pixelgrad.exporters.projections import Projection, build_projection_graphs
-from pixelgrad.exporters.self_check import projection_self_check, self_check
+from pixelgrad.exporters.projections import Projection, ProjectionGraphs, build_projection_graphs
+from pixelgrad.exporters.self_check import UncomputableError, projection_self_check, self_check
 from pixelgrad.version import __version__
 
+T = TypeVar("T")
 FORMAT = "pixelgrad-artifact"
 FORMAT_VERSION = 1
 MANIFEST = "artifact.json"
@@ -59,30 +60,38 @@ def write_artifact(
     """
     directory = Path(directory)
     check_directory(directory, force=force)
-    try:
-        graphs, checked = _checked(network, objective, profile, precision, None)
-    except NetworkError:
-        # It may have been traced for the one size that it was made for, and only seem to take any.
-        if network.declared_size is None or tiles:
-            raise
-        graphs, checked = _checked(network, objective, profile, precision, network.declared_size)
+
+    def checked_at(size: tuple[int, int] | None) -> tuple[LossGraphs, dict[str, Any]]:
+        """The graphs, and what a device is held to: exact arithmetic in the plainest form, whatever its own are."""
+        graphs = build_loss_graphs(network, objective, profile, precision, size=size)
+        plain = (profile, precision) == ("portable", "fp32")
+        return graphs, self_check(graphs if plain else build_loss_graphs(network, objective, size=size), precision)
+
+    graphs, checked = _at_its_size(network, checked_at)
     models = {"training_model.onnx": graphs.training, "optimizer_model.onnx": adam_model(), **lbfgs_models()}
     if graphs.evaluation is not None:
         models["eval_model.onnx"] = graphs.evaluation
-    tiled = build_tile_graphs(network, objective, profile, precision) if tiles else None
+    tiled = None
+    if tiles and graphs.fixed_size is None:
+        tiled = build_tile_graphs(network, objective, profile, precision)
     if tiled is not None:
         models |= _tile_models(tiled)
     commit(network, objective, directory, graphs, models, checked, profile=profile, precision=precision, tiles=tiled)
     return directory
 
 
-def _checked(
-    network: Network, objective: Objective, profile: str, precision: str, size: tuple[int, int] | None
-) -> tuple[LossGraphs, dict[str, Any]]:
-    """The graphs, and what a device is held to: exact arithmetic in the plainest form, whatever its own are."""
-    graphs = build_loss_graphs(network, objective, profile, precision, size=size)
-    plain = (profile, precision) == ("portable", "fp32")
-    return graphs, self_check(graphs if plain else build_loss_graphs(network, objective, size=size), precision)
+def _at_its_size(network: Network, checked_at: Callable[[tuple[int, int] | None], T]) -> T:
+    """What ``checked_at`` makes for images of any size, else for that of the file.
+
+    A network may have been traced for the one size that it was made for, and only seem to take any: that is found when
+    it is computed at another.
+    """
+    try:
+        return checked_at(None)
+    except UncomputableError:
+        if network.declared_size is None:
+            raise
+        return checked_at(network.declared_size)
 
 
 def _tile_models(tiles: TileGraphs) -> dict[str, onnx.ModelProto]:
@@ -128,7 +137,8 @@ def commit(
         "profile": profile,
         "precision": precision,
         "gradient": gradient,
-        "tiles": None if tiles is None else _tiles(tiles, graphs.training),
+        "memory": memory_rates(graphs.training, graphs.fixed_size),
+        "tiles": None if tiles is None else _tiles(tiles),
         "self_check": checked,
     }
     _write_folder(network, models, parts, directory, extra)
@@ -149,9 +159,14 @@ def write_projection(
     """
     directory = Path(directory)
     check_directory(directory, force=force)
-    graphs = build_projection_graphs(network, projection, precision)
-    # As in write_artifact: a device is held to exact arithmetic.
-    exact = graphs if precision == "fp32" else build_projection_graphs(network, projection)
+
+    def checked_at(size: tuple[int, int] | None) -> tuple[ProjectionGraphs, dict[str, Any]]:
+        graphs = build_projection_graphs(network, projection, precision, size=size)
+        # As in write_artifact: a device is held to exact arithmetic.
+        exact = graphs if precision == "fp32" else build_projection_graphs(network, projection, size=size)
+        return graphs, projection_self_check(exact, precision)
+
+    graphs, checked = _at_its_size(network, checked_at)
     models = {"training_model.onnx": graphs.training, "eval_model.onnx": graphs.evaluation}
     parts = {
         **_objective("projection", {"layer": projection.layer, "rule": projection.rule}),
@@ -168,7 +183,7 @@ def write_projection(
         "profile": "portable",
         "precision": precision,
         "gradient": "standard",
-        "self_check": projection_self_check(exact, precision),
+        "self_check": checked,
     }
     _write_folder(network, models, parts, directory)
     return directory
@@ -311,16 +326,13 @@ def _layers(layers: Mapping[str, Geometry]) -> dict[str, Any]:
     return {name: {"stride": g.stride, "receptive_field": g.receptive_field} for name, g in layers.items()}
 
 
-def _tiles(tiles: TileGraphs, whole: onnx.ModelProto) -> dict[str, Any]:
+def _tiles(tiles: TileGraphs) -> dict[str, Any]:
     """How far tiles look beyond themselves, the sizes of maps, and what they take, for the manifest."""
     return {
         "before": tiles.tiling.before,
         "after": tiles.tiling.after,
         "sizes": {name: list(size) for name, size in tiles.tiling.sizes.items()},
-        "bytes_per_pixel": {
-            "tile": max(bytes_per_pixel(model) for model in (tiles.sums, tiles.training)),
-            "whole": bytes_per_pixel(whole),
-        },
+        "bytes_per_pixel": max(bytes_per_pixel(model) for model in (tiles.sums, tiles.training)),
     }
 
 

@@ -22,6 +22,10 @@ _LONGEST = 300
 _PART = 64
 
 
+class UncomputableError(NetworkError):
+    """The network cannot be computed at the size at which it is checked."""
+
+
 def pattern(shape: Sequence[int], seed: int) -> np.ndarray[Any, Any]:
     """Numbers that any language can draw: float32 of a shape, in [0, 1).
 
@@ -148,7 +152,7 @@ def _run(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> dict[str, Any]:
     except Exception as error:  # of any kind: NumPy's, the operators' own
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
         size = "x".join(str(edge) for edge in feeds["image"].shape[:1:-1])
-        raise NetworkError(
+        raise UncomputableError(
             f"the network cannot be computed on an image of {size} as the ONNX standard says ({reason}); choose an "
             "earlier layer, or export the network again"
         ) from error

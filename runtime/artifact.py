@@ -78,14 +78,6 @@ class TileSessions:
     target: Any | None = None
 
 
-def without_tiles(path: Path) -> ArtifactError:
-    """What to say of an artifact that cannot look at an image in tiles."""
-    return ArtifactError(
-        f"the artifact {str(path)!r} has no graphs for tiles, so it takes as much memory as whole images do; export it "
-        "with --tiles (tiles=True) if its layers allow, or leave max_memory out"
-    )
-
-
 class Artifact:
     """An artifact folder, opened on a device.
 
@@ -147,6 +139,11 @@ class Artifact:
         """What the manifest says of tiles; ``None`` where the artifact was exported without."""
         return self.manifest.get("tiles")
 
+    def step_memory(self, pixels: int) -> int:
+        """About how many bytes the network takes for the gradient of an image of so many pixels, its weights aside."""
+        rates = self.manifest["memory"]
+        return int(rates["bytes_per_pixel"] * pixels + rates["bytes_per_square"] * pixels**2)
+
     @cached_property
     def training(self) -> Any:
         """The session that computes loss and gradient."""
@@ -174,7 +171,10 @@ class Artifact:
         Raises :class:`ArtifactError` where the artifact was exported without.
         """
         if self.tiles is None:
-            raise without_tiles(self.path)
+            raise ArtifactError(
+                f"the artifact {str(self.path)!r} has no graphs for tiles; export it with --tiles (tiles=True) if its "
+                "layers allow"
+            )
         # A few matrices of channels: they are the host's, where the sums of all tiles are added up.
         choices = {"loss": choose_device("cpu"), "target": choose_device("cpu")}
         names = {name: f"tile_{name}_model.onnx" for name in TileSessions.__dataclass_fields__}

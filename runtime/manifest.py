@@ -109,11 +109,12 @@ _CHECKS: dict[str, dict[str, Any]] = {
         "tolerance": {"maxima_norm": _number, "projection_norm": _number},
     },
 }
+_MEMORY = {"bytes_per_pixel": _Whole(1), "bytes_per_square": _number}
 _TILES: dict[str, Any] = {
     "before": _Whole(1, _EDGE),
     "after": _Whole(1, _EDGE),
     "sizes": {"*": _stride_and_more},
-    "bytes_per_pixel": {"tile": _Whole(1), "whole": _Whole(1)},
+    "bytes_per_pixel": _Whole(1),
 }
 _AXIS = {"stride": _number, "size": _number, "start": _number, "slack": _number}
 _PROJECTION: dict[str, Any] = {"layer": _text, "rule": _text, "channels": _Whole(1), "watched": [_text]}
@@ -151,6 +152,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         kind = "projection" if "projection" in manifest else "objective"
         if kind == "objective":
             _check(manifest["image"]["batch"], _Whole(1, _EDGE), "image.batch")
+            _check(manifest.get("memory"), _MEMORY, "memory")
         _check(manifest["self_check"], _CHECKS[kind], "self_check")
         if manifest.get("tiles") is not None:
             _check(manifest["tiles"], _TILES, "tiles")

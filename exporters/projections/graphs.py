@@ -62,10 +62,12 @@ class ProjectionGraphs:
     adjoint: bool
 
 
-def build_projection_graphs(network: Network, projection: Projection, precision: str = "fp32") -> ProjectionGraphs:
+def build_projection_graphs(
+    network: Network, projection: Projection, precision: str = "fp32", *, size: tuple[int, int] | None = None
+) -> ProjectionGraphs:
     """Write ``projection`` over a copy of ``network``, trimmed to the layers in use.
 
-    precision: as of :func:`build_loss_graphs`. Raises :class:`SettingsError` for an unknown rule or precision,
+    precision, size: as of :func:`build_loss_graphs`. Raises :class:`SettingsError` for an unknown rule or precision,
     :class:`UnknownLayerError`, :class:`UnsupportedOperatorError`, and :class:`NetworkError` for a layer that has no
     channels, or for weights too large for float16.
     """
@@ -82,7 +84,7 @@ def build_projection_graphs(network: Network, projection: Projection, precision:
     network.model.graph.outputs[:] = used
     RemoveUnusedNodesPass()(network.model)
     check_standard(upstream(used))
-    fixed = settle_size(network, used)
+    fixed = settle_size(network, used) or size
     geometry = network.geometries()
     batch = _free_batch(network, used, fixed)
     channels = dims(layer)[1]

@@ -5,7 +5,7 @@ from pixelgrad.tasks.deconv import deconv, projection_artifact, scan_index
 from pixelgrad.tasks.dream import dream, dream_artifact, dream_subject
 from pixelgrad.tasks.evolve import evolve
 from pixelgrad.tasks.inversion import inversion_artifact, inversion_artifacts, invert, invert_depth
-from pixelgrad.tasks.memory import memory_limit, with_limit
+from pixelgrad.tasks.memory import free_memory, memory_limit
 from pixelgrad.tasks.mistakes import mistakes
 from pixelgrad.tasks.style import style_artifact, stylize
 from pixelgrad.tasks.texture import texture, texture_artifact, texture_artifacts, texture_row
@@ -25,6 +25,7 @@ __all__ = [
     "dream_artifact",
     "dream_subject",
     "evolve",
+    "free_memory",
     "inversion_artifact",
     "inversion_artifacts",
     "invert",
@@ -43,6 +44,5 @@ __all__ = [
     "visualization_units",
     "visualize",
     "visualize_artifact",
-    "with_limit",
     "zoom",
 ]

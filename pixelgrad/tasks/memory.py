@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
-from pixelgrad.runtime import Artifact, Choice, StyleSettings, TextureSettings
+from pixelgrad.runtime import Choice, StyleSettings, TextureSettings
 
-__all__ = ["free_memory", "memory_limit", "with_limit"]
+__all__ = ["free_memory", "memory_limit"]
 
-S = TypeVar("S", StyleSettings, TextureSettings)
 # Below so many pixels a step takes a gigabyte or two, and writing graphs of tiles more seconds than it is worth.
 _LARGE = 2_000_000
 # The rest is for what else runs, and for estimates that fall short.
@@ -29,14 +25,6 @@ def memory_limit(settings: StyleSettings | TextureSettings, choice: Choice) -> i
     return int(_SHARE * free_memory())
 
 
-def with_limit(settings: S, limit: int | None, artifacts: Sequence[Artifact]) -> S:
-    """``settings`` that keep to the limit; as they are where nobody asked for one and whole images are all that an
-    artifact can see.
-    """
-    able = all(artifact.tiles is not None for artifact in artifacts)
-    return replace(settings, max_memory=limit) if able else settings
-
-
 def free_memory() -> int:
     """Bytes that are free here and now: of the machine, or of the container that this runs in."""
     import psutil
@@ -44,6 +32,12 @@ def free_memory() -> int:
     free = int(psutil.virtual_memory().available)
     try:
         limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        return min(free, int(limit) - int(used)) if limit != "max" else free
+        return min(free, int(limit) - int(used) + _reclaimable()) if limit != "max" else free
     except (OSError, ValueError):  # no container, or one of another kind
         return free
+
+
+def _reclaimable() -> int:
+    """Bytes that hold files, which a container gives up when memory runs short."""
+    rows = (line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
+    return sum(int(count) for name, count in rows if name in ("inactive_file", "active_file"))

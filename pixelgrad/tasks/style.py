@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from pixelgrad.tasks.common import (
     settings_of,
     task_artifact,
 )
-from pixelgrad.tasks.memory import memory_limit, with_limit
+from pixelgrad.tasks.memory import memory_limit
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -117,7 +118,7 @@ def stylize(
         device=choice,
     )
     artifact = Artifact(folder, device=choice)
-    events = style(artifact, picture, pictures, with_limit(chosen, limit, [artifact]), masks=places)
+    events = style(artifact, picture, pictures, replace(chosen, max_memory=limit), masks=places)
     return last_picture(events, on_step)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from pixelgrad.tasks.common import (
     settings_of,
     task_artifact,
 )
-from pixelgrad.tasks.memory import memory_limit, with_limit
+from pixelgrad.tasks.memory import memory_limit
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -127,7 +128,7 @@ def texture(
         device=choice,
     )
     artifact = Artifact(folder, device=choice)
-    return last_picture(run_texture(artifact, picture, with_limit(chosen, limit, [artifact])), on_step)
+    return last_picture(run_texture(artifact, picture, replace(chosen, max_memory=limit)), on_step)
 
 
 def texture_row(
@@ -161,5 +162,4 @@ def texture_row(
         device=choice,
     )
     artifacts = {caption: Artifact(folder, device=choice) for caption, folder in folders.items()}
-    bounded = with_limit(chosen, limit, list(artifacts.values()))
-    return last_picture(run_texture_row(artifacts, picture, bounded), on_step)
+    return last_picture(run_texture_row(artifacts, picture, replace(chosen, max_memory=limit)), on_step)

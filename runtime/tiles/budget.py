@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pixelgrad.errors import SettingsError
-from pixelgrad.runtime.artifact import Artifact, without_tiles
+from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.optimizers import PAIRS
 from pixelgrad.runtime.tiles.grid import Layout
 from pixelgrad.runtime.tiles.tiled import Tiled
@@ -47,36 +49,59 @@ def allot(artifact: Artifact, width: int, height: int, optimizer: str, max_memor
     The whole image at once where that fits, else tiles as large as fit. L-BFGS remembers fewer steps before tiles
     become small: those see more of each other, and take longer.
 
-    Raises :class:`SettingsError` where it cannot be kept, and :class:`ArtifactError` where that would take tiles and
-    the artifact was exported without.
+    Raises :class:`SettingsError` where it cannot be kept, as it cannot by an artifact without tiles.
     """
     if max_memory is None:
         return Budget()
-    if artifact.tiles is None:
-        raise without_tiles(artifact.path)
-    rates = artifact.tiles["bytes_per_pixel"]
-    rest = max_memory - _PROGRAM - 2 * int(artifact.manifest["files"]["weights.bin"]["bytes"])
+    pixels = width * height
+    used = _PROGRAM + 2 * int(artifact.manifest["files"]["weights.bin"]["bytes"])
 
-    def left(pairs: int) -> int:
-        vectors = _IMAGES + (2 * pairs if optimizer == "lbfgs" else 0)
-        return rest - _PIXEL * vectors * width * height
+    def around(pairs: int, pixels: int) -> int:
+        """What there is beside the network's run."""
+        return used + _PIXEL * (_IMAGES + (2 * pairs if optimizer == "lbfgs" else 0)) * pixels
 
-    if left(PAIRS) >= int(rates["whole"]) * width * height:
+    def whole(pixels: int) -> int:
+        return around(PAIRS, pixels) + artifact.step_memory(pixels)
+
+    if whole(pixels) <= max_memory:
         return Budget()
+    if artifact.tiles is None:
+        fitting = _largest(lambda scale: whole(round(pixels * scale**2)) <= max_memory)
+        raise SettingsError(
+            f"{_kept(max_memory, width, height, whole(pixels))}, as these layers see whole images only; "
+            f"{_ALLOW}, or use a smaller --size ({math.floor(max(width, height) * fitting)} fits)"
+        )
+    rate = int(artifact.tiles["bytes_per_pixel"])
     layout = Layout.of(artifact.manifest)
     margins = layout.before + layout.after
-    choices = [Budget(left(pairs) // int(rates["tile"]), pairs) for pairs in _PAIRS]
+    choices = [Budget((max_memory - around(pairs, pixels)) // rate, pairs) for pairs in _PAIRS]
     for budget in choices:
         if (budget.pixels or 0) >= (margins + _COMFORTABLE) ** 2:
             return budget
     lacking = (margins + layout.alignment) ** 2 - (choices[-1].pixels or 0)
     if lacking > 0:
-        least = max_memory + lacking * int(rates["tile"])
-        raise SettingsError(
-            f"there are {_megabytes(max_memory)} of memory to keep to, and a result of {width}x{height} takes at least "
-            f"{_megabytes(least)}; free some, allow more (--max-memory, max_memory=), or use a smaller --size"
-        )
+        least = max_memory + lacking * rate
+        raise SettingsError(f"{_kept(max_memory, width, height, least)}; {_ALLOW}, or use a smaller --size")
     return choices[-1]
+
+
+_ALLOW = "free some, allow more (--max-memory, max_memory=)"
+
+
+def _kept(memory: int, width: int, height: int, least: int) -> str:
+    return (
+        f"there are {_megabytes(memory)} of memory to keep to, and a result of {width}x{height} takes at least "
+        f"{_megabytes(least)}"
+    )
+
+
+def _largest(fits: Callable[[float], bool]) -> float:
+    """The largest number in [0, 1], about, of which ``fits`` holds as it does of all smaller ones."""
+    low, high = 0.0, 1.0
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def _megabytes(count: int) -> str:

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from pixelgrad.errors import NetworkError
-from pixelgrad.exporters import dream_objective, inversion_objective, load_network, style_objective, write_artifact
+from pixelgrad.exporters import (
+    Projection,
+    dream_objective,
+    inversion_objective,
+    load_network,
+    style_objective,
+    write_artifact,
+    write_projection,
+)
 from pixelgrad.exporters.networks import fitting, upstream
 from pixelgrad.runtime import Artifact, verify
 
@@ -118,6 +126,9 @@ def test_what_was_traced_for_one_size_takes_that_size(tmp_path: Path) -> None:
     artifact = Artifact(write_artifact(network, inversion_objective(network, "row"), tmp_path / "row"), device="cpu")
     assert artifact.fixed_size == (64, 64)
     assert all(check.passed for check in verify(artifact))
+    projection = Artifact(write_projection(network, Projection("row"), tmp_path / "projection"), device="cpu")
+    assert projection.fixed_size == (64, 64)
+    assert all(check.passed for check in verify(projection))
     unsized = patches(tmp_path / "any.onnx", [last], None, eighth=[7])
     with pytest.raises(NetworkError, match="the network cannot be computed on an image of 41x37"):
         write_artifact(unsized, inversion_objective(unsized, "row"), tmp_path / "any")

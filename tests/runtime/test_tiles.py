@@ -248,8 +248,9 @@ def test_an_artifact_without_tiles_says_so(style_artifact: Path) -> None:
     artifact = Artifact(style_artifact, device="cpu")
     with pytest.raises(ArtifactError, match=r"no graphs for tiles.*--tiles"):
         Tiled(artifact)
-    with pytest.raises(ArtifactError, match="no graphs for tiles"):
-        style(artifact, picture(60, 60), [picture(60, 60)], StyleSettings(size=64, max_memory=10**9))
+    assert allot(artifact, 64, 64, "lbfgs", 10**9).pixels is None
+    with pytest.raises(SettingsError, match=r"see whole images only; free some.*smaller --size \(\d+ fits\)"):
+        allot(artifact, 6000, 4000, "lbfgs", 10**9)
 
 
 def test_a_gradient_that_is_no_number(made: Callable[..., Artifact]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.cli import error_of, invoke
-from helpers.networks import chain
+from helpers.transformers import transformer
 from PIL import Image
 
 import pixelgrad
-from pixelgrad.errors import ArtifactError
-from pixelgrad.runtime import Artifact, Choice, StyleSettings, TextureSettings, choose_device
+from pixelgrad.errors import SettingsError
+from pixelgrad.runtime import Choice, StyleSettings, TextureSettings, choose_device
 from pixelgrad.runtime.devices import DEVICES
 from pixelgrad.tasks import memory
 
@@ -41,9 +42,9 @@ def test_large_pictures_take_what_is_free(cpu: Choice, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("files", "free"),
     [
-        ({"memory.max": "3000", "memory.current": "1000"}, 2000),
-        ({"memory.max": "max", "memory.current": "1000"}, 5000),
-        ({"memory.max": "9000", "memory.current": "1000"}, 5000),
+        ({"memory.max": "3000", "memory.current": "1000", "memory.stat": "anon 600\nactive_file 300"}, 2300),
+        ({"memory.max": "max", "memory.current": "1000", "memory.stat": ""}, 5000),
+        ({"memory.max": "9000", "memory.current": "1000", "memory.stat": "inactive_file 10"}, 5000),
         ({}, 5000),
     ],
 )
@@ -61,25 +62,21 @@ def test_a_container_has_less(
     assert memory.free_memory() == free
 
 
-def test_a_limit_binds_where_it_can_be_kept(style_artifact: Path, cpu: Choice) -> None:
-    """One that nobody asked for does not stop a network that sees whole images only; one that somebody did is kept."""
-    artifact = Artifact(style_artifact, device=cpu)
-    assert memory.with_limit(StyleSettings(), GIGABYTE, [artifact]).max_memory is None
-    assert memory.with_limit(StyleSettings(max_memory=GIGABYTE), GIGABYTE, [artifact]).max_memory == GIGABYTE
-
-
-def test_a_network_without_tiles_is_told_so(tmp_path: Path, photo: Path, painting: Path) -> None:
-    network = chain(tmp_path / "fixed.onnx", size=64, classes=4, flatten=True)
-    given: dict[str, Any] = {
-        "model": network,
-        "size": 64,
-        "steps": 1,
-        "style_layers": ["r1"],
-        "content_layers": ["logits"],
-    }
-    with pytest.raises(ArtifactError, match="no graphs for tiles"):
-        pixelgrad.stylize(photo, painting, max_memory=GIGABYTE, **given)
-    assert pixelgrad.stylize(photo, painting, **given).size == (64, 64)
+def test_layers_that_see_whole_images_only_are_held_to_the_limit(
+    tmp_path: Path, photo: Path, painting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what the artifact says that it takes, before anything is computed; and what is said to fit, does."""
+    network = transformer(tmp_path / "transformer.onnx", first=1, frozen=True)
+    given: dict[str, Any] = {"model": network, "steps": 1, "loss": "gram"}
+    with pytest.raises(SettingsError, match=r"see whole images only.*smaller --size \(\d+ fits\)") as caught:
+        pixelgrad.stylize(photo, painting, size=700, max_memory=GIGABYTE, **given)
+    found = re.search(r"\((\d+) fits\)", str(caught.value))
+    assert found is not None
+    assert 256 < int(found[1]) < 700
+    assert pixelgrad.stylize(photo, painting, size=int(found[1]), max_memory=GIGABYTE, **given).size[0] == int(found[1])
+    monkeypatch.setattr(memory, "free_memory", lambda: GIGABYTE)  # nor is one that nobody asked for exceeded
+    with pytest.raises(SettingsError, match="there are 800 MB of memory to keep to"):
+        pixelgrad.stylize(photo, painting, size=2000, **given)
 
 
 @pytest.mark.parametrize(
