@@ -38,7 +38,8 @@ def default_layers(network: Network) -> tuple[list[str], list[str]]:
 
 def default_dream_layers(network: Network) -> list[str]:
     """The catalogue's for a network that it knows; relu5_1 for a plain chain, or its deepest; else the middle one of
-    the blocks at stride 16, or at the coarsest below: deep enough to see things rather than textures.
+    the blocks at stride 16, or at the coarsest below, or the finest above: deep enough to see things rather than
+    textures.
     """
     if network.entry is not None and network.entry.dream_layers:
         return list(network.entry.dream_layers)
@@ -47,7 +48,7 @@ def default_dream_layers(network: Network) -> list[str]:
         if name in network.aliases or name in known:
             return [name]
     blocks = _blocks(network, known)
-    at = max((stride for stride in blocks if stride <= _DREAM_STRIDE), default=None)
+    at = max((stride for stride in blocks if stride <= _DREAM_STRIDE), default=min(blocks, default=None))
     if at is None:
         raise NetworkError(
             f"no layer of {network.name!r} stands out as one to dream of; name one (layers=..., --layers)"
@@ -78,7 +79,9 @@ def _ends_block(value: ir.Value, of_image: Container[ir.Value | None], layout: L
 
 def _by_stride(network: Network, known: dict[str, ir.Value]) -> tuple[list[str], list[str]]:
     blocks = _blocks(network, known)
-    style = [blocks[stride][0] for stride in sorted(blocks) if stride <= _COARSEST_STYLE][:_MOST]
+    strides = sorted(blocks)
+    fine = [stride for stride in strides if stride <= _COARSEST_STYLE] or strides[:1]
+    style = [blocks[stride][0] for stride in fine][:_MOST]
     if len(style) == 1:
         (same,) = (blocks[stride] for stride in blocks if style[0] in blocks[stride])
         style = list(dict.fromkeys(same[place * len(same) // _MOST] for place in range(_MOST)))

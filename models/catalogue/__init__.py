@@ -10,12 +10,13 @@ import difflib
 import re
 from collections.abc import Container, Iterable
 
-from pixelgrad.models.catalogue import caffe, onnx_zoo, rows, torchvision
+from pixelgrad.models.catalogue import caffe, meta, onnx_zoo, rows, torchvision
 from pixelgrad.models.catalogue.entry import Download, Entry
 
 __all__ = ["CATALOGUE", "Download", "Entry", "close_names", "plain_name", "recognise"]
 
-CATALOGUE: dict[str, Entry] = {row.name: row for row in (*rows.ROWS, *caffe.ROWS, *torchvision.ROWS, *onnx_zoo.ROWS)}
+_PUBLISHERS = (rows, caffe, torchvision, meta, onnx_zoo)
+CATALOGUE: dict[str, Entry] = {row.name: row for publisher in _PUBLISHERS for row in publisher.ROWS}
 
 
 def recognise(tensors: Container[str]) -> Entry | None:
@@ -27,8 +28,11 @@ def recognise(tensors: Container[str]) -> Entry | None:
 
 
 def plain_name(name: str) -> str:
-    """A name without what people write in different ways: ``VGG-19``, ``vgg_19`` and ``vgg19`` are one."""
-    return re.sub(r"[\W_]+", "", name.lower())
+    """A name without what people write in different ways: ``VGG-19``, ``vgg_19`` and ``vgg19`` are one.
+
+    What stands between digits counts, however it is written: 1.6 is not 16.
+    """
+    return re.sub(r"[\W_]+", "", re.sub(r"(?<=\d)[\W_]+(?=\d)", "~", name.lower()).replace("~", "point"))
 
 
 def close_names(name: str, names: Iterable[str], most: int = 4) -> list[str]:

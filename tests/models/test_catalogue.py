@@ -36,7 +36,7 @@ def test_addresses_and_hashes_have_their_form(row: Entry) -> None:
         # Nothing else vouches for what comes without encryption.
         assert parts.scheme == "https" or file.sha256 or file.sha1
         assert "/" not in file.filename
-        assert file.sha256 is None or re.fullmatch(r"[0-9a-f]{8}|[0-9a-f]{64}", file.sha256)
+        assert file.sha256 is None or re.fullmatch(r"[0-9a-f]{8}|[0-9a-f]{10}|[0-9a-f]{64}", file.sha256)
         assert file.sha1 is None or re.fullmatch(r"[0-9a-f]{40}", file.sha1)
         if parts.netloc == "download.pytorch.org":
             assert file.url.endswith(f"-{file.sha256}.pth")
@@ -62,11 +62,13 @@ def test_no_two_files_are_one() -> None:
 def test_names_differ_however_they_are_spelt() -> None:
     assert len({plain_name(name) for name in CATALOGUE}) == len(CATALOGUE)
     assert plain_name("VGG-19") == plain_name("vgg_19") == "vgg19"
+    assert plain_name("RegNet-X 1.6GF") == plain_name("regnet_x_1_6gf") != plain_name("regnet_x_16gf")
 
 
 def test_the_networks_of_the_literature_are_there() -> None:
     wanted = "alexnet vgg16 vgg19 vgg16-caffe vgg19-caffe googlenet inception_v3 squeezenet1_0 squeezenet1_1 resnet18 "
-    wanted += "resnet34 resnet50 resnet101 resnet152 densenet121 mobilenet_v2 mobilenet_v3_large vgg19-onnx"
+    wanted += "resnet34 resnet50 resnet101 resnet152 densenet121 mobilenet_v2 mobilenet_v3_large vgg19-onnx "
+    wanted += "efficientnet_b0 convnext_tiny vit_b_16 deit_small dinov2_vits14"
     assert set(wanted.split()) <= CATALOGUE.keys()
 
 

@@ -28,8 +28,12 @@ _WRAPPERS = (
     "cnn.",
 )
 _COUNTERS = re.compile(r"(^|\.)num_batches_tracked$")
-# As published DenseNets have it: norm.1.weight for norm1.weight.
-_OLD_DENSENET = re.compile(r"(\.denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
+# As published files still have it: norm.1.weight for a DenseNet's norm1.weight, mlp.linear_1 for a transformer's mlp.0.
+_OLD_NAMES = (
+    (re.compile(r"(\.denselayer\d+\.(?:norm|relu|conv))\.([12]\.)"), r"\1\2"),
+    (re.compile(r"(\.encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),
+    (re.compile(r"(\.encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
+)
 
 
 class Shaped(Protocol):
@@ -115,7 +119,7 @@ def _fit(row: Architecture, state: Mapping[str, Shaped]) -> Fit:
 
 def _variants(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The state dict without counters, then without the wrappers around it, then as the features of a network."""
-    plain = {_OLD_DENSENET.sub(r"\1\2", name): value for name, value in state.items() if not _COUNTERS.search(name)}
+    plain = {_today(name): value for name, value in state.items() if not _COUNTERS.search(name)}
     yield plain
     for _ in range(4):
         wrapper = next((w for w in _WRAPPERS if any(name.startswith(w) for name in plain)), None)
@@ -125,6 +129,12 @@ def _variants(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield plain
     if plain and all(re.match(r"\d+\.", name) for name in plain):
         yield {f"features.{name}": value for name, value in plain.items()}
+
+
+def _today(name: str) -> str:
+    for old, new in _OLD_NAMES:
+        name = old.sub(new, name)
+    return name
 
 
 def _unknown(file: str, states: Sequence[Mapping[str, Shaped]], fits: Sequence[Fit]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from pixelgrad.exporters.networks.architectures.blocks import Activation, excited, unit
 from pixelgrad.exporters.networks.architectures.blueprint import Blueprint
+from pixelgrad.exporters.networks.architectures.rounding import rounded
 
 # Expansion, channels, blocks, stride of the first: table 2 of the paper.
 _V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -28,11 +30,7 @@ _V3_EPS = 1e-3
 
 
 def mobilenet_v2(b: Blueprint) -> ir.Value:
-    def unit(path: str, x: ir.Value, out: int, kernel: int, stride: int = 1, groups: int = 1) -> ir.Value:
-        x = b.conv(f"{path}.0", x, out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False)
-        return b.relu6(path, b.norm(f"{path}.1", x))
-
-    x, index = unit("features.0", b.image, 32, 3, 2), 0
+    x, index = unit(b, "features.0", b.image, 32, 3, b.relu6, stride=2), 0
     for expansion, out, count, first in _V2:
         for repeat in range(count):
             index += 1
@@ -40,15 +38,15 @@ def mobilenet_v2(b: Blueprint) -> ir.Value:
             width = b.channels(x) * expansion
             parts = iter(range(4))
             if expansion != 1:
-                x = unit(f"{path}.conv.{next(parts)}", x, width, 1)
-            x = unit(f"{path}.conv.{next(parts)}", x, width, 3, stride, width)
+                x = unit(b, f"{path}.conv.{next(parts)}", x, width, 1, b.relu6)
+            x = unit(b, f"{path}.conv.{next(parts)}", x, width, 3, b.relu6, stride=stride, groups=width)
             residual = stride == 1 and b.channels(source) == out
             x = b.conv(f"{path}.conv.{next(parts)}", x, out, 1, bias=False)
             norm = f"{path}.conv.{next(parts)}"
             x = b.norm(norm, x, name="" if residual else path)
             if residual:
                 x = b.add(path, source, x)
-    x = unit(f"features.{index + 1}", x, 1280, 1)
+    x = unit(b, f"features.{index + 1}", x, 1280, 1, b.relu6)
     if not b.classifier("classifier."):
         return x
     x = b.flatten("flatten", b.mean("avgpool", x))
@@ -57,42 +55,29 @@ def mobilenet_v2(b: Blueprint) -> ir.Value:
 
 
 def mobilenet_v3(b: Blueprint, kind: str) -> ir.Value:
-    def unit(
-        path: str, x: ir.Value, out: int, kernel: int, *, stride: int = 1, groups: int = 1, swish: int = 0
-    ) -> ir.Value:
-        x = b.conv(f"{path}.0", x, out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False)
-        x = b.norm(f"{path}.1", x, eps=_V3_EPS)
-        return b.hard_swish(path, x) if swish else b.relu(path, x)
+    def activation(swish: int) -> Activation:
+        return b.hard_swish if swish else b.relu
 
-    x = unit("features.0", b.image, 16, 3, stride=2, swish=1)
+    x = unit(b, "features.0", b.image, 16, 3, b.hard_swish, stride=2, eps=_V3_EPS)
     for index, (kernel, width, out, squeeze, swish, stride) in enumerate(_V3[kind], 1):
         path, source = f"features.{index}", x
         parts = iter(range(4))
         if width != b.channels(x):
-            x = unit(f"{path}.block.{next(parts)}", x, width, 1, swish=swish)
-        x = unit(f"{path}.block.{next(parts)}", x, width, kernel, stride=stride, groups=width, swish=swish)
+            x = unit(b, f"{path}.block.{next(parts)}", x, width, 1, activation(swish), eps=_V3_EPS)
+        deep = f"{path}.block.{next(parts)}"
+        x = unit(b, deep, x, width, kernel, activation(swish), stride=stride, groups=width, eps=_V3_EPS)
         if squeeze:
-            x = _squeeze_excitation(b, f"{path}.block.{next(parts)}", x)
+            squeezed = rounded(b.channels(x) // 4)
+            x = excited(b, f"{path}.block.{next(parts)}", x, squeezed, b.relu, b.hard_sigmoid)
         last = f"{path}.block.{next(parts)}"
         residual = stride == 1 and b.channels(source) == out
-        x = b.conv(f"{last}.0", x, out, 1, bias=False)
-        x = b.norm(f"{last}.1", x, eps=_V3_EPS, name="" if residual else path)
+        x = unit(b, last, x, out, 1, None, eps=_V3_EPS, name="" if residual else path)
         if residual:
             x = b.add(path, x, source)
-    x = unit(f"features.{len(_V3[kind]) + 1}", x, 6 * b.channels(x), 1, swish=1)
+    x = unit(b, f"features.{len(_V3[kind]) + 1}", x, 6 * b.channels(x), 1, b.hard_swish, eps=_V3_EPS)
     if not b.classifier("classifier."):
         return x
     x = b.flatten("flatten", b.mean("avgpool", x))
     x = b.hard_swish("classifier.1", b.linear("classifier.0", x, _V3_LAST[kind]))
     b.aliases["logits"] = "classifier.3"
     return b.linear("classifier.3", x, None)
-
-
-def _squeeze_excitation(b: Blueprint, path: str, x: ir.Value) -> ir.Value:
-    """Hu et al. 2017; a quarter of the channels, rounded to a multiple of 8 as the MobileNet papers round."""
-    width = b.channels(x)
-    squeezed = max(8, (width // 4 + 4) // 8 * 8)
-    squeezed += 8 if squeezed < 0.9 * (width // 4) else 0
-    y = b.relu(f"{path}.activation", b.conv(f"{path}.fc1", b.mean(f"{path}.avgpool", x), squeezed, 1))
-    y = b.hard_sigmoid(f"{path}.scale_activation", b.conv(f"{path}.fc2", y, width, 1))
-    return b.mul(path, x, y)

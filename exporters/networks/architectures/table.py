@@ -9,12 +9,18 @@ from functools import cache, partial
 import onnx_ir as ir
 
 from pixelgrad.exporters.networks.architectures.blueprint import Blueprint
+from pixelgrad.exporters.networks.architectures.convnext import convnext
 from pixelgrad.exporters.networks.architectures.densenet import densenet
+from pixelgrad.exporters.networks.architectures.efficientnet import efficientnet, efficientnet_v2
 from pixelgrad.exporters.networks.architectures.inception import googlenet, inception_v3
+from pixelgrad.exporters.networks.architectures.mnasnet import mnasnet
 from pixelgrad.exporters.networks.architectures.mobilenet import mobilenet_v2, mobilenet_v3
+from pixelgrad.exporters.networks.architectures.regnet import REGNETS, regnet
 from pixelgrad.exporters.networks.architectures.resnet import resnet
+from pixelgrad.exporters.networks.architectures.shufflenet import shufflenet_v2
 from pixelgrad.exporters.networks.architectures.squeezenet import squeezenet
 from pixelgrad.exporters.networks.architectures.vgg import alexnet, slim_vgg19, vgg
+from pixelgrad.exporters.networks.architectures.vision_transformer import TIMM, TORCHVISION, vision_transformer
 from pixelgrad.exporters.networks.builder import Array
 
 
@@ -89,6 +95,103 @@ def _densenets() -> list[Architecture]:
     return [Architecture(name, write, "classifier.") for name, write in rows.items()]
 
 
+def _efficientnets() -> list[Architecture]:
+    # Times as many channels and blocks; the last three have another constant in their normalisations.
+    scales = ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8), (1.6, 2.2), (1.8, 2.6), (2.0, 3.1))
+    return [
+        *(
+            Architecture(
+                f"efficientnet_b{number}",
+                partial(efficientnet, width=width, depth=depth, eps=1e-3 if number > 4 else 1e-5),
+                "classifier.",
+            )
+            for number, (width, depth) in enumerate(scales)
+        ),
+        *(
+            Architecture(
+                f"efficientnet_v2_{kind}",
+                partial(efficientnet_v2, kind=kind),
+                "classifier.",
+                preprocessing="tf" if kind == "l" else "imagenet",
+            )
+            for kind in "sml"
+        ),
+    ]
+
+
+def _mobile() -> list[Architecture]:
+    widths = {"0_5": 0.5, "0_75": 0.75, "1_0": 1.0, "1_3": 1.3}
+    shuffled = {
+        "x0_5": (48, 96, 192, 1024),
+        "x1_0": (116, 232, 464, 1024),
+        "x1_5": (176, 352, 704, 1024),
+        "x2_0": (244, 488, 976, 2048),
+    }
+    return [
+        *(
+            Architecture(f"mnasnet{name}", partial(mnasnet, width=width), "classifier.")
+            for name, width in widths.items()
+        ),
+        *(Architecture(f"shufflenet_v2_{name}", partial(shufflenet_v2, widths=w)) for name, w in shuffled.items()),
+    ]
+
+
+def _convnexts() -> list[Architecture]:
+    rows = {
+        "tiny": ((96, 192, 384, 768), (3, 3, 9, 3)),
+        "small": ((96, 192, 384, 768), (3, 3, 27, 3)),
+        "base": ((128, 256, 512, 1024), (3, 3, 27, 3)),
+        "large": ((192, 384, 768, 1536), (3, 3, 27, 3)),
+    }
+    return [
+        Architecture(f"convnext_{name}", partial(convnext, widths=widths, blocks=blocks), "classifier.")
+        for name, (widths, blocks) in rows.items()
+    ]
+
+
+def _transformers() -> list[Architecture]:
+    """The sizes of table 1 of the paper, and of DeiT (Touvron et al. 2020): channels, blocks, heads."""
+    sizes = {"b": (768, 12, 12), "l": (1024, 24, 16), "h": (1280, 32, 16)}
+    elsewhere = {
+        "tiny": (192, 12, 3),
+        "small": (384, 12, 6),
+        "base": sizes["b"],
+        "large": sizes["l"],
+        "huge": sizes["h"],
+    }
+    return [
+        *(
+            Architecture(
+                f"vit_{size}_{patch}",
+                partial(vision_transformer, names=TORCHVISION, sizes=sizes[size], patch=patch),
+                "heads.",
+            )
+            for size, patch in (("b", 16), ("b", 32), ("l", 16), ("l", 32), ("h", 14))
+        ),
+        *(
+            Architecture(
+                f"vit_{size}_patch{patch}",
+                partial(vision_transformer, names=TIMM, sizes=row, patch=patch),
+                "head.",
+            )
+            for size, row in elsewhere.items()
+            for patch in (8, 14, 16, 32)
+        ),
+        *(
+            Architecture(
+                f"dinov2_vit{size[0]}14{'_reg' if registers else ''}",
+                partial(
+                    vision_transformer, names=TIMM, sizes=elsewhere[size], patch=14, registers=registers, scaled=True
+                ),
+                "head.",
+                ignored=("mask_token",),
+            )
+            for size in ("small", "base", "large")
+            for registers in (0, 4)
+        ),
+    ]
+
+
 # torchvision's own GoogLeNet and Inception v3 rescale a normalised image once more, so that they see [-1, 1].
 _ROWS = (
     *_vggs(),
@@ -98,6 +201,11 @@ _ROWS = (
     *_densenets(),
     Architecture("mobilenet_v2", mobilenet_v2, "classifier."),
     *(Architecture(f"mobilenet_v3_{k}", partial(mobilenet_v3, kind=k), "classifier.") for k in ("large", "small")),
+    *_efficientnets(),
+    *_mobile(),
+    *(Architecture(f"regnet_{kind}", partial(regnet, kind=kind)) for kind in REGNETS),
+    *_convnexts(),
+    *_transformers(),
     Architecture("googlenet", googlenet, preprocessing="tf", ignored=("aux1.", "aux2.")),
     Architecture("inception_v3", inception_v3, preprocessing="tf", ignored=("AuxLogits.",)),
     Architecture(

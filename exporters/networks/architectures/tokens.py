@@ -1,0 +1,100 @@
+"""What architectures do to features whose channels are the last axis: tokens [N, T, C], and maps [N, H, W, C]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from pixelgrad.exporters.networks.architectures.blueprint import Blueprint, Shape
+from pixelgrad.exporters.networks.builder import Array
+
+__all__ = ["Tokens"]
+
+
+class Tokens:
+    """Writes into a blueprint; parameters are named as :class:`Blueprint` names them. eps: of its normalisations."""
+
+    def __init__(self, blueprint: Blueprint, eps: float) -> None:
+        self._b, self._eps = blueprint, eps
+
+    def channels_last(self, name: str, x: ir.Value) -> ir.Value:
+        return self._b.op("Transpose", x, name=name, step=True, perm=[0, 2, 3, 1])
+
+    def channels_first(self, name: str, x: ir.Value) -> ir.Value:
+        return self._b.op("Transpose", x, name=name, perm=[0, 3, 1, 2])
+
+    def norm(self, path: str, x: ir.Value) -> ir.Value:
+        """Over the channels of each position (Ba et al. 2016)."""
+        weights = (self._b.weight(f"{path}.{part}", (self._b.channels(x),)) for part in ("weight", "bias"))
+        return self._b.op("LayerNormalization", x, *weights, name=path, axis=-1, epsilon=self._eps)
+
+    def linear(self, path: str, x: ir.Value, out: int) -> ir.Value:
+        """The same fully connected layer at each position."""
+        weight = self._b.parameter(f"{path}.weight", (out, self._b.channels(x)))
+        bias = self._b.parameter(f"{path}.bias", (out,))
+        return self._affine(path, x, weight, bias, out)
+
+    def gain(self, name: str, x: ir.Value, shape: Shape) -> ir.Value:
+        """Times a parameter called ``name``, one for each channel."""
+        return self._b.op("Mul", x, self._b.weight(name, shape), name=f"{name}/scaled", step=True)
+
+    def attention(self, path: str, x: ir.Value, heads: int, joint: tuple[str, str]) -> ir.Value:
+        """Each token asks all others (Vaswani et al. 2017), before the layer that joins the heads.
+
+        joint: names of the weight [3 C, C] and the bias [3 C] of queries, keys and values, one above the other.
+        """
+        width = self._b.channels(x)
+        size = width // heads
+        weight = self._b.parameter(joint[0], (3 * width, width))
+        bias = self._b.parameter(joint[1], (3 * width,))
+        split = self._b.constant(f"{path}/split", [0, -1, heads, size])
+        parts = {}
+        for name, w, v in zip("qkv", np.array_split(weight, 3), np.array_split(bias, 3), strict=True):
+            # The queries are scaled once and for all, where that is exact or nearly so.
+            gain = np.float32(size**-0.5 if name == "q" else 1)
+            part = self._affine(f"{path}.{name}", x, w * gain, v * gain, width)
+            part = self._b.op("Reshape", part, split, name=f"{path}.{name}/heads", step=True)
+            order = [0, 2, 3, 1] if name == "k" else [0, 2, 1, 3]
+            parts[name] = self._b.op("Transpose", part, name=f"{path}.{name}/turned", step=True, perm=order)
+        scores = self._b.op("MatMul", parts["q"], parts["k"], name=f"{path}.scores", step=True)
+        shares = self._b.op("Softmax", scores, name=f"{path}.softmax", step=True, axis=-1)
+        y = self._b.op("MatMul", shares, parts["v"], name=f"{path}.asked", step=True)
+        y = self._b.op("Transpose", y, name=f"{path}.side_by_side", step=True, perm=[0, 2, 1, 3])
+        joined = self._b.constant(f"{path}/joined", [0, -1, width])
+        return self._b.op("Reshape", y, joined, name=path, channels=width)
+
+    def of_patches(self, name: str, x: ir.Value) -> ir.Value:
+        """A map [N, C, H, W] as tokens, row by row."""
+        flat = self._b.constant(f"{name}/flat", [0, self._b.channels(x), -1])
+        x = self._b.op("Reshape", x, flat, name=f"{name}/rows", step=True)
+        return self._b.op("Transpose", x, name=name, step=True, perm=[0, 2, 1])
+
+    def behind(self, name: str, ahead: Sequence[tuple[str, int]], x: ir.Value) -> ir.Value:
+        """Tokens of parameters, so many of each name, in front of those of ``x``."""
+        width = self._b.channels(x)
+        weights = [self._b.weight(parameter, (1, count, width)) for parameter, count in ahead]
+        return self._b.op("Concat", *weights, x, name=name, step=True, axis=1, channels=width)
+
+    def placed(self, name: str, parameter: str, x: ir.Value, *, unplaced: int, patch: int) -> ir.Value:
+        """With an embedding of its position added to each token: the first is of the class, the next ``unplaced`` have
+        none, the others are patches of ``patch`` pixels that fill a square. That is the size that the image gets.
+        """
+        array = self._b.parameter(parameter, (1, None, self._b.channels(x)))
+        first, rest = array[:, :1], array[:, 1:]
+        nothing = np.zeros((1, unplaced, array.shape[2]), np.float32)
+        self._b.made_for(patch * math.isqrt(rest.shape[1]))
+        value = self._b.constant(parameter, np.concatenate([first, nothing, rest], axis=1), np.float32)
+        return self._b.op("Add", x, value, name=name)
+
+    def first(self, name: str, x: ir.Value) -> ir.Value:
+        """The first token: [N, C]."""
+        return self._b.op("Gather", x, self._b.constant(f"{name}/place", 0), name=name, axis=1)
+
+    def _affine(self, path: str, x: ir.Value, weight: Array, bias: Array, out: int) -> ir.Value:
+        """weight: [out, in]."""
+        matrix = self._b.constant(f"{path}.weight", weight.T, np.float32)
+        y = self._b.op("MatMul", x, matrix, name=f"{path}/product", step=True)
+        return self._b.op("Add", y, self._b.constant(f"{path}.bias", bias, np.float32), name=path, channels=out)
