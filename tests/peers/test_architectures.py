@@ -21,7 +21,7 @@ torch = pytest.importorskip("torch", reason="needs PyTorch, from the 'peers' ext
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 MEAN, STD = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-NAMES = [name for name in ARCHITECTURES if not re.search("slim|_patch|dinov2", name)]
+NAMES = [name for name in ARCHITECTURES if not re.search("slim|_patch|dinov2|-timm|-authors|xlarge", name)]
 # Of families whose members differ in numbers only, those that are quick to run.
 _FAMILIES = ("efficientnet", "regnet", "convnext", "vit")
 LARGE = 30_000_000  # parameters
@@ -118,6 +118,42 @@ def _published(state: dict[str, Any]) -> dict[str, Any]:
     for new, old in renamed.items():
         state = {path.replace(new, old) if path.startswith("encoder.") else path: v for path, v in state.items()}
     return state
+
+
+@pytest.mark.parametrize("authors", [False, True])
+def test_checkpoints_of_convnext_in_other_names(tmp_path: Path, authors: bool) -> None:
+    """Those of timm, and those of its authors, which differ in nothing but names."""
+    torchvision_models()
+    timm = pytest.importorskip("timm", reason="needs timm: pip install --no-deps timm")
+    torch.manual_seed(0)
+    model = timm.create_model("convnext_tiny", pretrained=False, num_classes=7).eval()
+    for path, parameter in model.named_parameters():
+        if path.endswith("gamma"):
+            torch.nn.init.uniform_(parameter, 0.2, 0.6)
+    image = some_image(96, seed=4)
+    with torch.no_grad():
+        expected = model((torch.from_numpy(image) - MEAN) / STD).numpy()
+    state = {(_named_by_its_authors(path) if authors else path): v for path, v in model.state_dict().items()}
+    path = tmp_path / "weights.pth"
+    torch.save(state, path)
+    network = load_network(path)
+    assert network.format == f"PyTorch checkpoint, convnext_tiny{'-authors' if authors else '-timm'}"
+    (actual,) = run_several(network, image, ["logits"])
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def _named_by_its_authors(path: str) -> str:
+    path = re.sub(r"^stem\.", "downsample_layers.0.", path)
+    path = re.sub(r"^stages\.(\d)\.downsample\.", r"downsample_layers.\1.", path)
+    for timms, theirs in {
+        ".blocks.": ".",
+        "conv_dw": "dwconv",
+        "mlp.fc": "pwconv",
+        "head.norm": "norm",
+        "head.fc": "head",
+    }.items():
+        path = path.replace(timms, theirs)
+    return path
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ _OLD_NAMES = (
 )
 
 
+_FAMILY = re.compile(r"(?<!\S)[a-z]+(?:_resnet|(?<=dinov)2)?")
+
+
 class Shaped(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -138,7 +141,7 @@ def _today(name: str) -> str:
 
 
 def _unknown(file: str, states: Sequence[Mapping[str, Shaped]], fits: Sequence[Fit]) -> str:
-    names = ", ".join(ARCHITECTURES)
+    families = ", ".join(dict.fromkeys(_FAMILY.findall(" ".join(ARCHITECTURES))))
     largest = max(states, key=len, default={})
     if not largest:
         return f"{file!r} holds no weights by name; save them by torch.save(model.state_dict(), 'weights.pth')"
@@ -156,7 +159,8 @@ def _unknown(file: str, states: Sequence[Mapping[str, Shaped]], fits: Sequence[F
     closest = f"The closest is {best.architecture.name}: {'; '.join(parts)}. " if parts else ""
     sample = _some([f"{name} {list(value.shape)}" for name, value in largest.items()])
     return (
-        f"the weights in {file!r} ({sample}) are of no architecture that is known. {closest}Known are {names}. Any "
+        f"the weights in {file!r} ({sample}) are of no architecture that is known. {closest}Known are, in "
+        f"torchvision's names and in timm's for vision transformers, {families}. Any "
         "other network is exported to ONNX where it was made: torch.onnx.export(model, example_image, 'network.onnx')"
     )
 

@@ -9,7 +9,7 @@ from functools import cache, partial
 import onnx_ir as ir
 
 from pixelgrad.exporters.networks.architectures.blueprint import Blueprint
-from pixelgrad.exporters.networks.architectures.convnext import convnext
+from pixelgrad.exporters.networks.architectures.convnext import AUTHORS, TIMM, TORCHVISION, convnext
 from pixelgrad.exporters.networks.architectures.densenet import densenet
 from pixelgrad.exporters.networks.architectures.efficientnet import efficientnet, efficientnet_v2
 from pixelgrad.exporters.networks.architectures.inception import googlenet, inception_v3
@@ -20,7 +20,9 @@ from pixelgrad.exporters.networks.architectures.resnet import resnet
 from pixelgrad.exporters.networks.architectures.shufflenet import shufflenet_v2
 from pixelgrad.exporters.networks.architectures.squeezenet import squeezenet
 from pixelgrad.exporters.networks.architectures.vgg import alexnet, slim_vgg19, vgg
-from pixelgrad.exporters.networks.architectures.vision_transformer import TIMM, TORCHVISION, vision_transformer
+from pixelgrad.exporters.networks.architectures.vision_transformer import TIMM as VIT_TIMM
+from pixelgrad.exporters.networks.architectures.vision_transformer import TORCHVISION as VIT_TORCHVISION
+from pixelgrad.exporters.networks.architectures.vision_transformer import vision_transformer
 from pixelgrad.exporters.networks.builder import Array
 
 
@@ -142,9 +144,13 @@ def _convnexts() -> list[Architecture]:
         "small": ((96, 192, 384, 768), (3, 3, 27, 3)),
         "base": ((128, 256, 512, 1024), (3, 3, 27, 3)),
         "large": ((192, 384, 768, 1536), (3, 3, 27, 3)),
+        "xlarge": ((256, 512, 1024, 2048), (3, 3, 27, 3)),
     }
     return [
-        Architecture(f"convnext_{name}", partial(convnext, widths=widths, blocks=blocks), "classifier.")
+        Architecture(
+            f"convnext_{name}{whose}", partial(convnext, names=names, widths=widths, blocks=blocks), names.ends
+        )
+        for whose, names in (("", TORCHVISION), ("-timm", TIMM), ("-authors", AUTHORS))
         for name, (widths, blocks) in rows.items()
     ]
 
@@ -163,7 +169,7 @@ def _transformers() -> list[Architecture]:
         *(
             Architecture(
                 f"vit_{size}_{patch}",
-                partial(vision_transformer, names=TORCHVISION, sizes=sizes[size], patch=patch),
+                partial(vision_transformer, names=VIT_TORCHVISION, sizes=sizes[size], patch=patch),
                 "heads.",
             )
             for size, patch in (("b", 16), ("b", 32), ("l", 16), ("l", 32), ("h", 14))
@@ -171,7 +177,7 @@ def _transformers() -> list[Architecture]:
         *(
             Architecture(
                 f"vit_{size}_patch{patch}",
-                partial(vision_transformer, names=TIMM, sizes=row, patch=patch),
+                partial(vision_transformer, names=VIT_TIMM, sizes=row, patch=patch),
                 "head.",
             )
             for size, row in elsewhere.items()
@@ -181,7 +187,12 @@ def _transformers() -> list[Architecture]:
             Architecture(
                 f"dinov2_vit{size[0]}14{'_reg' if registers else ''}",
                 partial(
-                    vision_transformer, names=TIMM, sizes=elsewhere[size], patch=14, registers=registers, scaled=True
+                    vision_transformer,
+                    names=VIT_TIMM,
+                    sizes=elsewhere[size],
+                    patch=14,
+                    registers=registers,
+                    scaled=True,
                 ),
                 "head.",
                 ignored=("mask_token",),

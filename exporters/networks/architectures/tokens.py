@@ -38,8 +38,9 @@ class Tokens:
         return self._affine(path, x, weight, bias, out)
 
     def gain(self, name: str, x: ir.Value, shape: Shape) -> ir.Value:
-        """Times a parameter called ``name``, one for each channel."""
-        return self._b.op("Mul", x, self._b.weight(name, shape), name=f"{name}/scaled", step=True)
+        """Times a parameter called ``name``, of one number for each channel."""
+        gains = self._b.constant(name, self._b.parameter(name, shape).reshape(-1), np.float32)
+        return self._b.op("Mul", x, gains, name=f"{name}/scaled", step=True)
 
     def attention(self, path: str, x: ir.Value, heads: int, joint: tuple[str, str]) -> ir.Value:
         """Each token asks all others (Vaswani et al. 2017), before the layer that joins the heads.
