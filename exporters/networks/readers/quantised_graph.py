@@ -33,7 +33,10 @@ class Rewriting:
         self._made: set[ir.Value] = set()
         self._names: dict[ir.Value, list[str]] = {}
         self._nodes: set[str] = set()
-        self._weights: set[str] = {str(name) for name in graph.initializers}
+        # Names that no new weight may have: a DequantizeLinear goes, and its name is free for what it gave.
+        left = [node for node in graph if node.op_type != "DequantizeLinear"]
+        self._weights = {str(value.name) for value in (*graph.inputs, *graph.initializers.values())}
+        self._weights.update(str(output.name) for node in left for output in node.outputs)
 
     # What is known ------------------------------------------------------------------------------------------
 
@@ -134,7 +137,8 @@ class Rewriting:
         """Give what is new its names; what was there before keeps its own."""
         values = [output for node in self.graph for output in node.outputs]
         named = [value for value in values if value in self._names]
-        taken = {str(v.name) for v in (*self.graph.inputs, *values) if v not in self._names} | self._weights
+        fixed = (*self.graph.inputs, *self.graph.initializers.values(), *values)
+        taken = {str(value.name) for value in fixed if value not in self._names}
         for value in named:
             wanted = self._names[value]
             free = next((name for name in wanted if name not in taken), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from pixelgrad.exporters.opset18.attributes import integer, optional
 
 INSTEAD = "use the network in float32 or float16 that it was made from"
 _SIX, _EXACT = 6.0, 1e-4
+_CONV = re.compile(r"^conv(?=[\d_])")
 
 
 class Stored(NamedTuple):
@@ -25,19 +27,27 @@ class Stored(NamedTuple):
     units: Units
 
 
+class Clamp(NamedTuple):
+    """A ReLU in the place of a range, where that ends, and what the stored tensor is called."""
+
+    node: ir.Node
+    highest: float
+    name: str
+
+
 class Tensors:
     """What is known of the tensors of integers in a graph.
 
     stored: such a tensor -> what it stands for.
     packed: how many of its weights are such.
-    clamps: the ReLUs that came back, and where the range of each ends.
+    clamps: the ReLUs that came back.
     """
 
     def __init__(self, rewriting: Rewriting) -> None:
         self.new = rewriting
         self.stored: dict[ir.Value, Stored] = {}
         self.packed = 0
-        self.clamps: list[tuple[ir.Node, float]] = []
+        self.clamps: list[Clamp] = []
 
     def units(self, node: ir.Node, scale: int | None, zero: int, axis: int, kind: ir.DataType | None = None) -> Units:
         """Those that a node has at its inputs ``scale`` and ``zero``; a scale of 1 where it has none by its form.
@@ -112,21 +122,35 @@ class Tensors:
         if not clamped or lowest.any() or self.new.is_positive(value):
             self.new.call(value, output.name)
         else:
-            name = output.name if self.new.is_made(value) else value.name
             before, value = value, self.new.emit(node, "Relu", [value])
-            self.clamps.append((producer_of(value), float(highest.max())))
+            name = self.new.bare(output.name if self.new.is_made(before) else before.name)
+            self.clamps.append(Clamp(producer_of(value), float(highest.max()), name))
+            # conv4_1 and relu4_1, as such networks have it; else the name is that of what is stored.
+            after = _CONV.sub("relu", name)
+            self.new.call(value, after)
             if not before.is_graph_output():
-                self.new.rename(before, self.new.bare(name) + "/before_relu")
-            self.new.call(value, name)
+                self.new.rename(before, name if after != name else f"{name}/before_relu")
         self.stored[output] = Stored(value, units)
 
     def settle_clamps(self) -> bool:
-        """Where one range is [0, 6], all that begin at 0 and end no later are of a ReLU6; whether it is so."""
-        if not any(abs(highest / _SIX - 1) < _EXACT for _, highest in self.clamps):
+        """Where one range is [0, 6], all that begin at 0 and end no later are of a ReLU6; whether it is so.
+
+        Where the ReLU is still in the file, as quantisers can be told, it is not done twice.
+        """
+        for clamp in list(self.clamps):
+            (result,), before = clamp.node.outputs, input_of(clamp.node, 0)
+            users = [use.node for use in result.uses()]
+            if users and all(n.op_type in {"Relu", "Clip"} and self.new.is_positive(n.outputs[0]) for n in users):
+                self.clamps.remove(clamp)
+                if not before.is_graph_output():
+                    self.new.rename(before, clamp.name)
+                result.replace_all_uses_with(before)
+                self.new.graph.remove(clamp.node, safe=True)
+        if not any(abs(clamp.highest / _SIX - 1) < _EXACT for clamp in self.clamps):
             return False
-        for node, highest in self.clamps:
-            if highest < _SIX * (1 + _EXACT):
-                _become_relu6(self.new, node)
+        for clamp in self.clamps:
+            if clamp.highest < _SIX * (1 + _EXACT):
+                _become_relu6(self.new, clamp.node)
         return True
 
 
