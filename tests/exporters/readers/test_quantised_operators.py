@@ -18,6 +18,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.networks.readers import read_network
 
 Array = np.ndarray[Any, Any]
@@ -270,7 +271,7 @@ CASES: dict[str, Case] = {
             1e-3,
             (1, 3, 2, 40),
         )
-        for bits in (4, 8)
+        for bits in (2, 4, 8)
         for zeros in (False, True)
     },
     "MaxPool": between(node("MaxPool", ["xq"], ["yq"], kernel_shape=[3, 3], pads=[1] * 4), form="MaxPool", same=True),
@@ -372,3 +373,41 @@ def test_what_it_computes(tmp_path: Path, name: str) -> None:
     actual = computed(ir.to_proto(reading.model).SerializeToString(), image)
     assert np.ptp(expected) > 3 * case.step
     np.testing.assert_allclose(actual, expected, rtol=0, atol=case.step)
+
+
+@pytest.mark.parametrize("opset", [17, 18])
+def test_qlinear_reduce_mean(tmp_path: Path, opset: int) -> None:
+    """The operator that ONNX Runtime has no kernel for on a CPU; its axes are an attribute in every opset."""
+    case = between(qlinear("QLinearReduceMean", axes=[1, 3], keepdims=0), form="ReduceMean", opset=opset)
+    reading = read_network(saved(tmp_path / "net.onnx", case))
+    image = image_of(case)
+    actual = computed(ir.to_proto(reading.model).SerializeToString(), image)
+    np.testing.assert_allclose(actual, image.mean(axis=(1, 3)), rtol=1e-5, atol=1e-6)
+
+
+def test_operators_within_functions_and_branches(tmp_path: Path) -> None:
+    """A function is written out; what is quantised within a branch is refused."""
+    case = CASES["QLinearSigmoid"]
+    model = onnx.load(saved(tmp_path / "net.onnx", case))
+    constants = [
+        helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.asarray(value)))
+        for name, value in {**IN, **OUT}.items()
+    ]
+    body = [*constants, *model.graph.node]
+    opsets = list(model.opset_import)
+    model.functions.append(helper.make_function("own", "Activation", ["x"], ["y"], body, opsets))
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.append(helper.make_node("Activation", ["x"], ["y"], domain="own"))
+    onnx.save(model, tmp_path / "function.onnx")
+    assert [n.op_type for n in read_network(tmp_path / "function.onnx").model.graph] == ["Sigmoid"]
+
+    branch = helper.make_graph(body, "branch", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    true = numpy_helper.from_array(np.asarray(True), "true")
+    del model.functions[:], model.graph.node[:]
+    model.graph.initializer.append(true)
+    model.graph.node.append(helper.make_node("If", ["true"], ["y"], then_branch=branch, else_branch=branch))
+    onnx.save(model, tmp_path / "branch.onnx")
+    message = r"is quantised, and DequantizeLinear, QLinearSigmoid, QuantizeLinear cannot .* use the network in float32"
+    with pytest.raises(NetworkError, match=message):
+        read_network(tmp_path / "branch.onnx")
