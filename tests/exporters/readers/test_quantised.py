@@ -203,6 +203,26 @@ def test_relu6_comes_back(tmp_path: Path, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["QDQ int8", "QOperator uint8"])
+def test_a_relu_behind_a_sum_comes_back(tmp_path: Path, way: str) -> None:
+    """As in a residual network, whose sums are of numbers of both signs."""
+    rng = np.random.default_rng(0)
+    weights = {f"w{k}": (rng.normal(size=(6, depth, 3, 3)) / depth).astype(np.float32) for k, depth in ((1, 3), (2, 6))}
+    nodes = [
+        helper.make_node("Conv", ["data", "w1"], ["c1"], pads=[1] * 4),
+        helper.make_node("Conv", ["c1", "w2"], ["c2"], pads=[1] * 4),
+        helper.make_node("Add", ["c1", "c2"], ["sum"]),
+        helper.make_node("Relu", ["sum"], ["relu"]),
+        helper.make_node("MaxPool", ["relu"], ["pool"], kernel_shape=[2, 2]),
+    ]
+    source = saved(tmp_path / "float.onnx", nodes, weights, "pool")
+    image = picture(0)
+    network = load_network(quantised(source, tmp_path / "net.onnx", way, [image]), preprocess="rgb")
+    assert kinds(network) == [node.op_type for node in nodes]
+    expected = ort.InferenceSession(source).run(None, {"data": image})[0]
+    assert far(run(network, image, str(network.model.graph.outputs[0].name)), expected) < 0.06
+
+
+@pytest.mark.parametrize("way", ["QDQ int8", "QOperator uint8"])
 def test_ranges_have_no_upper_end(tmp_path: Path, way: str) -> None:
     """What calibration saw is no limit: the network and its gradient go on beyond, where the quantised one stops."""
     source = chain(tmp_path / "float.onnx")
