@@ -27,7 +27,6 @@ from pixelgrad.exporters.networks.readers.quantised_numbers import Units, dequan
 from pixelgrad.exporters.networks.readers.quantised_operators import (
     ASKING,
     CARRIED,
-    CONVERSIONS,
     DOMAINS,
     FORMS,
     IN_PLACE,
@@ -62,7 +61,7 @@ def to_floating_point(model: ir.Model) -> list[str]:
     nodes = list(ir.traversal.RecursiveGraphIterator(graph))
     if not any(_is_quantised(node) for node in nodes):
         return []
-    known = {*FORMS, *CONVERSIONS}
+    known = {*FORMS, *_CONVERT}
     others = {n.op_type for n in nodes if _is_quantised(n) and (n.op_type not in known or n.graph is not graph)}
     if others:
         raise NetworkError(
@@ -89,11 +88,13 @@ class _Reader(Tensors):
         self.products: dict[ir.Value, ir.Node] = {}
 
     def read(self) -> list[str]:
+        notes = []
         for value in self.graph.inputs:
             if value.dtype in _BYTES:  # an image in bytes: the numbers themselves
                 numbers = self.new.emit(self.graph[0], "Identity", [value])
                 self.stored[value] = Stored(numbers, units_of(1, 0, ir.DataType(value.dtype)))
                 value.type = ir.TensorType(_FLOAT)
+                notes.append("it takes images of 8-bit integers; here of the same numbers in floating point")
         for node in list(self.graph):
             self._read(node)
             if node.graph is self.graph:
@@ -106,12 +107,12 @@ class _Reader(Tensors):
         self.new.settle_names()
         bits = {stored.units.kind.bitwidth for stored in self.stored.values()} - {32}
         if not bits:
-            return [f"{self.packed} of its weights are kept in 8 bits or fewer, and unpacked"]
+            return [*notes, f"{self.packed} of its weights are kept in 8 bits or fewer, and unpacked"]
         width = " and ".join(str(bit) for bit in sorted(bits))
         note = f"its file is quantised to {width} bits: read as float32, without rounding"
         if self.clamps:
             note += f"; {len(self.clamps)} ranges that begin at 0 are taken for {'ReLU6' if six else 'ReLU'}s"
-        return [note]
+        return [*notes, note]
 
     def _read(self, node: ir.Node) -> None:
         if _is_quantised(node):
@@ -337,14 +338,14 @@ class _Reader(Tensors):
         self.new.replace(node.outputs[0], value)
 
 
+# What makes integers, numbers of integers, or unpacks weights -> what it does.
 _CONVERT = {
     "QuantizeLinear": _Reader._quantize,
     "DequantizeLinear": _Reader._dequantize,
     "DynamicQuantizeLinear": _Reader._dynamic_quantize,
     "MatMulNBits": _Reader._packed_product,
 }
-
-
+# Of what is in floating point already.
 _PLAIN = units_of(1, 0)
 
 

@@ -60,9 +60,6 @@ FORMS: Mapping[str, Form] = {
     "DynamicQuantizeMatMul": Form("MatMul", ((0,), (1, 2, 3)), _ROWS_BY_COLUMNS, bias=4),
 }
 
-# Those that make integers, numbers of integers, or unpack weights: each is a function of the reader.
-CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulNBits")
-
 # What ONNX and ONNX Runtime call what computes with quantised numbers, whether or not it is in these tables.
 PREFIXES = (
     "QLinear", "QGemm", "QAttention", "QEmbed", "QMoE", "QOrdered", "ConvInteger", "MatMulInteger", "MulInteger",

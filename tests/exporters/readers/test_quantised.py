@@ -275,6 +275,7 @@ def test_images_in_bytes(tmp_path: Path) -> None:
     model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.UINT8, [1, 3, "height", "width"]))
     onnx.save(model, tmp_path / "bytes.onnx")
     network = load_network(tmp_path / "bytes.onnx", preprocess="rgb")
+    assert network.notes[0] == "it takes images of 8-bit integers; here of the same numbers in floating point"
     image = picture(3)
     integers = np.rint(image * 255)  # units of 1/255, as this network has them
     found = raw(network, integers, str(network.model.graph.outputs[0].name))

@@ -335,12 +335,12 @@ CASES: dict[str, Case] = {
 }
 
 
-def saved(path: Path, case: Case, **inputs: Any) -> Path:
+def saved(path: Path, case: Case, result: int = TensorProto.FLOAT) -> Path:
     tensors = {**IN, **OUT, **case.weights}
     graph = helper.make_graph(
         list(case.nodes), "g",
-        [helper.make_tensor_value_info("x", inputs.get("kind", TensorProto.FLOAT), case.shape)],
-        [helper.make_tensor_value_info("y", inputs.get("result", TensorProto.FLOAT), None)],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, case.shape)],
+        [helper.make_tensor_value_info("y", result, None)],
         [t if isinstance(t, TensorProto) else numpy_helper.from_array(np.asarray(t), n) for n, t in tensors.items()],
     )  # fmt: skip
     opsets = [helper.make_opsetid("", case.opset), helper.make_opsetid("com.microsoft", 1)]
@@ -383,6 +383,17 @@ def test_qlinear_reduce_mean(tmp_path: Path, opset: int) -> None:
     image = image_of(case)
     actual = computed(ir.to_proto(reading.model).SerializeToString(), image)
     np.testing.assert_allclose(actual, image.mean(axis=(1, 3)), rtol=1e-5, atol=1e-6)
+
+
+def test_integers_at_the_end(tmp_path: Path) -> None:
+    """A network that gives integers gives what they stand for, under the same name."""
+    case = Case([QUANTIZE, node("QLinearSigmoid", [*X, *Y], ["y"])], "Sigmoid")
+    reading = read_network(saved(tmp_path / "net.onnx", case, TensorProto.UINT8))
+    (result,) = reading.model.graph.outputs
+    assert (result.name, result.dtype) == ("y", ir.DataType.FLOAT)
+    image = image_of(case)
+    actual = computed(ir.to_proto(reading.model).SerializeToString(), image)
+    np.testing.assert_allclose(actual, 1 / (1 + np.exp(-image)), rtol=1e-5)
 
 
 def test_operators_within_functions_and_branches(tmp_path: Path) -> None:
