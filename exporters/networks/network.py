@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,8 +29,6 @@ from pixelgrad.models.labels import label_set
 
 IMAGE = "image"
 POOLS = ("max", "avg")
-
-_QUANTISED = re.compile(r"^(QLinear|QGemm|ConvInteger|MatMulInteger|(Dynamic)?(Q|Deq)uantize)")
 
 _INTERPOLATED = "its embeddings of positions are interpolated where an image is not of the size that they were made for"
 # A classifier of so many classes that nobody has named is taken to have these, as nearly all of that size do.
@@ -212,7 +209,6 @@ def _check_pool(pool: str) -> None:
 def _convert(reading: Reading, name: str, size: tuple[int, int] | None = None) -> Converted:
     """Rewrite what a reader returned in opset 18, and work out its shapes for an image of any size."""
     shape = _image_input(reading.model, name).shape
-    _check_operators(reading.model, name)
     assert shape is not None
     height, width = shape[2], shape[3]
     model = to_opset18(reading.model, primitives=RULES.keys() | NON_DIFFERENTIABLE, fixed_weights=True)
@@ -289,16 +285,6 @@ def _image_input(model: ir.Model, name: str) -> ir.Value:
     if value.dtype != ir.DataType.FLOAT:
         raise NetworkError(f"{name!r} takes {value.dtype} images; export it in float32")
     return value
-
-
-def _check_operators(model: ir.Model, name: str) -> None:
-    """Raise :class:`NetworkError` for a network whose every step is rounded to 8 bits."""
-    rounded = sorted({node.op_type for node in model.graph if _QUANTISED.search(node.op_type)})
-    if rounded:
-        raise NetworkError(
-            f"{name!r} is quantised to 8 bits ({', '.join(rounded)}), and what is rounded has no gradient; use the "
-            "network in float32 or float16 that it was made from"
-        )
 
 
 def _normalise_input(model: ir.Model, preprocessing: Preprocessing) -> None:

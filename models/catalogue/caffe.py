@@ -58,7 +58,7 @@ ROWS = (
         licence="unrestricted use (BVLC)",
         files=_bvlc("bvlc_googlenet", "405fc5acd08a3bb12de8ee5e23a96bec22f08204", 13.38),
         reader="caffe",
-        signature=("conv1/7x7_s2", "inception_3a/output", "inception_5b/output"),
+        signature=("pool1/3x3_s2", "inception_3a/output", "inception_5b/output"),
         aliases={f"mixed{block}": f"inception_{block}/output" for block in _INCEPTIONS}
         | {"conv1": "conv1/7x7_s2", "conv2": "conv2/3x3", "pool1": "pool1/3x3_s2", "pool2": "pool2/3x3_s2"}
         | {"logits": "loss3/classifier"},
@@ -125,7 +125,7 @@ ROWS = (
         licence="BSD-2-Clause (forresti)",
         files=_squeezenet("1.1", "3397f026368a45ae236403ccc81cfcbe8ebe1bd0", 1.24),
         reader="caffe",
-        signature=("fire2/squeeze1x1_1", "pool3_1", "fire9/concat_1", "pool10_1"),
+        signature=("fire2/concat_1", "pool3_1", "fire9/concat_1", "pool10_1"),
         aliases={f"fire{i}": f"fire{i}/concat_1" for i in range(2, 10)} | {"conv1": "conv1_2", "conv10": "conv10_2"},
         style_layers=("conv1_2", "fire3/concat_1", "fire5/concat_1", "fire7/concat_1", "fire9/concat_1"),
         content_layers=("fire5/concat_1",),

@@ -70,7 +70,7 @@ ROWS = (
         "f2d3201f013b72988109e677e9244250f4cc02394529432972f05e1f6dcc7b62",
         4952222,
         preprocessing="caffe",
-        signature=("fire2/squeeze1x1_1", "pool8_1", "fire9/concat_1", "pool10_1"),
+        signature=("fire2/concat_1", "pool8_1", "fire9/concat_1", "pool10_1"),
         aliases={f"fire{i}": f"fire{i}/concat_1" for i in range(2, 10)} | {"conv1": "conv1_2", "conv10": "conv10_2"},
         note=_UNSAID,
     ),

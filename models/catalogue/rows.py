@@ -18,7 +18,7 @@ ROWS = (
         preprocessing="rgb",
         licence="MIT",
         task="features",
-        signature=("centred", "pad1_1", "relu5_1"),
+        signature=("centred", "pad1_1", "pad5_1"),
         style_layers=_VGG_STYLE,
         # With shallow layers in front, the default elsewhere, pictures get a fine plaid of a period of four to six
         # pixels, which deeper layers hardly see through average pooling.
@@ -39,7 +39,7 @@ ROWS = (
             ),
         ),
         reader="pytorch",
-        signature=("bgr", "relu5_1", "pad1_1"),
+        signature=("bgr", "pad5_1", "pad1_1"),
         style_layers=_VGG_STYLE,
         content_layers=("relu4_2",),
     ),

@@ -75,23 +75,6 @@ def test_layers_that_are_named_need_no_default(tmp_path: Path) -> None:
     assert [term.layer for term in objective.terms] == ["patch", "patch", None]
 
 
-@pytest.mark.parametrize("how", ["operators", "around"])
-def test_a_quantised_network_is_refused(tmp_path: Path, how: str) -> None:
-    scales = given(s=np.float32(0.01), z=np.uint8(0), wz=np.int8(0), wq=np.ones((8, 3, 3, 3), np.int8))
-    quantize = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"])
-    weights = helper.make_node("DequantizeLinear", ["wq", "s", "wz"], ["w"])
-    nodes = {
-        "operators": [
-            quantize,
-            helper.make_node("QLinearConv", ["xq", "s", "z", "wq", "s", "wz", "s", "z"], ["cq"], pads=[1] * 4),
-            helper.make_node("DequantizeLinear", ["cq", "s", "z"], ["y"]),
-        ],
-        "around": [quantize, helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xd"]), weights, conv("xd", "y")],
-    }[how]
-    with pytest.raises(NetworkError, match=r"is quantised to 8 bits \(.*QuantizeLinear|DequantizeLinear.*\).*float32"):
-        load_network(saved(tmp_path / "int8.onnx", nodes, scales))
-
-
 @pytest.mark.parametrize("zero", [True, False])
 @pytest.mark.parametrize("kind", [np.int8, np.uint8])
 @pytest.mark.parametrize("opset", [13, 21])

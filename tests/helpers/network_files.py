@@ -17,9 +17,10 @@ import numpy as np
 import onnx
 import safetensors.numpy
 from google.protobuf import text_format
+from onnx import helper
 
 from helpers.hostile import _name, _text
-from helpers.networks import chain
+from helpers.networks import chain, saved
 from pixelgrad.exporters.networks.architectures import ARCHITECTURES
 from pixelgrad.exporters.networks.readers.caffe_schema import message_class
 
@@ -116,6 +117,33 @@ def onnx_external(path: Path) -> Path:
     return path
 
 
+def onnx_quantised(path: Path) -> Path:
+    """Operators over integers, weights in 8 bits per channel, and weights in 4 bits in blocks."""
+    rng = np.random.default_rng(0)
+    weights: dict[str, Any] = {
+        "s": np.float32(1 / 255), "z": np.uint8(0), "w": rng.integers(-99, 99, (4, 3, 3, 3)).astype(np.int8),
+        "ws": np.linspace(0.002, 0.004, 4, dtype=np.float32), "wz": np.zeros(4, np.int8), "t": np.float32(0.01),
+        "b": rng.integers(-3000, 3000, 4).astype(np.int32), "v": rng.integers(-99, 99, (16, 4, 3, 3)).astype(np.int8),
+        "vs": np.full(16, 0.004, np.float32), "vz": np.zeros(16, np.int8),
+        "n": rng.integers(0, 256, (5, 1, 8)).astype(np.uint8), "ns": np.full(5, 0.02, np.float32),
+    }  # fmt: skip
+    integer = ["xq", "s", "z", "w", "ws", "wz", "t", "z", "b"]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["data", "s", "z"], ["xq"]),
+        helper.make_node("QLinearConv", integer, ["cq"], pads=[1, 1, 1, 1]),
+        helper.make_node("MaxPool", ["cq"], ["pq"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("DequantizeLinear", ["pq", "t", "z"], ["p"]),
+        helper.make_node("DequantizeLinear", ["v", "vs", "vz"], ["vd"], axis=0),
+        helper.make_node("Conv", ["p", "vd"], ["c2"]),
+        helper.make_node("GlobalAveragePool", ["c2"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["flat"]),
+        helper.make_node(
+            "MatMulNBits", ["flat", "n", "ns"], ["scores"], domain="com.microsoft", K=16, N=5, bits=4, block_size=16
+        ),
+    ]
+    return saved(path, nodes, weights, "scores", opsets={"": 17, "com.microsoft": 1})
+
+
 CAFFE = """name: "net" input: "data" input_dim: 1 input_dim: 3 input_dim: 16 input_dim: 16
 layers { name: "conv1" type: CONVOLUTION bottom: "data" top: "conv1"
   convolution_param { num_output: 4 kernel_size: 3 pad: 1 } }
@@ -196,6 +224,7 @@ def keras_zip(path: Path) -> Path:
 # Reader -> how to write a file for it, and which of the files that this makes is damaged.
 FILES: dict[str, tuple[Any, str, str]] = {
     "onnx": (onnx_file, "net.onnx", "net.onnx"),
+    "onnx quantised": (onnx_quantised, "net.onnx", "net.onnx"),
     "onnx external weights": (onnx_external, "net.onnx", "net.data"),
     "onnx with external weights": (onnx_external, "net.onnx", "net.onnx"),
     "caffemodel": (caffe, "net.caffemodel", "net.caffemodel"),

@@ -69,6 +69,7 @@ def saved(
     weights: Mapping[str, Any],
     output: str,
     shape: Sequence[Any] = (1, 3, "height", "width"),
+    opsets: Mapping[str, int] | None = None,
 ) -> Path:
     """A network of these nodes, from an image ``data`` to a tensor."""
     graph = helper.make_graph(
@@ -78,5 +79,6 @@ def saved(
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()],
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    imports = [helper.make_opsetid(domain, version) for domain, version in (opsets or {"": 17}).items()]
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), path)
     return path

@@ -11,7 +11,8 @@ from google.protobuf.message import DecodeError
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.networks.readers.layout import channels_first
-from pixelgrad.exporters.networks.readers.precision import drop_conversions, to_float32, unpack_weights
+from pixelgrad.exporters.networks.readers.precision import drop_conversions, to_float32
+from pixelgrad.exporters.networks.readers.quantised import to_floating_point
 from pixelgrad.exporters.networks.readers.reading import Reading
 from pixelgrad.exporters.networks.readers.scopes import module_aliases
 from pixelgrad.exporters.networks.readers.source import Source, digest
@@ -37,8 +38,9 @@ def read_onnx(source: Source) -> Reading:
 
 def model_reading(proto: onnx.ModelProto, sha256: str) -> Reading:
     """A model in memory, as :func:`read_onnx` reads one from a file."""
-    notes = [*unpack_weights(proto), *to_float32(proto)]
+    notes = to_float32(proto)
     model = ir.from_proto(proto)
+    notes += to_floating_point(model)
     drop_conversions(model.graph)
     notes += channels_first(model.graph)
     return Reading(model, "ONNX", sha256, aliases=module_aliases(model.graph), notes=tuple(notes))

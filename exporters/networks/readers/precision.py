@@ -1,4 +1,4 @@
-"""Networks in half or double precision, or with packed weights, turned to single: gradient steps are in float32."""
+"""Networks in half or double precision, turned to single: gradient steps are in float32."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from onnx import TensorProto, numpy_helper
 
-# The oldest DequantizeLinear that the reference computes; those before it said the same, of fewer types.
-_REFERENCE = 19
 _OTHER = {TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
 
 
@@ -40,38 +37,6 @@ def to_float32(model: onnx.ModelProto) -> list[str]:
                 attribute.s = b"FLOAT"
     names = sorted(TensorProto.DataType.Name(kind).lower() for kind in found)
     return [f"its file is in {' and '.join(names)}"] if names else []
-
-
-def unpack_weights(model: onnx.ModelProto) -> list[str]:
-    """Weights that are kept in 8 bits or fewer, and computed with as floating point, become float32, in place. Notes on
-    it.
-
-    That is DequantizeLinear of constants, whatever its axis and blocks: ONNX's reference computes it. One of
-    activations stays, and so does what makes integers of them.
-    """
-    graph = model.graph
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    for value in graph.input:  # a default, which a caller may change
-        constants.pop(value.name, None)
-    packed = [
-        node
-        for node in graph.node
-        if node.op_type == "DequantizeLinear" and all(name in constants for name in node.input if name)
-    ]
-    version = max(entry.version for entry in model.opset_import if not entry.domain) if packed else 0
-    opset = [helper.make_opsetid("", max(version, _REFERENCE))]
-    for node in packed:
-        names = [name for name in node.input if name]
-        alone = helper.make_graph([node], "weights", [], [onnx.ValueInfoProto(name=node.output[0])])
-        alone.initializer.extend(constants[name] for name in names)
-        (array,) = ReferenceEvaluator(helper.make_model(alone, opset_imports=opset)).run(None, {})
-        graph.initializer.append(numpy_helper.from_array(np.asarray(array, np.float32), node.output[0]))
-        graph.node.remove(node)
-    used = {name for node in _nodes(model) for name in node.input} | {value.name for value in graph.output}
-    for name in {name for node in packed for name in node.input} - used:
-        if name in constants:
-            graph.initializer.remove(constants[name])
-    return [f"{len(packed)} of its weights are kept in 8 bits or fewer, and unpacked"] if packed else []
 
 
 def drop_conversions(graph: ir.Graph) -> None:

@@ -15,7 +15,8 @@ from helpers import fuzz
 from helpers.network_files import FILES
 
 CASES = {
-    "onnx": 2000, "onnx external weights": 300, "onnx with external weights": 700, "caffemodel": 1500, "prototxt": 1000,
+    "onnx": 1500, "onnx quantised": 500, "onnx external weights": 300, "onnx with external weights": 700,
+    "caffemodel": 1500, "prototxt": 1000,
     "torch zip": 1000, "torch legacy": 1000, "torch tar": 500, "safetensors": 500, "keras h5": 1000, "keras": 500,
 }  # fmt: skip
 FEW = 12
