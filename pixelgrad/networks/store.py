@@ -236,12 +236,13 @@ def check_name(name: str, *, force: bool = False) -> None:
 def remove_files(name: str) -> int:
     """Remove a network that was pulled or added, and what is left of an interrupted pull; the bytes that this freed.
 
-    The files of a network that was linked stay where they are.
+    The files of a network that was linked stay where they are. Raises :class:`NetworkError` where there is none, or where
+    it is just being fetched or added.
     """
     folder = _folder(name)
     if not _NAME.fullmatch(name) or not folder.is_dir():
         raise NetworkError(f"{name!r} is not here, so it cannot be removed")
-    with _locked(name, None), writing(folder):
+    with _locked(name, None, waits=False), writing(folder):
         freed = sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file())
         shutil.rmtree(folder)
     return freed
@@ -317,7 +318,7 @@ def _forget_others(record: Record) -> None:
 
 
 @contextlib.contextmanager
-def _locked(name: str, on_progress: OnProgress | None) -> Iterator[None]:
+def _locked(name: str, on_progress: OnProgress | None, *, waits: bool = True) -> Iterator[None]:
     """One process at a time works on a network's folder."""
     from filelock import FileLock, Timeout
 
@@ -328,6 +329,10 @@ def _locked(name: str, on_progress: OnProgress | None) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            if not waits:
+                raise NetworkError(
+                    f"another pixelgrad is just fetching or adding {name!r}; wait until it has, or end it"
+                ) from None
             if on_progress is not None:
                 on_progress(Progress(name, 0, None, "waiting"))
             lock.acquire()

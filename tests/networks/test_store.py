@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
+from helpers.cli import error_of, invoke
 from helpers.data import shared
 from helpers.networks import chain
 from helpers.server import digest, serving
@@ -80,6 +82,15 @@ def test_a_folder_that_is_closed_hides_no_other(tiny: Any, home: Path, monkeypat
 
     monkeypatch.setattr(Path, "is_file", closed)
     assert records() == {"tiny": record}
+
+
+def test_what_is_just_being_fetched_is_not_removed(tiny: Any, home: Path) -> None:
+    record = pull("tiny")
+    with FileLock(home / "networks" / ".tiny.lock"):
+        message = error_of(invoke("models", "rm", "tiny"))
+    assert "another pixelgrad is just fetching or adding 'tiny'; wait until it has, or end it" in message
+    assert record.path.is_file()
+    assert invoke("models", "rm", "tiny").exit_code == 0
 
 
 def test_two_pulls_at_once_fetch_once(tiny: Any, home: Path) -> None:
