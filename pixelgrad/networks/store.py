@@ -236,8 +236,8 @@ def check_name(name: str, *, force: bool = False) -> None:
 def remove_files(name: str) -> int:
     """Remove a network that was pulled or added, and what is left of an interrupted pull; the bytes that this freed.
 
-    The files of a network that was linked stay where they are. Raises :class:`NetworkError` where there is none, or where
-    it is just being fetched or added.
+    The files of a network that was linked stay where they are. Raises :class:`NetworkError` where there is none, or
+    where it is just being fetched or added.
     """
     folder = _folder(name)
     if not _NAME.fullmatch(name) or not folder.is_dir():
