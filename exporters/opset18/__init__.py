@@ -17,6 +17,7 @@ from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass, R
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.convert import convert_nodes
+from pixelgrad.exporters.opset18.einsum import expand_einsums, has_einsums
 from pixelgrad.exporters.opset18.folding import drop_zeros, forget_counts, keep_numbers
 from pixelgrad.exporters.opset18.functions import expand_functions
 from pixelgrad.exporters.opset18.inference import infer_shapes, name_sizes
@@ -78,6 +79,9 @@ def to_opset18(
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
     copy.ir_version = IR_VERSION
     infer_shapes(copy)
+    if "Einsum" not in primitives and has_einsums(graph):
+        expand_einsums(graph, OPSET)
+        infer_shapes(copy)
     return copy
 
 

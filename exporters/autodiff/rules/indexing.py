@@ -14,7 +14,8 @@ from pixelgrad.exporters.opset18.attributes import integer, operand
 from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank
 
 
-def _zeros(op: Emitter, like: ir.Value) -> ir.Value:
+def zeros_like(op: Emitter, like: ir.Value) -> ir.Value:
+    """Zeros in the shape and type of ``like``."""
     zero = op.const(np.zeros((), dtype=(like.dtype or ir.DataType.FLOAT).numpy()))
     return op.emit("Expand", [zero, op.shape(like)])[0]
 
@@ -35,7 +36,7 @@ def gather(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     ahead = op.Transpose(ct, perm=order)
     row = [op.dim(x, a) for a in rest]
     updates = op.Reshape(ahead, op.Concat(op.value([-1]), *row, axis=0))
-    target = op.Transpose(_zeros(op, x), perm=[axis, *rest])
+    target = op.Transpose(zeros_like(op, x), perm=[axis, *rest])
     added = op.ScatterND(target, op.Reshape(indices, [-1, 1]), updates, reduction="add")
     return op.Transpose(added, perm=[int(i) for i in np.argsort([axis, *rest])])
 
@@ -77,7 +78,7 @@ def _one_back(op: Emitter, x: ir.Value, ct: ir.Value, axis: int, index: np.ndarr
 @rule("GatherElements")
 def gather_elements(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     x, indices = operand(node), operand(node, 1)
-    return op.ScatterElements(_zeros(op, x), indices, ct, axis=integer(node, "axis", 0), reduction="add")
+    return op.ScatterElements(zeros_like(op, x), indices, ct, axis=integer(node, "axis", 0), reduction="add")
 
 
 @rule("GatherND")
@@ -88,7 +89,7 @@ def gather_nd(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
         ahead = op.Concat(op.shape(indices, end=rank(indices) - 1), op.value([1]), axis=0)
         places = [op.Expand(_counted(op, indices, axis), ahead) for axis in range(batch)]
         indices = op.Concat(*places, indices, axis=-1)
-    return op.ScatterND(_zeros(op, x), indices, ct, reduction="add")
+    return op.ScatterND(zeros_like(op, x), indices, ct, reduction="add")
 
 
 def _counted(op: Emitter, value: ir.Value, axis: int) -> ir.Value:
