@@ -16,8 +16,9 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass, RemoveUnusedOpsetsPass
 
 from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.opset18.assignments import join_assignments
 from pixelgrad.exporters.opset18.convert import convert_nodes
-from pixelgrad.exporters.opset18.einsum import expand_einsums, has_einsums
+from pixelgrad.exporters.opset18.einsum import expand_einsums
 from pixelgrad.exporters.opset18.folding import drop_zeros, forget_counts, keep_numbers
 from pixelgrad.exporters.opset18.functions import expand_functions
 from pixelgrad.exporters.opset18.inference import infer_shapes, name_sizes
@@ -79,8 +80,10 @@ def to_opset18(
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
     copy.ir_version = IR_VERSION
     infer_shapes(copy)
-    if "Einsum" not in primitives and has_einsums(graph):
-        expand_einsums(graph, OPSET)
+    is_changed = join_assignments(graph, OPSET)
+    if "Einsum" not in primitives:
+        is_changed = expand_einsums(graph, OPSET) or is_changed
+    if is_changed:
         infer_shapes(copy)
     return copy
 

@@ -19,12 +19,7 @@ from pixelgrad.exporters.opset18.convert import Converter
 from pixelgrad.exporters.opset18.equations import parse
 from pixelgrad.exporters.opset18.shapes import dims
 
-__all__ = ["expand_einsums", "has_einsums"]
-
-
-def has_einsums(graph: ir.Graph) -> bool:
-    """Whether there is any whose operands' ranks are known."""
-    return any(_is_known(node) for node in graph)
+__all__ = ["expand_einsums"]
 
 
 def _is_known(node: ir.Node) -> bool:
@@ -32,12 +27,13 @@ def _is_known(node: ir.Node) -> bool:
     return is_einsum and all(value is not None and value.shape is not None for value in node.inputs)
 
 
-def expand_einsums(graph: ir.Graph, opset: int) -> None:
-    """Replace each, in place. Shapes must have been inferred; where a rank is not known it stays as it is."""
+def expand_einsums(graph: ir.Graph, opset: int) -> bool:
+    """Replace each, in place; whether there was one. Shapes must have been inferred; of unknown rank it stays."""
+    known = [node for node in graph if _is_known(node)]
     converter = Converter(graph, opset)
-    for node in list(graph):
-        if _is_known(node):
-            _expand(converter, node)
+    for node in known:
+        _expand(converter, node)
+    return bool(known)
 
 
 @dataclass(frozen=True)
