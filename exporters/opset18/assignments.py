@@ -82,7 +82,7 @@ def _of_a_constant(indices: ir.Value) -> list[_Part] | None:
         return None
     depth = array.shape[-1]
     start = array[(0,) * depth]
-    block = np.stack(np.indices(array.shape[:-1]), axis=-1) + start
+    block = np.moveaxis(np.indices(array.shape[:-1]), 0, -1) + start
     if (start < 0).any() or not np.array_equal(array, block):
         return None
     return [_Part(int(first), int(first) + count) for first, count in zip(start, array.shape, strict=False)]

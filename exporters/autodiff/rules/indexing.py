@@ -29,7 +29,11 @@ def gather(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
         return _gather_back(op, x, ct, axis, known, size)
     if known is not None and known.size == 1:
         return _one_back(op, x, ct, axis, known)
-    # Indices known at run time only: the axis to the front, the indices flat, and rows added into place.
+    return _rows_back(op, x, ct, axis, indices)
+
+
+def _rows_back(op: Emitter, x: ir.Value, ct: ir.Value, axis: int, indices: ir.Value) -> ir.Value:
+    """Indices known at run time only: the axis to the front, the indices flat, and rows added into place."""
     count = rank(indices)
     order = [*range(axis, axis + count), *range(axis), *range(axis + count, rank(x) - 1 + count)]
     rest = [a for a in range(rank(x)) if a != axis]
@@ -73,6 +77,29 @@ def _one_back(op: Emitter, x: ir.Value, ct: ir.Value, axis: int, index: np.ndarr
     pads: list[ir.Value] = [op.value([0])] * (2 * ndim)
     pads[axis], pads[ndim + axis] = (known, other) if at >= 0 else (other, known)
     return op.Pad(ct, op.Concat(*pads, axis=0))
+
+
+@rule("Compress")
+def compress(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """A Gather of the places where the condition holds; without an axis, of the elements one after the other."""
+    x = operand(node)
+    places = op.Squeeze(op.NonZero(operand(node, 1)), [0])
+    places.shape = ir.Shape([None])
+    if "axis" in node.attributes:
+        return _rows_back(op, x, ct, normalize_axis(integer(node, "axis", 0), rank(x)), places)
+    flat = op.Reshape(zeros_like(op, x), [-1])
+    return op.reshape_like(op.ScatterElements(flat, places, ct, axis=0), x)
+
+
+@rule("TopK")
+def top_k(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.ScatterElements(zeros_like(op, operand(node)), node.outputs[1], ct, axis=integer(node, "axis", -1))
+
+
+@rule("MaxUnpool")
+def max_unpool(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """Indices count the elements of the whole output."""
+    return op.Gather(op.Reshape(ct, [-1]), operand(node, 1), axis=0)
 
 
 @rule("GatherElements")

@@ -23,6 +23,8 @@ ARITHMETIC: list[Case] = [
     Case("Max", {"a": normal(2, 3), "b": normal(3), "c": normal(2, 1)}),
     Case("Max", {"a": normal(2, 3)}, label="one"),
     Case("Min", {"a": normal(2, 3), "b": normal(2, 3)}),
+    Case("Mod", {"a": normal(2, 3) * 4, "b": positive(3)}, {"fmod": 1}),
+    Case("Mod", {"a": normal(2, 3) * 4}, {"fmod": 1}, {"b": np.asarray(1.5)}, label="by-a-number"),
     Case("Sum", {"a": normal(2, 3), "b": normal(3), "c": normal(1)}),
     Case("Mean", {"a": normal(2, 3), "b": normal(3)}),
     Case("Where", {"a": normal(2, 3), "b": normal(3)}, constants={"c": normal(2, 1) > 0}, order=["c", "a", "b"]),

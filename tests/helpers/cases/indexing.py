@@ -74,4 +74,24 @@ INDEXING: list[Case] = [
         {"reduction": "add"},
         label="at-run-time",
     ),
+    Case("Compress", {"x": normal(3, 4, 2)}, {"axis": 1}, {"c": np.asarray([False, True, True])}),
+    Case("Compress", {"x": normal(3, 4)}, {}, {"c": np.asarray([True, False, False, True, True])}, label="flat"),
+    Case("Compress", {"x": normal(3, 4), "c": np.asarray([True, False, True])}, {"axis": -2}, label="at-run-time"),
+    *(
+        Case(
+            "TopK",
+            {"x": normal(2, 5, 3)},
+            {"axis": axis, "largest": largest},
+            {"k": ints(k)},
+            unasked=1,
+            label=f"axis-{axis}",
+        )
+        for axis, largest, k in ((-1, 1, 2), (1, 0, 3))
+    ),
+    Case(
+        "MaxUnpool",
+        {"x": normal(1, 2, 2, 2)},
+        {"kernel_shape": [2, 2], "strides": [2, 2]},
+        {"i": np.asarray([[[[0, 3], [9, 14]], [[17, 22], [24, 31]]]])},
+    ),
 ]

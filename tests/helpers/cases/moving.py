@@ -125,4 +125,12 @@ MOVING: list[Case] = [
         order=["x", "", "", "sizes"],
         label="sizes",
     ),
+    Case("ReverseSequence", {"x": normal(4, 3, 2)}, {}, {"lengths": ints(4, 1, 3)}),
+    Case(
+        "ReverseSequence",
+        {"x": normal(3, 4, 2)},
+        {"time_axis": 1, "batch_axis": 0},
+        {"lengths": ints(2, 4, 3)},
+        label="batch-first",
+    ),
 ]

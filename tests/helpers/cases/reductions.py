@@ -68,4 +68,14 @@ REDUCTIONS: list[Case] = [
         for e in (0, 1)
         for r in (0, 1)
     ),
+    Case("ReduceProd", {"x": normal(2, 3, 4)}, {}, {"axes": ints(1)}),
+    Case("ReduceProd", {"x": normal(2, 3, 4)}, {"keepdims": 0}, {"axes": ints(0, 2)}, label="flat"),
+    Case("ReduceProd", {"x": normal(2, 3)}, label="all"),
+    Case(
+        "ReduceProd",
+        {"x": np.asarray([[0.0, 2.0, 3.0], [0.0, 0.0, 5.0], [1.0, 2.0, 4.0]])},
+        {},
+        {"axes": ints(1)},
+        label="zeros",
+    ),
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from helpers.cases.arrays import normal
+import numpy as np
+
+from helpers.cases.arrays import ints, normal
 from helpers.gradcheck import Case
 
 WINDOWS: list[Case] = [
@@ -143,4 +145,21 @@ WINDOWS: list[Case] = [
     Case("GlobalAveragePool", {"x": normal(2, 3, 4, 5)}, free=True, label="free"),
     Case("GlobalMaxPool", {"x": normal(2, 3, 4, 5)}),
     Case("GlobalLpPool", {"x": normal(2, 3, 4, 5)}, {"p": 2}, on_runtime=True),
+    # Blocks put together again.
+    *(
+        Case(
+            "Col2Im",
+            {"x": normal(2, 3 * int(np.prod(block)), length)},
+            attributes,
+            {"image": ints(*image), "block": ints(*block)},
+            label=label,
+        )
+        for image, block, length, attributes, label in (
+            ((4, 6), (2, 3), 4, {"strides": [2, 3]}, "tiles"),
+            ((5, 5), (3, 3), 9, {"pads": [1, 1, 1, 1], "strides": [2, 2]}, "overlapping"),
+            ((6, 7), (2, 2), 16, {"dilations": [2, 3]}, "dilated"),
+            ((5, 4), (2, 3), 2, {"strides": [2, 2]}, "uncovered"),
+            ((7,), (3,), 3, {"strides": [2]}, "1d"),
+        )
+    ),
 ]
