@@ -21,6 +21,7 @@ from pixelgrad.exporters.opset18.convert import convert_nodes
 from pixelgrad.exporters.opset18.einsum import expand_einsums
 from pixelgrad.exporters.opset18.folding import drop_zeros, forget_counts, keep_numbers
 from pixelgrad.exporters.opset18.functions import expand_functions
+from pixelgrad.exporters.opset18.grid_sample import expand_grid_samples
 from pixelgrad.exporters.opset18.inference import infer_shapes, name_sizes
 from pixelgrad.exporters.opset18.pooling import without_dropped_windows
 from pixelgrad.exporters.opset18.shapes import check_standard
@@ -83,6 +84,8 @@ def to_opset18(
     is_changed = join_assignments(graph, OPSET)
     if "Einsum" not in primitives:
         is_changed = expand_einsums(graph, OPSET) or is_changed
+    if "GridSample" not in primitives:
+        is_changed = expand_grid_samples(graph, OPSET) or is_changed
     if is_changed:
         infer_shapes(copy)
     return copy

@@ -150,6 +150,9 @@ def _lower(node: ir.Node, opset: int) -> None:
         node.attributes.pop("round_mode", None)
     if node.op_type == "AveragePool" and set(integers(node, "dilations") or [1]) == {1}:
         node.attributes.pop("dilations", None)
+    if node.op_type == "GridSample":
+        mode = text(node, "mode", "linear")
+        node.attributes["mode"] = ir.AttrString("mode", {"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode))
     if node.op_type == "GroupNormalization":
         return  # per-channel scale since 21: written out as a function
     for name in node.attributes:

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from pixelgrad.errors import NetworkError
+from pixelgrad.exporters import vjp
 from pixelgrad.exporters.opset18 import from_opset18, to_opset18
+from pixelgrad.exporters.profiles.providers import providers, unsupported
 
 SIZES = {letter: 2 + place % 4 for place, letter in enumerate(string.ascii_letters)}
 
@@ -144,6 +146,15 @@ def test_any_equation(equation: str, free: bool) -> None:
 @pytest.mark.parametrize("free", [False, True], ids=["known", "free"])
 def test_one_product_without_needless_steps(equation: str, operators: list[str], free: bool) -> None:
     assert check(equation, shapes_of(equation), free=free) == operators
+
+
+@pytest.mark.parametrize("provider", list(providers()))
+@pytest.mark.parametrize("equation", ["bhid,bhjd->bhij", "bhij,bjhd->bihd", "byhwc,wkc->byhwk", "ij,ij->i"])
+def test_it_stays_on_every_device(equation: str, provider: str) -> None:
+    """With its gradient, but for what each is known to lack anyway."""
+    arrays = [np.zeros(shape) for shape in shapes_of(equation)]
+    gaps = unsupported(vjp(einsum(equation, arrays)), provider)
+    assert {gap.operator for gap in gaps} <= set(providers()[provider].gaps)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from helpers.networks import chain
+from helpers.running import run
 
 import pixelgrad
 from pixelgrad import NetworkSpec, SettingsError
@@ -118,3 +119,30 @@ def test_what_timm_says_of_its_networks_holds() -> None:
     module.pretrained_cfg = {"mean": (0.5, 0.4, 0.3), "std": (0.5, 0.5, 0.5)}
     assert from_torch(module, preprocess="rgb", size=(32, 32)).preprocessing.name == "rgb"
     assert sizes[-1] == (32, 32)
+
+
+def test_a_module_that_pytorch_exports_at_one_size_only() -> None:
+    """VOLO's: its free sizes are equations that PyTorch cannot solve, and its older exporter cannot write a fold."""
+    torch = pytest.importorskip("torch", reason="needs PyTorch, from the 'peers' extra")
+    pytest.importorskip("onnxscript", reason="needs PyTorch's newer exporter")
+
+    class Folding(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 36, 2, stride=2)
+
+        def forward(self, x: Any) -> Any:
+            height, width = int(x.shape[2]), int(x.shape[3])
+            if height / 2 // 8 == 2:  # as VOLO asks whether its embeddings are of this size
+                x = x * 2
+            blocks = self.conv(x).flatten(2)
+            return torch.nn.functional.fold(blocks, (height, width), 3, padding=1, stride=2)
+
+    torch.manual_seed(0)
+    module = Folding().eval()
+    image = torch.rand(1, 3, 32, 32)
+    network = from_torch(module, size=(32, 32), preprocess="rgb")
+    (output,) = (value.name for value in network.model.graph.outputs)
+    np.testing.assert_allclose(
+        run(network, image.numpy(), str(output)), module(image).detach().numpy(), rtol=1e-4, atol=1e-5
+    )

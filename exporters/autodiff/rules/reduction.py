@@ -63,7 +63,7 @@ def reduce_prod(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     product = op.ReduceProd(factors, axes, keepdims=1, noop_with_empty_axes=1)
     others = op.Sub(op.ReduceSum(zero, axes, keepdims=1, noop_with_empty_axes=1), zero)
     others.shape = x.shape
-    quotient = op.Mul(op.Div(product, factors), op.mask(op.Less(others, 0.5), ct))
+    quotient = op.Mul(op.Div(product, factors), op.Clip(op.Sub(1.0, others), 0.0, 1.0))
     return op.Mul(quotient, _keepdims(op, node, ct))
 
 

@@ -69,7 +69,7 @@ def _multiplied(op: Emitter, node: ir.Node, ct: ir.Value, places: _Places) -> Co
         product = places.take(places.put(data, factors, "mul"))
         zeros = places.take(places.put(zeros_like(op, data), op.mask(is_zero, updates), "add"))
         others = op.Sub(zeros, op.mask(is_zero, updates))
-        to_updates = op.Mul(op.Div(product, factors), op.mask(op.Less(others, 0.5), updates))
+        to_updates = op.Mul(op.Div(product, factors), op.Clip(op.Sub(1.0, others), 0.0, 1.0))
         to_updates = op.Mul(to_updates, places.take(ct))
     return places.put(ct, updates, "mul") if op.needs(data) else None, None, to_updates
 

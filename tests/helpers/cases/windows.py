@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from helpers.cases.arrays import ints, normal
+from helpers.cases.arrays import ints, normal, within
 from helpers.gradcheck import Case
 
 WINDOWS: list[Case] = [
@@ -160,6 +160,24 @@ WINDOWS: list[Case] = [
             ((6, 7), (2, 2), 16, {"dilations": [2, 3]}, "dilated"),
             ((5, 4), (2, 3), 2, {"strides": [2, 2]}, "uncovered"),
             ((7,), (3,), 3, {"strides": [2]}, "1d"),
+        )
+    ),
+    # Written out; test_grid_sample.py has the gradient of the grid, tests/peers/test_sampling.py all forms.
+    *(
+        Case(
+            "GridSample",
+            {"x": normal(1, 2, 3, 4), "g": within(1, 2, 3, 2) * 1.7},
+            {"mode": mode, "padding_mode": padding, "align_corners": aligned},
+            wrt=["x"],
+            opset=20,
+            label=f"{mode}-{padding}-{aligned}",
+        )
+        for mode, padding, aligned in (
+            ("linear", "zeros", 0),
+            ("linear", "border", 1),
+            ("linear", "reflection", 0),
+            ("nearest", "zeros", 1),
+            ("cubic", "zeros", 0),
         )
     ),
 ]
