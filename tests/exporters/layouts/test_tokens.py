@@ -146,6 +146,8 @@ def test_attention_by_equations_is_followed(tmp_path: Path) -> None:
     tokens = {name: {str(value.name) for value in network.layouts()} for name, network in written.items()}
     assert "projected" in tokens["matmul"]
     assert tokens["einsum"] == tokens["matmul"]
+    names = {str(output.name) for node in written["einsum"].model.graph for output in node.outputs}
+    assert {"scores/Transpose", "side_by_side/Transpose"} <= names  # by what they are part of
     for name in ("together", "projected"):
         a, b = (run(network, some_image(48), name) for network in written.values())
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
