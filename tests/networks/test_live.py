@@ -121,28 +121,21 @@ def test_what_timm_says_of_its_networks_holds() -> None:
     assert sizes[-1] == (32, 32)
 
 
-def test_a_module_that_pytorch_exports_at_one_size_only() -> None:
+def test_a_module_that_pytorch_exports_at_one_size_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """VOLO's: its free sizes are equations that PyTorch cannot solve, and its older exporter cannot write a fold."""
     torch = pytest.importorskip("torch", reason="needs PyTorch, from the 'peers' extra")
     pytest.importorskip("onnxscript", reason="needs PyTorch's newer exporter")
 
-    class Folding(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = torch.nn.Conv2d(3, 36, 2, stride=2)
+    def unsolved(*arguments: Any) -> Any:
+        raise NotImplementedError("The inequality cannot be solved")
 
-        def forward(self, x: Any) -> Any:
-            height, width = int(x.shape[2]), int(x.shape[3])
-            if height / 2 // 8 == 2:  # as VOLO asks whether its embeddings are of this size
-                x = x * 2
-            blocks = self.conv(x).flatten(2)
-            return torch.nn.functional.fold(blocks, (height, width), 3, padding=1, stride=2)
-
+    monkeypatch.setattr("pixelgrad.exporters.networks.torch_module._by_program", unsolved)
     torch.manual_seed(0)
-    module = Folding().eval()
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 36, 2, stride=2), torch.nn.Flatten(2), torch.nn.Fold((32, 32), 3, padding=1, stride=2)
+    ).eval()
     image = torch.rand(1, 3, 32, 32)
     network = from_torch(module, size=(32, 32), preprocess="rgb")
     (output,) = (value.name for value in network.model.graph.outputs)
-    np.testing.assert_allclose(
-        run(network, image.numpy(), str(output)), module(image).detach().numpy(), rtol=1e-4, atol=1e-5
-    )
+    found = run(network, image.numpy(), str(output))
+    np.testing.assert_allclose(found, module(image).detach().numpy(), rtol=1e-4, atol=1e-5)
