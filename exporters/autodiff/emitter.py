@@ -293,7 +293,7 @@ class Emitter:
     ) -> ir.DataType | None:
         if op_type in _BOOLEAN:
             return ir.DataType.BOOL
-        if op_type in {"Shape", "Size", "ArgMax"}:
+        if op_type in {"Shape", "Size", "ArgMax", "NonZero"}:
             return ir.DataType.INT64
         if op_type == "Cast":
             return ir.DataType(attributes["to"])

@@ -90,7 +90,7 @@ def _export(torch: Any, module: Any, image: Any, name: str) -> onnx.ModelProto:
     problems: list[Exception] = []
     ways = [_by_trace, _by_trace_of_one_size]
     if importlib.util.find_spec("onnxscript") is not None:
-        ways.insert(0, _by_program)
+        ways = [_by_program, *ways, _by_program_of_one_size]
     for way in ways:
         try:
             with warnings.catch_warnings(), torch.no_grad():
@@ -112,12 +112,19 @@ def _reason(error: BaseException) -> str:
 
 
 def _by_program(torch: Any, module: Any, image: Any) -> onnx.ModelProto:
-    free = torch.export.Dim.AUTO  # free where the module allows it
+    return _program(torch, module, image, torch.export.Dim.AUTO)  # free where the module allows it
+
+
+def _by_program_of_one_size(torch: Any, module: Any, image: Any) -> onnx.ModelProto:
+    return _program(torch, module, image, torch.export.Dim.STATIC)
+
+
+def _program(torch: Any, module: Any, image: Any, size: Any) -> onnx.ModelProto:
     program = torch.onnx.export(
         module,
         (image,),
         dynamo=True,
-        dynamic_shapes=({2: free, 3: free},),
+        dynamic_shapes=({2: size, 3: size},),
         opset_version=OPSET,
         verbose=False,
     )

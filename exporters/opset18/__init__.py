@@ -16,9 +16,12 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass, RemoveUnusedOpsetsPass
 
 from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.opset18.assignments import join_assignments
 from pixelgrad.exporters.opset18.convert import convert_nodes
+from pixelgrad.exporters.opset18.einsum import expand_einsums
 from pixelgrad.exporters.opset18.folding import drop_zeros, forget_counts, keep_numbers
 from pixelgrad.exporters.opset18.functions import expand_functions
+from pixelgrad.exporters.opset18.grid_sample import expand_grid_samples
 from pixelgrad.exporters.opset18.inference import infer_shapes, name_sizes
 from pixelgrad.exporters.opset18.pooling import without_dropped_windows
 from pixelgrad.exporters.opset18.shapes import check_standard
@@ -78,6 +81,13 @@ def to_opset18(
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
     copy.ir_version = IR_VERSION
     infer_shapes(copy)
+    is_changed = join_assignments(graph, OPSET)
+    if "Einsum" not in primitives:
+        is_changed = expand_einsums(graph, OPSET) or is_changed
+    if "GridSample" not in primitives:
+        is_changed = expand_grid_samples(graph, OPSET) or is_changed
+    if is_changed:
+        infer_shapes(copy)
     return copy
 
 

@@ -63,6 +63,8 @@ class Converter:
             v: v.shape.rank() for v in [*graph.inputs, *graph.initializers.values()] if v.shape is not None
         }
         self._count = 0
+        self._names = {value.name for node in graph for value in node.outputs} | set(graph.initializers)
+        self._uses: dict[str, int] = {}
 
     def const(self, array: Any) -> ir.Value:
         array = np.asarray(array)
@@ -73,8 +75,14 @@ class Converter:
         return value
 
     def before(self, node: ir.Node, op_type: str, *inputs: ir.Value, **attributes: Any) -> ir.Value:
-        """A new node in front of ``node``; its output."""
+        """A new node in front of ``node``, by whose output it is named; its output."""
         new = ir.node(op_type, inputs, attributes=attributes)
+        name = base = f"{node.outputs[0].name}/{op_type}"
+        while name in self._names:
+            self._uses[base] = self._uses.get(base, 1) + 1
+            name = f"{base}_{self._uses[base]}"
+        self._names.add(name)
+        new.name = new.outputs[0].name = name
         node.prepend(new)
         return new.outputs[0]
 
@@ -150,6 +158,9 @@ def _lower(node: ir.Node, opset: int) -> None:
         node.attributes.pop("round_mode", None)
     if node.op_type == "AveragePool" and set(integers(node, "dilations") or [1]) == {1}:
         node.attributes.pop("dilations", None)
+    if node.op_type == "GridSample":
+        mode = text(node, "mode", "linear")
+        node.attributes["mode"] = ir.AttrString("mode", {"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode))
     if node.op_type == "GroupNormalization":
         return  # per-channel scale since 21: written out as a function
     for name in node.attributes:

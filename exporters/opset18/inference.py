@@ -20,7 +20,8 @@ from onnx_shape_inference import (
 )
 
 from pixelgrad.errors import NetworkError
-from pixelgrad.exporters.opset18.attributes import integer, integers, optional
+from pixelgrad.exporters.opset18.attributes import integer, integers, optional, text
+from pixelgrad.exporters.opset18.equations import parse
 from pixelgrad.exporters.opset18.folding import fold_numbers
 from pixelgrad.exporters.opset18.shapes import SIZES, constant, elements, shorter
 from pixelgrad.exporters.opset18.size_values import VALUES, Values
@@ -176,6 +177,24 @@ def _follow_slices(ctx: ShapeInferenceContext, node: ir.Node) -> None:
     y.shape = ir.Shape([y.shape[axis] if axis in axes else x.shape[axis] for axis in range(rank)])
 
 
+def _infer_einsum(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+    """In the library's place, which wants as many axes of every ellipsis."""
+    values = [value for value in node.inputs if value is not None]
+    shapes = [value.shape for value in values if value.shape is not None]
+    if len(shapes) < len(node.inputs):
+        return
+    sizes: dict[str, int | ir.SymbolicDim] = {}
+    try:
+        operands, output = parse(text(node, "equation", ""), [len(shape) for shape in shapes])
+    except ValueError as error:
+        raise ShapeInferenceError(node_name=node.name, op_type="Einsum", domain="", message=str(error)) from error
+    for labels, shape in zip(operands, shapes, strict=True):
+        for label, size in zip(labels, shape, strict=True):
+            if sizes.get(label, 1) == 1:
+                sizes[label] = size
+    ctx.set_shape_and_dtype(node.outputs[0], ir.Shape([sizes[label] for label in output]), values[0].dtype)
+
+
 @_afterwards("Reshape")
 def _divide_reshapes(ctx: ShapeInferenceContext, node: ir.Node) -> None:
     """Teach the library to cancel what a reshape keeps: the -1 of [1, T, 96] as [1, T, -1, 32] is 3 whatever T is.
@@ -218,5 +237,6 @@ def _quotient(above: list[int | ir.SymbolicDim], below: list[int | ir.SymbolicDi
     return found.pop() if len(found) == 1 else None
 
 
+registry.register("", "Einsum", since_version=12)(_infer_einsum)
 for _operator, _values in VALUES.items():
     _follow_values(_operator, _values)

@@ -28,6 +28,7 @@ class Case:
     """One row: an operator in one form.
 
     inputs: arrays that vary, by name. constants: weights. wrt: which inputs to differentiate, all by default.
+    unasked: outputs behind those, whole numbers that are not the model's.
     free: spatial sizes are left open in the model, as they are in a network that takes any image.
     on_runtime: the reference implementation lacks or misreads this form; take differences on ONNX Runtime, float32.
     """
@@ -39,6 +40,7 @@ class Case:
     order: Sequence[str] | None = None
     wrt: Sequence[str] | None = None
     outputs: int = 1
+    unasked: int = 0
     free: bool = False
     opset: int = 18
     on_runtime: bool = False
@@ -57,7 +59,8 @@ def make_model(case: Case, dtype: type = np.float64) -> onnx.ModelProto:
 
     names = case.order or [*case.inputs, *case.constants]
     outputs = [f"y{i}" if i else "y" for i in range(case.outputs)]
-    node = helper.make_node(case.op, list(names), outputs, name="node", **case.attributes)
+    unasked = [f"unasked{i}" for i in range(case.unasked)]
+    node = helper.make_node(case.op, list(names), [*outputs, *unasked], name="node", **case.attributes)
 
     def info(name: str, array: np.ndarray[Any, Any]) -> onnx.ValueInfoProto:
         shape: list[Any] = list(array.shape)

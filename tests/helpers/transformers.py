@@ -29,6 +29,7 @@ def transformer(
     mixed: bool = False,
     biased: bool = False,
     alike: bool = False,
+    equations: bool = False,
     heads: int = 2,
     classes: int = 10,
 ) -> Path:
@@ -37,7 +38,7 @@ def transformer(
     declared: the file says the size that it is made for. first, last: tokens in front of the patches', and behind.
     frozen: the number of tokens is part of every reshape. gathered: embeddings are looked up by their numbers. masked:
     a mask that hides nothing is added to the attention. mixed: weights between tokens besides. biased: so is a number
-    for each pair of them. alike: the patches' embeddings are the same everywhere.
+    for each pair of them. alike: the patches' embeddings are the same everywhere. equations: attention is Einsum.
     """
     rng = np.random.default_rng(side + 2 * first + 3 * last)
     patches = (side // PATCH) ** 2
@@ -69,9 +70,21 @@ def transformer(
         "along": np.int64([1]),
         "class": np.int64(0),
     }
-    model = _model(_nodes(weights, gathered, masked, mixed, biased), weights, side if declared else None)
+    nodes = _nodes(weights, gathered, masked, mixed, biased)
+    model = _model(_by_equations(nodes) if equations else nodes, weights, side if declared else None)
     onnx.save(model, path)
     return path
+
+
+def _by_equations(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """With queries, keys and values as they were split, and the products of heads as Einsum."""
+    node = helper.make_node
+    products = {
+        "scores": node("Einsum", ["Q_split", "K_split"], ["scores"], equation="bthd,bshd->bhts"),
+        "side_by_side": node("Einsum", ["attention", "V_split"], ["side_by_side"], equation="bhts,bshd->bthd"),
+    }
+    without = {"Q_heads", "K_heads", "V_heads", "attended"}
+    return [products.get(old.output[0], old) for old in nodes if old.output[0] not in without]
 
 
 def patches(path: Path, nodes: Sequence[onnx.NodeProto], size: int | None = 32, **weights: Any) -> Network:

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from helpers.networks import chain
+from helpers.running import run
 
 import pixelgrad
 from pixelgrad import NetworkSpec, SettingsError
@@ -118,3 +119,23 @@ def test_what_timm_says_of_its_networks_holds() -> None:
     module.pretrained_cfg = {"mean": (0.5, 0.4, 0.3), "std": (0.5, 0.5, 0.5)}
     assert from_torch(module, preprocess="rgb", size=(32, 32)).preprocessing.name == "rgb"
     assert sizes[-1] == (32, 32)
+
+
+def test_a_module_that_pytorch_exports_at_one_size_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VOLO's: its free sizes are equations that PyTorch cannot solve, and its older exporter cannot write a fold."""
+    torch = pytest.importorskip("torch", reason="needs PyTorch, from the 'peers' extra")
+    pytest.importorskip("onnxscript", reason="needs PyTorch's newer exporter")
+
+    def unsolved(*arguments: Any) -> Any:
+        raise NotImplementedError("The inequality cannot be solved")
+
+    monkeypatch.setattr("pixelgrad.exporters.networks.torch_module._by_program", unsolved)
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 36, 2, stride=2), torch.nn.Flatten(2), torch.nn.Fold((32, 32), 3, padding=1, stride=2)
+    ).eval()
+    image = torch.rand(1, 3, 32, 32)
+    network = from_torch(module, size=(32, 32), preprocess="rgb")
+    (output,) = (value.name for value in network.model.graph.outputs)
+    found = run(network, image.numpy(), str(output))
+    np.testing.assert_allclose(found, module(image).detach().numpy(), rtol=1e-4, atol=1e-5)

@@ -11,5 +11,6 @@ from pixelgrad.exporters.autodiff.rules import (  # noqa: F401
     pooling,
     reduction,
     resize,
+    scatter,
     shape,
 )

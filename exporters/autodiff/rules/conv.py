@@ -12,7 +12,7 @@ from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
 from pixelgrad.exporters.autodiff.rules.window import END, Window, crop, flip, window
 from pixelgrad.exporters.opset18.attributes import integer, integers, operand, optional, text
-from pixelgrad.exporters.opset18.shapes import dims, static_shape
+from pixelgrad.exporters.opset18.shapes import constant, dims, static_shape
 
 Cotangents = Sequence[ir.Value | None]
 # The key under which a kernel turned around (input and output channels changed places, all of it reversed in space)
@@ -181,3 +181,23 @@ def _transposed_pads(node: ir.Node, kernel: Sequence[int]) -> tuple[tuple[int, .
     half = tuple(t // 2 for t in totals)
     rest = tuple(t - h for t, h in zip(totals, half, strict=True))
     return (half, rest) if auto == "SAME_UPPER" else (rest, half)
+
+
+@rule("Col2Im")
+def col2im(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """Blocks added into an image [N, C, ...]: taken from it again, by a kernel for each position in a block."""
+    x, block = operand(node), constant(operand(node, 2))
+    if block is None:
+        raise NetworkError(f"Col2Im at {node.outputs[0].name!r}: the shape of its blocks must be known before it runs")
+    count, n = int(block.prod()), block.size
+    dtype = (x.dtype or ir.DataType.FLOAT).numpy()
+    kernels = op.const(np.eye(count, dtype=dtype).reshape(count, 1, *block))
+    alone = op.Reshape(ct, op.Concat(op.value([-1, 1]), op.shape(node.outputs[0], start=2), axis=0))
+    found = op.Conv(
+        alone,
+        kernels,
+        strides=integers(node, "strides", [1] * n),
+        dilations=integers(node, "dilations", [1] * n),
+        pads=integers(node, "pads", [0] * 2 * n),
+    )
+    return op.reshape_like(found, x)

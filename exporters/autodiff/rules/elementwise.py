@@ -61,6 +61,16 @@ def power(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
     return op.Mul(op.Mul(ct, p), op.Pow(x, lowered)), to_exponent
 
 
+@rule("Mod", broadcasts=True)
+def mod(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
+    """a - b q, of whole numbers q."""
+    a, b = operand(node), operand(node, 1)
+    if not op.needs(b):
+        return (ct,)
+    whole = op.Round(op.Div(op.Sub(a, node.outputs[0]), b))
+    return ct, op.Neg(op.Mul(ct, whole))
+
+
 @rule("Max", "Min", broadcasts=True)
 def extremum(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
     """Shared evenly where several inputs are extreme, as PyTorch does."""

@@ -14,7 +14,8 @@ from pixelgrad.exporters.opset18.attributes import integer, operand
 from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank
 
 
-def _zeros(op: Emitter, like: ir.Value) -> ir.Value:
+def zeros_like(op: Emitter, like: ir.Value) -> ir.Value:
+    """Zeros in the shape and type of ``like``."""
     zero = op.const(np.zeros((), dtype=(like.dtype or ir.DataType.FLOAT).numpy()))
     return op.emit("Expand", [zero, op.shape(like)])[0]
 
@@ -28,14 +29,18 @@ def gather(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
         return _gather_back(op, x, ct, axis, known, size)
     if known is not None and known.size == 1:
         return _one_back(op, x, ct, axis, known)
-    # Indices known at run time only: the axis to the front, the indices flat, and rows added into place.
+    return _rows_back(op, x, ct, axis, indices)
+
+
+def _rows_back(op: Emitter, x: ir.Value, ct: ir.Value, axis: int, indices: ir.Value) -> ir.Value:
+    """Indices known at run time only: the axis to the front, the indices flat, and rows added into place."""
     count = rank(indices)
     order = [*range(axis, axis + count), *range(axis), *range(axis + count, rank(x) - 1 + count)]
     rest = [a for a in range(rank(x)) if a != axis]
     ahead = op.Transpose(ct, perm=order)
     row = [op.dim(x, a) for a in rest]
     updates = op.Reshape(ahead, op.Concat(op.value([-1]), *row, axis=0))
-    target = op.Transpose(_zeros(op, x), perm=[axis, *rest])
+    target = op.Transpose(zeros_like(op, x), perm=[axis, *rest])
     added = op.ScatterND(target, op.Reshape(indices, [-1, 1]), updates, reduction="add")
     return op.Transpose(added, perm=[int(i) for i in np.argsort([axis, *rest])])
 
@@ -74,10 +79,33 @@ def _one_back(op: Emitter, x: ir.Value, ct: ir.Value, axis: int, index: np.ndarr
     return op.Pad(ct, op.Concat(*pads, axis=0))
 
 
+@rule("Compress")
+def compress(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """A Gather of the places where the condition holds; without an axis, of the elements one after the other."""
+    x = operand(node)
+    places = op.Squeeze(op.NonZero(operand(node, 1)), [0])
+    places.shape = ir.Shape([None])
+    if "axis" in node.attributes:
+        return _rows_back(op, x, ct, normalize_axis(integer(node, "axis", 0), rank(x)), places)
+    flat = op.Reshape(zeros_like(op, x), [-1])
+    return op.reshape_like(op.ScatterElements(flat, places, ct, axis=0), x)
+
+
+@rule("TopK")
+def top_k(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    return op.ScatterElements(zeros_like(op, operand(node)), node.outputs[1], ct, axis=integer(node, "axis", -1))
+
+
+@rule("MaxUnpool")
+def max_unpool(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """Indices count the elements of the whole output."""
+    return op.Gather(op.Reshape(ct, [-1]), operand(node, 1), axis=0)
+
+
 @rule("GatherElements")
 def gather_elements(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     x, indices = operand(node), operand(node, 1)
-    return op.ScatterElements(_zeros(op, x), indices, ct, axis=integer(node, "axis", 0), reduction="add")
+    return op.ScatterElements(zeros_like(op, x), indices, ct, axis=integer(node, "axis", 0), reduction="add")
 
 
 @rule("GatherND")
@@ -88,7 +116,7 @@ def gather_nd(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
         ahead = op.Concat(op.shape(indices, end=rank(indices) - 1), op.value([1]), axis=0)
         places = [op.Expand(_counted(op, indices, axis), ahead) for axis in range(batch)]
         indices = op.Concat(*places, indices, axis=-1)
-    return op.ScatterND(_zeros(op, x), indices, ct, reduction="add")
+    return op.ScatterND(zeros_like(op, x), indices, ct, reduction="add")
 
 
 def _counted(op: Emitter, value: ir.Value, axis: int) -> ir.Value:

@@ -52,6 +52,21 @@ def reduce_extremum(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     return op.Mul(mask, op.Div(_keepdims(op, node, ct), count))
 
 
+@rule("ReduceProd")
+def reduce_prod(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """The product of all others: of those that are not zero, where no other one is."""
+    x, axes = operand(node), _axes(node)
+    is_zero = op.Equal(x, 0.0)
+    factors = op.Where(is_zero, 1.0, x)
+    factors.shape = x.shape
+    zero = op.mask(is_zero, ct)
+    product = op.ReduceProd(factors, axes, keepdims=1, noop_with_empty_axes=1)
+    others = op.Sub(op.ReduceSum(zero, axes, keepdims=1, noop_with_empty_axes=1), zero)
+    others.shape = x.shape
+    quotient = op.Mul(op.Div(product, factors), op.Clip(op.Sub(1.0, others), 0.0, 1.0))
+    return op.Mul(quotient, _keepdims(op, node, ct))
+
+
 @rule("ReduceL1")
 def reduce_l1(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     return op.Mul(op.sign(operand(node)), _keepdims(op, node, ct))

@@ -179,3 +179,10 @@ def space_to_depth(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 @rule("Trilu")
 def trilu(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     return op.Trilu(ct, *node.inputs[1:], upper=integer(node, "upper", 1))
+
+
+@rule("ReverseSequence")
+def reverse_sequence(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
+    """What is turned round twice is as it was."""
+    axes = {name: integer(node, name, default) for name, default in (("time_axis", 0), ("batch_axis", 1))}
+    return op.ReverseSequence(ct, operand(node, 1), **axes)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from helpers.gradcheck import Case, make_model, runtime
-from hypothesis import assume, given
+from helpers.gradcheck import Case, check, make_model, runtime
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pixelgrad.exporters import vjp
@@ -183,3 +183,47 @@ def test_resize(mode: str, how: str, rounding: str, scales: list[float], free: b
     attributes = {"mode": mode, "coordinate_transformation_mode": how, "nearest_mode": rounding}
     factors = np.asarray([1, 1, *scales], dtype=np.float32)
     check_linear(Case("Resize", {"x": x}, attributes, {"scales": factors}, order=["x", "", "scales"], free=free))
+
+
+@given(windows())
+def test_col2im(w: dict[str, Any]) -> None:
+    assume("pads" in w)
+    n, kernel = len(w["sizes"]), w["kernel_shape"]
+    # ONNX Runtime 1.32 puts dilated blocks in the wrong places but in two dimensions.
+    assume(n == 2 or set(w["dilations"]) == {1})
+    pads = np.reshape(w["pads"], (2, n)).sum(axis=0)
+    extent = [(k - 1) * d + 1 for k, d in zip(kernel, w["dilations"], strict=True)]
+    counts = [
+        (size + pad - e) // stride + 1
+        for size, pad, e, stride in zip(w["sizes"], pads, extent, w["strides"], strict=True)
+    ]
+    x = integers(np.random.default_rng(0), 2, 2 * int(np.prod(kernel)), int(np.prod(counts)))
+    attributes = {name: w[name] for name in ("strides", "dilations", "pads")}
+    check_linear(Case("Col2Im", {"x": x}, attributes, {"i": np.asarray(w["sizes"]), "b": np.asarray(kernel)}))
+
+
+@st.composite
+def places(draw: st.DrawFn) -> tuple[list[int], int, np.ndarray[Any, Any]]:
+    """The shape of the data, an axis, and indices [...], fewer than the data along any other axis."""
+    shape = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    own = [draw(st.integers(1, size)) for size in shape]
+    own[axis] = draw(st.integers(1, 5))
+    size = shape[axis]
+    flat = draw(st.lists(st.integers(-size, size - 1), min_size=int(np.prod(own)), max_size=int(np.prod(own))))
+    return shape, axis, np.asarray(flat, np.int64).reshape(own)
+
+
+@settings(deadline=None)
+@given(places())
+def test_scatter_elements(drawn: tuple[list[int], int, np.ndarray[Any, Any]]) -> None:
+    shape, axis, indices = drawn
+    rng = np.random.default_rng(0)
+    case = Case(
+        "ScatterElements",
+        {"x": integers(rng, *shape), "u": integers(rng, *indices.shape)},
+        {"axis": axis, "reduction": "add"},
+        {"i": indices},
+        order=["x", "i", "u"],
+    )
+    check(case)

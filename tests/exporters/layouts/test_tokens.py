@@ -133,3 +133,21 @@ def test_a_kept_conversion_has_the_same_layers(tmp_path: Path) -> None:
         assert str(values[0].shape) == str(values[1].shape)
         assert settle_size(first, [values[0]]) == settle_size(second, [values[1]])
         assert shapes(first) == shapes(second)
+
+
+def test_attention_by_equations_is_followed(tmp_path: Path) -> None:
+    """What Einsum writes of tokens are the tokens that they are where it is written as products of matrices."""
+    written = {
+        name: load_network(
+            transformer(tmp_path / f"{name}.onnx", first=1, equations=name == "einsum"), preprocess="rgb"
+        )
+        for name in ("einsum", "matmul")
+    }
+    tokens = {name: {str(value.name) for value in network.layouts()} for name, network in written.items()}
+    assert "projected" in tokens["matmul"]
+    assert tokens["einsum"] == tokens["matmul"]
+    names = {str(output.name) for node in written["einsum"].model.graph for output in node.outputs}
+    assert {"scores/Transpose", "side_by_side/Transpose"} <= names  # by what they are part of
+    for name in ("together", "projected"):
+        a, b = (run(network, some_image(48), name) for network in written.values())
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
