@@ -76,7 +76,7 @@ def export_style(
     masks: Annotated[
         int, typer.Option("--masks", metavar="N", help="For how many paintings, each in a place of its own.")
     ] = 0,
-    content_weight: Annotated[float, typer.Option("--content-weight", help="Weight of the content.")] = 0.05,
+    content_weight: options.ContentWeight = None,
     style_weight: Annotated[float, typer.Option("--style-weight", help="Weight of the style.")] = 1.0,
     tv_weight: Annotated[float, typer.Option("--tv-weight", help="Weight of the smoothness.")] = 0.2,
     content_layers: options.ContentLayers = None,

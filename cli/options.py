@@ -54,6 +54,10 @@ ContentLayers = Annotated[
     str | None,
     typer.Option("--content-layers", metavar="A,B=2,...", help="Layers to keep the content of, with weights if any."),
 ]
+ContentWeight = Annotated[
+    float | None,
+    typer.Option("--content-weight", help="Weight of the content; the default is 0.05 for a chain as VGG, else 0.15."),
+]
 StyleLayers = Annotated[
     str | None,
     typer.Option("--style-layers", metavar="A,B=2,...", help="Layers to take the style from, with weights if any."),

@@ -24,9 +24,7 @@ _Settings = Annotated[
             float,
             typer.Option("--style-scale", help="Size of the paintings relative to --size: less is finer texture."),
         ],
-        content_weight=Annotated[
-            float | None, typer.Option("--content-weight", help="Weight of the content; the default is 0.05.")
-        ],
+        content_weight=options.ContentWeight,
         style_weight=Annotated[
             float | None, typer.Option("--style-weight", help="Weight of the style; the default is 1.")
         ],

@@ -1,7 +1,7 @@
 """Network files -> :class:`Network`."""
 
 from pixelgrad.exporters.networks.batch import set_batch
-from pixelgrad.exporters.networks.defaults import default_dream_layers, default_layers
+from pixelgrad.exporters.networks.defaults import default_content_weight, default_dream_layers, default_layers
 from pixelgrad.exporters.networks.depth import depth_layers
 from pixelgrad.exporters.networks.ends import FirstLayer, first_layer, last_map
 from pixelgrad.exporters.networks.fitting import fitting
@@ -25,6 +25,7 @@ __all__ = [
     "Reading",
     "Tiling",
     "class_scores",
+    "default_content_weight",
     "default_dream_layers",
     "default_layers",
     "depth_layers",

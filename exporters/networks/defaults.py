@@ -29,11 +29,26 @@ def default_layers(network: Network) -> tuple[list[str], list[str]]:
     if network.entry is not None and network.entry.style_layers:
         return list(network.entry.style_layers), list(network.entry.content_layers)
     known, aliases = tensors(network.model.graph), network.aliases
-    first = [name for name in (f"relu{block}_1" for block in range(1, 6)) if name in aliases or name in known]
-    if len(first) >= 3:
+    first = _chain(network, known)
+    if first:
         content = next(n for n in ("relu4_2", "relu4_1", first[-1]) if n in aliases or n in known)
         return first, [content]
     return _by_stride(network, known)
+
+
+def default_content_weight(network: Network) -> float:
+    """What the content weighs beside a style of 1, in relative errors.
+
+    Judged by eye, on photographs of an astronaut and of a cat in the style of *The Starry Night*: GoogLeNet and
+    SqueezeNet keep neither at what is right for VGG.
+    """
+    return 0.05 if _chain(network, tensors(network.model.graph)) else 0.15
+
+
+def _chain(network: Network, known: Container[str]) -> list[str]:
+    """The first activation behind each pooling, of a plain chain of convolutions; none for other networks."""
+    first = [name for name in (f"relu{block}_1" for block in range(1, 6)) if name in network.aliases or name in known]
+    return first if len(first) >= 3 else []
 
 
 def default_dream_layers(network: Network) -> list[str]:

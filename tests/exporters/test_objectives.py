@@ -10,6 +10,7 @@ import onnx_ir as ir
 import pytest
 from helpers.gradcheck import numerical_vjp, runtime
 from helpers.networks import chain
+from helpers.transformers import transformer
 
 from pixelgrad.errors import NetworkError, SettingsError, UnknownLayerError
 from pixelgrad.exporters import load_network, style_objective
@@ -301,6 +302,14 @@ def test_a_fixed_size_network_keeps_its_size(tmp_path: Path) -> None:
     object.__setattr__(unsaid, "declared_size", None)
     with pytest.raises(NetworkError, match="works at one image size only"):
         build_loss_graphs(unsaid, Objective("style", (Content("content.logits", "logits", 1.0),)))
+
+
+def test_content_weighs_more_in_what_is_no_plain_chain(tmp_path: Path) -> None:
+    network = load_network(transformer(tmp_path / "transformer.onnx"))
+    contents = [term.weight for term in style_objective(network).terms if term.kind == "content"]
+    assert sum(contents) == pytest.approx(0.15)
+    given = style_objective(network, content_weight=0.4).terms
+    assert sum(term.weight for term in given if term.kind == "content") == pytest.approx(0.4)
 
 
 def test_style_objective_weights(net: Path) -> None:
