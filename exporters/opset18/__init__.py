@@ -25,6 +25,7 @@ from pixelgrad.exporters.opset18.grid_sample import expand_grid_samples
 from pixelgrad.exporters.opset18.inference import infer_shapes, name_sizes
 from pixelgrad.exporters.opset18.pooling import without_dropped_windows
 from pixelgrad.exporters.opset18.shapes import check_standard
+from pixelgrad.exporters.opset18.vectors import columns_for_vectors
 
 __all__ = [
     "IR_VERSION",
@@ -82,6 +83,7 @@ def to_opset18(
     copy.ir_version = IR_VERSION
     infer_shapes(copy)
     is_changed = join_assignments(graph, OPSET)
+    is_changed = columns_for_vectors(graph, OPSET) or is_changed
     if "Einsum" not in primitives:
         is_changed = expand_einsums(graph, OPSET) or is_changed
     if "GridSample" not in primitives:

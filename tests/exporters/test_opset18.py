@@ -263,6 +263,19 @@ def test_model_functions_are_inlined() -> None:
     np.testing.assert_array_equal(runtime(convert(proto))({"x": X})["y"], 2 * X)
 
 
+def test_the_runtime_multiplies_what_was_transposed_by_a_vector_as_it_should() -> None:
+    """ONNX Runtime 1.32 does not by itself; see opset18/vectors.py."""
+    nodes = [
+        n("Reshape", "x s", "rows"),
+        n("Transpose", "rows", "columns", perm=[0, 2, 1]),
+        n("MatMul", "columns v", "y"),
+    ]
+    vector = f(3)
+    converted = to_opset18(model(nodes, {"s": np.int64([1, 3, 64]), "v": vector}, 18, free=False))
+    found = runtime(from_opset18(converted))({"x": X})["y"]
+    np.testing.assert_allclose(found, X.reshape(1, 3, 64).transpose(0, 2, 1) @ vector, atol=1e-5)
+
+
 def test_shapes_are_formulas_of_the_free_sizes() -> None:
     nodes = [
         n("Conv", "x w", "c", strides=[2, 2], pads=[1, 1, 1, 1]),
