@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 from pixelgrad.tasks import free_memory
 
@@ -24,9 +25,16 @@ def hold_memory() -> None:
 
     import psutil
 
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what else it would say of the swap space
+            taken, swap = psutil.Process().memory_info().data, psutil.swap_memory().free
+    except (OSError, psutil.Error):  # a sandbox that does not tell
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = psutil.Process().memory_info().data + free_memory() + psutil.swap_memory().free
-    if most < min(limit for limit in (soft, hard, sys.maxsize) if limit != resource.RLIM_INFINITY):
+    most = taken + free_memory() + swap
+    known = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    if taken and most < min(known, default=sys.maxsize):
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
         _before.append(soft)
 

@@ -42,6 +42,23 @@ def test_the_picture_so_far_survives_a_scale_that_does_not_fit(tmp_path: Path, p
     assert 64 < max(read_image(out).size) < 1200
 
 
+@pytest.mark.parametrize("told", [0, None])
+def test_where_nothing_is_told_nothing_is_limited(monkeypatch: pytest.MonkeyPatch, told: int | None) -> None:
+    import resource
+
+    def process() -> SimpleNamespace:
+        if told is None:
+            raise PermissionError("/proc/self/statm")
+        return SimpleNamespace(memory_info=lambda: SimpleNamespace(data=told))
+
+    monkeypatch.setattr("psutil.Process", process)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    memory.hold_memory()
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    memory.release_memory()
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
 def test_the_limit_is_what_is_free_and_ends_with_the_command(
     tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
