@@ -87,7 +87,7 @@ def _three(value: Any) -> tuple[float, float, float] | None:
 
 def _export(torch: Any, module: Any, image: Any, name: str) -> onnx.ModelProto:
     """By the exporter of PyTorch 2, which needs onnxscript, and by the one before it where that fails."""
-    problems: list[Exception] = []
+    problems: dict[Any, Exception] = {}
     ways = [_by_trace, _by_trace_of_one_size]
     if importlib.util.find_spec("onnxscript") is not None:
         ways = [_by_program, *ways, _by_program_of_one_size]
@@ -97,14 +97,14 @@ def _export(torch: Any, module: Any, image: Any, name: str) -> onnx.ModelProto:
                 warnings.simplefilter("ignore")
                 return way(torch, module, image)
         except Exception as error:  # whatever the module and the exporter raise
-            problems.append(error)
+            problems[way] = error
     raise NetworkError(
-        f"PyTorch cannot export {name!r} for an image {list(image.shape)}: {_reason(problems[-1])}"
-    ) from problems[0]
+        f"PyTorch cannot export {name!r} for an image {list(image.shape)}: {_reason(problems[_by_trace])}"
+    ) from problems[ways[0]]
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what went wrong in the first place; the exporter of PyTorch 2 writes in colours."""
+    """The first line of what went wrong in the first place, which PyTorch itself says plainest; the exporter of PyTorch 2 writes in colours."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
