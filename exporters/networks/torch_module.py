@@ -98,13 +98,14 @@ def _export(torch: Any, module: Any, image: Any, name: str) -> onnx.ModelProto:
                 return way(torch, module, image)
         except Exception as error:  # whatever the module and the exporter raise
             problems[way] = error
+    # Where the older exporter fails it is in running the module, and in PyTorch's own words.
     raise NetworkError(
         f"PyTorch cannot export {name!r} for an image {list(image.shape)}: {_reason(problems[_by_trace])}"
     ) from problems[ways[0]]
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what went wrong in the first place, which PyTorch itself says plainest; the exporter of PyTorch 2 writes in colours."""
+    """The first line of what went wrong in the first place; the exporter of PyTorch 2 writes in colours."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
