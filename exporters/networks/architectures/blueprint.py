@@ -52,8 +52,18 @@ class Blueprint:
             return True
         found = any(name.startswith(prefix) for name in self._weights)
         if found and self._size is not None:
-            self.image.shape = ir.Shape([1, 3, self._size, self._size])
+            self.made_for(self._size)
         return found
+
+    def classified(self, x: ir.Value, prefix: str, path: str) -> ir.Value:
+        """Scores by one layer, ``path``, over the means of a map's channels; ``x`` itself where no such layer is there.
+
+        prefix: as of :meth:`classifier`.
+        """
+        if not self.classifier(prefix):
+            return x
+        self.aliases["logits"] = path
+        return self.linear(path, self.flatten("flatten", self.mean("avgpool", x)), None)
 
     def model(self, output: ir.Value) -> ir.Model:
         assert self._build is not None

@@ -30,8 +30,4 @@ def densenet(b: Blueprint, blocks: Sequence[int], *, growth: int = 32, first: in
             x = b.conv(f"{path}.conv", x, b.channels(x) // 2, 1, bias=False)
             x = b.avg_pool(f"{path}.pool", x, 2, 2)
     x = b.relu("relu5", b.norm("features.norm5", x))
-    if not b.classifier("classifier."):
-        return x
-    x = b.flatten("flatten", b.mean("avgpool", x))
-    b.aliases["logits"] = "classifier"
-    return b.linear("classifier", x, None)
+    return b.classified(x, "classifier.", "classifier")

@@ -57,11 +57,7 @@ def _network(b: Blueprint, first: int, stages: Sequence[Stage], last: int, eps: 
             x = block(b, path, x, out, kernel, step, expansion, eps)
         b.aliases[f"features.{number}"] = f"features.{number}.{count - 1}"
     x = unit(b, f"features.{len(stages) + 1}", x, last, 1, b.silu, eps=eps)
-    if not b.classifier("classifier."):
-        return x
-    x = b.flatten("flatten", b.mean("avgpool", x))
-    b.aliases["logits"] = "classifier.1"
-    return b.linear("classifier.1", x, None)
+    return b.classified(x, "classifier.", "classifier.1")
 
 
 def _inverted(

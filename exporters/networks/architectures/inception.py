@@ -67,11 +67,7 @@ def inception_v3(b: Blueprint) -> ir.Value:
 
 
 def _classifier(b: Blueprint, x: ir.Value) -> ir.Value:
-    if not b.classifier("fc."):
-        return x
-    x = b.flatten("flatten", b.mean("avgpool", x))
-    b.aliases["logits"] = "fc"
-    return b.linear("fc", x, None)
+    return b.classified(x, "fc.", "fc")
 
 
 def _pooled(b: Blueprint, path: str, x: ir.Value, out: int) -> ir.Value:

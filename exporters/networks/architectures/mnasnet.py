@@ -34,8 +34,4 @@ def mnasnet(b: Blueprint, width: float) -> ir.Value:
                 x = b.add(f"layers.{stack}.{index}", x, source)
         b.aliases[f"layers.{stack}"] = f"layers.{stack}.{count - 1}" if count > 1 else f"{path}.7"
     x = b.relu("layers.16", part("layers", 14, x, _LAST, 1))
-    if not b.classifier("classifier."):
-        return x
-    x = b.flatten("flatten", b.mean("avgpool", x))
-    b.aliases["logits"] = "classifier.1"
-    return b.linear("classifier.1", x, None)
+    return b.classified(x, "classifier.", "classifier.1")

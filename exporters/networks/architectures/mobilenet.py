@@ -47,11 +47,7 @@ def mobilenet_v2(b: Blueprint) -> ir.Value:
             if residual:
                 x = b.add(path, source, x)
     x = unit(b, f"features.{index + 1}", x, 1280, 1, b.relu6)
-    if not b.classifier("classifier."):
-        return x
-    x = b.flatten("flatten", b.mean("avgpool", x))
-    b.aliases["logits"] = "classifier.1"
-    return b.linear("classifier.1", x, None)
+    return b.classified(x, "classifier.", "classifier.1")
 
 
 def mobilenet_v3(b: Blueprint, kind: str) -> ir.Value:

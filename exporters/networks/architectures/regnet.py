@@ -46,8 +46,4 @@ def regnet(b: Blueprint, kind: str) -> ir.Value:
                 source = unit(b, f"{path}.proj", x, out, 1, None, stride=stride)
             x = b.relu(path, b.add(f"{path}.add", source, y))
         b.aliases[f"block{stage}"] = path
-    if not b.classifier("fc."):
-        return x
-    x = b.flatten("flatten", b.mean("avgpool", x))
-    b.aliases["logits"] = "fc"
-    return b.linear("fc", x, None)
+    return b.classified(x, "fc.", "fc")

@@ -23,11 +23,7 @@ def resnet(
             stride = 2 if stage and not index else 1
             x = _block(b, f"layer{stage + 1}.{index}", x, planes, width, stride, groups, bottleneck=bottleneck)
         b.aliases[f"layer{stage + 1}"] = f"layer{stage + 1}.{count - 1}"
-    if not b.classifier("fc."):
-        return x
-    x = b.flatten("flatten", b.mean("avgpool", x))
-    b.aliases["logits"] = "fc"
-    return b.linear("fc", x, None)
+    return b.classified(x, "fc.", "fc")
 
 
 def _block(

@@ -23,11 +23,7 @@ def shufflenet_v2(b: Blueprint, widths: Sequence[int]) -> ir.Value:
         b.aliases[f"stage{stage}"] = f"stage{stage}.{count - 1}"
     x = b.conv("conv5.0", x, widths[-1], 1, bias=False)
     x = b.relu("conv5.2", b.norm("conv5.1", x))
-    if not b.classifier("fc."):
-        return x
-    x = b.flatten("flatten", b.mean("avgpool", x))
-    b.aliases["logits"] = "fc"
-    return b.linear("fc", x, None)
+    return b.classified(x, "fc.", "fc")
 
 
 def _halved(b: Blueprint, path: str, x: ir.Value, out: int) -> ir.Value:
