@@ -17,7 +17,7 @@ from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass, R
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.assignments import join_assignments
-from pixelgrad.exporters.opset18.convert import convert_nodes
+from pixelgrad.exporters.opset18.convert import Converter, convert_nodes
 from pixelgrad.exporters.opset18.einsum import expand_einsums
 from pixelgrad.exporters.opset18.folding import drop_zeros, forget_counts, keep_numbers
 from pixelgrad.exporters.opset18.functions import expand_functions
@@ -82,13 +82,13 @@ def to_opset18(
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
     copy.ir_version = IR_VERSION
     infer_shapes(copy)
-    is_changed = join_assignments(graph, OPSET)
-    is_changed = columns_for_vectors(graph, OPSET) or is_changed
+    converter = Converter(graph, OPSET)
+    changes = [join_assignments(converter), columns_for_vectors(converter)]
     if "Einsum" not in primitives:
-        is_changed = expand_einsums(graph, OPSET) or is_changed
+        changes.append(expand_einsums(converter))
     if "GridSample" not in primitives:
-        is_changed = expand_grid_samples(graph, OPSET) or is_changed
-    if is_changed:
+        changes.append(expand_grid_samples(converter))
+    if any(changes):
         infer_shapes(copy)
     return copy
 

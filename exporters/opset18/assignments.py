@@ -30,14 +30,13 @@ class _Part(NamedTuple):
         return self.start == 0 and self.end == _END
 
 
-def join_assignments(graph: ir.Graph, opset: int) -> bool:
+def join_assignments(converter: Converter) -> bool:
     """Replace each ScatterND whose indices are a block of neighbouring elements, in place; whether there was one.
 
     Shapes must have been inferred.
     """
-    converter = Converter(graph, opset)
     found = False
-    for node in list(graph):
+    for node in list(converter.graph):
         if node.op_type != "ScatterND" or node.domain or text(node, "reduction", "none") != "none":
             continue
         parts = _block(node)

@@ -27,10 +27,9 @@ def _is_known(node: ir.Node) -> bool:
     return is_einsum and all(value is not None and value.shape is not None for value in node.inputs)
 
 
-def expand_einsums(graph: ir.Graph, opset: int) -> bool:
+def expand_einsums(converter: Converter) -> bool:
     """Replace each, in place; whether there was one. Shapes must have been inferred; of unknown rank it stays."""
-    known = [node for node in graph if _is_known(node)]
-    converter = Converter(graph, opset)
+    known = [node for node in converter.graph if _is_known(node)]
     for node in known:
         _expand(converter, node)
     return bool(known)

@@ -19,11 +19,11 @@ __all__ = ["expand_grid_samples"]
 _SHARPNESS = -0.75
 
 
-def expand_grid_samples(graph: ir.Graph, opset: int) -> bool:
+def expand_grid_samples(converter: Converter) -> bool:
     """Replace each, in place; whether there was one. Types must have been inferred."""
-    nodes = [node for node in graph if node.op_type == "GridSample" and not node.domain]
+    nodes = [node for node in converter.graph if node.op_type == "GridSample" and not node.domain]
     for node in nodes:
-        _Sampler(Converter(graph, opset), node).write()
+        _Sampler(converter, node).write()
     return bool(nodes)
 
 

@@ -7,7 +7,6 @@ where it fuses the two; its own run without optimisations agrees with the standa
 from __future__ import annotations
 
 import numpy as np
-import onnx_ir as ir
 
 from pixelgrad.exporters.opset18.convert import Converter
 from pixelgrad.exporters.opset18.shapes import dims
@@ -15,10 +14,10 @@ from pixelgrad.exporters.opset18.shapes import dims
 __all__ = ["columns_for_vectors"]
 
 
-def columns_for_vectors(graph: ir.Graph, opset: int) -> bool:
+def columns_for_vectors(converter: Converter) -> bool:
     """Rewrite each such product, in place; whether there was one. Shapes must have been inferred."""
-    converter, is_changed = Converter(graph, opset), False
-    for node in list(graph):
+    is_changed = False
+    for node in list(converter.graph):
         if node.op_type != "MatMul" or node.domain:
             continue
         matrix, vector = node.inputs
