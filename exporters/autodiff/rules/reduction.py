@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx_ir as ir
 
@@ -54,17 +56,32 @@ def reduce_extremum(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 
 @rule("ReduceProd")
 def reduce_prod(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
-    """The product of all others: of those that are not zero, where no other one is."""
     x, axes = operand(node), _axes(node)
+    others = product_of_others(
+        op,
+        x,
+        lambda factors: op.ReduceProd(factors, axes, keepdims=1, noop_with_empty_axes=1),
+        lambda terms: op.ReduceSum(terms, axes, keepdims=1, noop_with_empty_axes=1),
+    )
+    return op.Mul(others, _keepdims(op, node, ct))
+
+
+def product_of_others(
+    op: Emitter, x: ir.Value, product: Callable[[ir.Value], ir.Value], total: Callable[[ir.Value], ir.Value]
+) -> ir.Value:
+    """For each element of ``x`` the product of all others that it is multiplied with: of those that are not zero, where
+    no other one is zero.
+
+    product, total: all that an element is multiplied with, or added up with, itself included, in a form that broadcasts
+    with ``x``.
+    """
     is_zero = op.Equal(x, 0.0)
     factors = op.Where(is_zero, 1.0, x)
     factors.shape = x.shape
-    zero = op.mask(is_zero, ct)
-    product = op.ReduceProd(factors, axes, keepdims=1, noop_with_empty_axes=1)
-    others = op.Sub(op.ReduceSum(zero, axes, keepdims=1, noop_with_empty_axes=1), zero)
-    others.shape = x.shape
-    quotient = op.Mul(op.Div(product, factors), op.Clip(op.Sub(1.0, others), 0.0, 1.0))
-    return op.Mul(quotient, _keepdims(op, node, ct))
+    zero = op.mask(is_zero, x)
+    zeros = op.Sub(total(zero), zero)
+    zeros.shape = x.shape
+    return op.Mul(op.Div(product(factors), factors), op.Clip(op.Sub(1.0, zeros), 0.0, 1.0))
 
 
 @rule("ReduceL1")

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
 from pixelgrad.exporters.autodiff.rules.indexing import zeros_like
+from pixelgrad.exporters.autodiff.rules.reduction import product_of_others
 from pixelgrad.exporters.opset18.attributes import integer, operand, text
 from pixelgrad.exporters.opset18.shapes import dims, normalize_axis, same_dim
 
@@ -60,17 +61,16 @@ def _added(op: Emitter, node: ir.Node, ct: ir.Value, places: _Places) -> Cotange
 
 
 def _multiplied(op: Emitter, node: ir.Node, ct: ir.Value, places: _Places) -> Cotangents:
-    """The product of all other factors of the place: of those that are not zero, where no other one is."""
     data, updates = operand(node), operand(node, 2)
     to_updates = None
     if op.needs(updates):
-        is_zero = op.Equal(updates, 0.0)
-        factors = op.Where(is_zero, 1.0, updates)
-        product = places.take(places.put(data, factors, "mul"))
-        zeros = places.take(places.put(zeros_like(op, data), op.mask(is_zero, updates), "add"))
-        others = op.Sub(zeros, op.mask(is_zero, updates))
-        to_updates = op.Mul(op.Div(product, factors), op.Clip(op.Sub(1.0, others), 0.0, 1.0))
-        to_updates = op.Mul(to_updates, places.take(ct))
+        others = product_of_others(
+            op,
+            updates,
+            lambda factors: places.take(places.put(data, factors, "mul")),
+            lambda terms: places.take(places.put(zeros_like(op, data), terms, "add")),
+        )
+        to_updates = op.Mul(others, places.take(ct))
     return places.put(ct, updates, "mul") if op.needs(data) else None, None, to_updates
 
 
