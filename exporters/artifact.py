@@ -11,7 +11,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,7 +78,18 @@ def write_artifact(
         tiled = build_tile_graphs(network, objective, profile, precision)
     if tiled is not None:
         models |= _tile_models(tiled)
-    commit(network, objective, directory, graphs, models, checked, profile=profile, precision=precision, tiles=tiled)
+    commit(
+        network,
+        objective,
+        directory,
+        graphs,
+        models,
+        checked,
+        profile=profile,
+        precision=precision,
+        tiles=tiled,
+        force=force,
+    )
     return directory
 
 
@@ -112,11 +125,12 @@ def commit(
     gradient: str = "standard",
     tiles: TileGraphs | None = None,
     extra: Mapping[str, bytes] | None = None,
+    force: bool = False,
 ) -> None:
     """Write the folder beside its place and move it there when it is whole.
 
     models, extra: what goes into it, by file name. gradient: who built it, tiles: whose models are among them, for the
-    manifest.
+    manifest. force: replace an artifact that is there.
     """
     parts = {
         **_objective(objective.kind, objective.settings),
@@ -141,7 +155,7 @@ def commit(
         "tiles": None if tiles is None else _tiles(tiles),
         "self_check": checked,
     }
-    _write_folder(network, models, parts, directory, extra)
+    _write_folder(network, models, parts, directory, extra, force=force)
 
 
 def write_projection(
@@ -185,7 +199,7 @@ def write_projection(
         "gradient": "standard",
         "self_check": checked,
     }
-    _write_folder(network, models, parts, directory)
+    _write_folder(network, models, parts, directory, force=force)
     return directory
 
 
@@ -195,6 +209,8 @@ def _write_folder(
     parts: Mapping[str, Any],
     directory: Path,
     extra: Mapping[str, bytes] | None = None,
+    *,
+    force: bool = False,
 ) -> None:
     """Write the graphs and ``parts`` of their manifest beside ``directory``, then put the folder in its place."""
     try:
@@ -208,7 +224,7 @@ def _write_folder(
             manifest = _manifest(network, models, parts, beside)
             (beside / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
             beside.chmod(0o755)
-            _move(beside, directory)
+            _move(beside, directory, force=force)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
@@ -232,19 +248,28 @@ def check_directory(directory: Path, *, force: bool) -> None:
         raise OutputError(f"the folder {str(parent)!r} cannot be written to; choose another place")
 
 
-def _move(source: Path, target: Path) -> None:
-    """Put a finished folder in its place; the one it replaces goes only when it is there."""
-    if not target.exists():
-        source.rename(target)
+def _move(source: Path, target: Path, *, force: bool) -> None:
+    """Put a finished folder in its place; the one it replaces goes only when it is there.
+
+    Unless forced, only an empty folder is replaced: an artifact that came there meanwhile may be in use already.
+    """
+    if force and target.exists():
+        old = target.with_name(f".{target.name}.old-{time.time_ns()}")
+        target.rename(old)
+        try:
+            source.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
         return
-    old = target.with_name(f".{target.name}.old-{os.getpid()}")
-    target.rename(old)
     try:
+        with suppress(FileNotFoundError):
+            target.rmdir()
         source.rename(target)
     except OSError:
-        old.rename(target)
+        check_directory(target, force=False)
         raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_models(models: Mapping[str, onnx.ModelProto], folder: Path) -> None:

@@ -21,7 +21,7 @@ from pixelgrad.version import __version__
 __all__ = ["cached_artifact", "conversions", "home"]
 
 _MOST = 32
-_RECENT, _ABANDONED = 15 * 60, 24 * 3600  # seconds
+_RECENT, _ABANDONED, _PATIENCE = 15 * 60, 24 * 3600, 120  # seconds
 
 
 def home() -> Path:
@@ -45,7 +45,8 @@ def conversions() -> Path:
     current = folder / _exporter()[:16]
     if folder.is_dir() and not current.exists():
         for old in folder.iterdir():
-            shutil.rmtree(old, ignore_errors=True)
+            if old != current:  # which another may have made meanwhile
+                shutil.rmtree(old, ignore_errors=True)
     return current
 
 
@@ -58,29 +59,47 @@ def cached_artifact(key: dict[str, Any], write: Callable[[Path], object]) -> Pat
     # What JSON does not hold is no setting either: the exporter refuses it, in its own words.
     text = json.dumps({**key, "exporter": _exporter()}, sort_keys=True, default=repr)
     folder = home() / "artifacts" / hashlib.sha256(text.encode()).hexdigest()[:32]
-    was_there = folder.is_dir()
     if not _sound(folder):
-        if was_there:  # not what another process has finished meanwhile
-            shutil.rmtree(folder, ignore_errors=True)
-        try:
-            write(folder)
-        except OutputError as error:
-            if not _sound(folder):  # else another process was faster
-                raise OutputError(
-                    f"{error} (pixelgrad keeps what it makes there; PIXELGRAD_HOME names another folder)"
-                ) from error
+        _make(folder, write)
     with contextlib.suppress(OSError):
         os.utime(folder)
     _prune(folder.parent)
     return folder
 
 
+def _make(folder: Path, write: Callable[[Path], object]) -> None:
+    """Write an artifact that is missing or damaged, while others who want it wait, in this process or another."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(Timeout):  # of a process that was stopped, say: its work is done once more
+            lock.acquire(timeout=_PATIENCE)
+    except OSError as error:
+        raise _nowhere(f"the folder {str(folder.parent)!r} cannot be written to: {error.strerror or error}") from error
+    try:
+        if _sound(folder):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        write(folder)
+    except OutputError as error:
+        if not _sound(folder):  # else another was faster
+            raise _nowhere(str(error)) from error
+    finally:
+        lock.release()
+
+
+def _nowhere(why: str) -> OutputError:
+    return OutputError(f"{why} (pixelgrad keeps what it makes there; PIXELGRAD_HOME names another folder)")
+
+
 def _sound(folder: Path) -> bool:
     try:
         artifact = Artifact(folder, device="cpu")
-    except ArtifactError:
+        return all((folder / name).stat().st_size == row["bytes"] for name, row in artifact.manifest["files"].items())
+    except (ArtifactError, OSError):  # the latter where another is just taking a damaged one away
         return False
-    return all((folder / name).stat().st_size == row["bytes"] for name, row in artifact.manifest["files"].items())
 
 
 @cache
@@ -108,4 +127,7 @@ def _prune(folder: Path) -> None:
                 shutil.rmtree(old, ignore_errors=True)
         for path, since in used.items():
             if path.name.startswith(".") and now - since > _ABANDONED:  # by a process that was killed
-                shutil.rmtree(path, ignore_errors=True)
+                if path.suffix == ".lock":
+                    path.unlink(missing_ok=True)
+                else:
+                    shutil.rmtree(path, ignore_errors=True)

@@ -79,6 +79,7 @@ def write_ort_training_artifact(
         self_check(build_loss_graphs(network, objective, size=size)),
         gradient="ort-training",
         extra={"checkpoint": checkpoint},
+        force=force,
     )
     return directory
 

@@ -78,7 +78,7 @@ def test_json_is_one_object_on_stdout(base: list[Any], tmp_path: Path) -> None:
 def test_the_artifact_is_exported_once(base: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PIXELGRAD_HOME", str(tmp_path / "home"))
     assert invoke(*base, "-q").exit_code == 0
-    (folder,) = (tmp_path / "home" / "artifacts").iterdir()
+    (folder,) = (tmp_path / "home" / "artifacts").glob("[!.]*")
 
     def unwanted(*_: Any, **__: Any) -> None:
         raise AssertionError("exported again")
@@ -91,7 +91,7 @@ def test_the_artifact_is_exported_once(base: list[Any], monkeypatch: pytest.Monk
     (folder / "weights.bin").write_bytes(b"damaged")
     assert invoke(*base, "-q", "-f").exit_code == 0
     assert invoke(*base, "-q", "-f", "--pool", "max").exit_code == 0
-    assert len(list((tmp_path / "home" / "artifacts").iterdir())) == 2
+    assert len(list((tmp_path / "home" / "artifacts").glob("[!.]*"))) == 2
 
 
 def test_existing_files_are_kept_unless_forced(base: list[Any], tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_a_failed_replacement_leaves_the_old_artifact(
     rename = Path.rename
 
     def fails(self: Path, target: Path) -> Path:
-        if target == path and not self.name.endswith(f".old-{__import__('os').getpid()}"):
+        if target == path and ".old-" not in self.name:
             raise OSError(5, "Input/output error")
         return rename(self, target)
 
@@ -203,6 +203,28 @@ def test_a_failed_replacement_leaves_the_old_artifact(
         write(path, net, force=True)
     assert (path / "artifact.json").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["style"]
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_who_finishes_second_leaves_the_artifact_of_the_first(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: bool
+) -> None:
+    """Somebody may have opened it: it must not be gone even for the moment in which another takes its place."""
+    place, write_models = tmp_path / "style", module._write_models
+    if empty:
+        place.mkdir()
+
+    def slowly(*given: Any) -> None:
+        monkeypatch.setattr(module, "_write_models", write_models)
+        write(place, net)
+        (place / "in use").touch()
+        write_models(*given)
+
+    monkeypatch.setattr(module, "_write_models", slowly)
+    with pytest.raises(OutputError, match=r"there is an artifact in .* already"):
+        write(place, net)
+    assert (place / "in use").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["style"]
 
 
 def test_a_target_that_the_caller_brings(tmp_path: Path, small_network: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,14 @@ def aged(path: Path, seconds: float) -> Path:
 
 def test_what_a_killed_process_left_is_swept_away_and_what_runs_stays(folder: Path, write: Write) -> None:
     abandoned, running = aged(folder / ".abc.dead", 2 * 24 * 3600), aged(folder / ".abc.alive", 60)
+    lock = folder / ".abc.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
     kept = cached_artifact({"a": 1}, write)
     assert kept.is_dir()
     assert running.is_dir()
     assert not abandoned.exists()
+    assert not lock.exists()
 
 
 def test_artifacts_in_use_are_kept_however_many_there_are(folder: Path, write: Write) -> None:
@@ -55,29 +60,42 @@ def test_artifacts_in_use_are_kept_however_many_there_are(folder: Path, write: W
     for path in recent:
         aged(path, 3600)
     cached_artifact({"layer": "new"}, write)
-    assert len(list(folder.iterdir())) == 32
+    assert len(list(folder.glob("[!.]*"))) == 32
 
 
-def test_another_process_that_was_faster_keeps_its_artifact(
+@pytest.mark.parametrize("damaged", [False, True])
+def test_those_who_want_one_artifact_wait_for_the_first(folder: Path, write: Write, damaged: bool) -> None:
+    """Each opens it at once: what one has made is not made again, nor taken away under its feet."""
+    if damaged:
+        (cached_artifact({"a": 1}, write) / "weights.bin").write_bytes(b"")
+    written = []
+
+    def slowly(place: Path) -> None:
+        time.sleep(0.2)
+        write(place)
+        written.append(place.stat().st_ino)
+
+    def wanted(_: int) -> int:
+        return cached_artifact({"a": 1}, slowly).stat().st_ino
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(wanted, range(4))) == written * 4
+
+
+def test_whoever_holds_the_place_too_long_is_not_waited_for(
     folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may have finished between our look and our writing: what it made must not be removed under its feet."""
-    sound, looks = cache._sound, []
+    """A process that was stopped in the terminal; when it goes on, it takes what another has made meanwhile."""
+    monkeypatch.setattr(cache, "_PATIENCE", 0.1)
+    found = []
 
-    def late(place: Path) -> bool:
-        looks.append(place)
-        if len(looks) == 1:
-            found = sound(place)
-            write(place)
-            (place / "in use").touch()
-            return found
-        return sound(place)
-
-    def refuses(place: Path) -> None:
+    def overtaken(place: Path) -> None:
+        found.append(cached_artifact({"a": 1}, write))
+        (found[0] / "in use").touch()
         raise OutputError("there is an artifact already")
 
-    monkeypatch.setattr(cache, "_sound", late)
-    assert (cached_artifact({"a": 1}, refuses) / "in use").exists()
+    assert cached_artifact({"a": 1}, overtaken) == found[0]
+    assert (found[0] / "in use").exists()
 
 
 def test_where_nothing_can_be_kept_the_message_names_the_variable(
