@@ -10,11 +10,12 @@ import pytest
 from helpers.gradcheck import runtime
 
 from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient, finish
-from pixelgrad.exporters.objectives.moments import RIDGE, Moments, schedule
+from pixelgrad.exporters.objectives.moments import RIDGE, WIDEST, Moments, schedule
 from pixelgrad.exporters.opset18 import infer_shapes
 
 Array = np.ndarray[Any, Any]
 scipy_linalg = pytest.importorskip("scipy.linalg")
+scipy_fft = pytest.importorskip("scipy.fft")
 
 
 def graphs(channels: int) -> tuple[Any, Any]:
@@ -31,7 +32,9 @@ def graphs(channels: int) -> tuple[Any, Any]:
             graph.outputs.append(output)
             infer_shapes(model)
         else:
-            shape = ir.Shape([1, channels, channels + 1])
+            groups = -(-channels // WIDEST)
+            width = -(-channels // groups)
+            shape = ir.Shape([groups, width, width + 1])
             target = ir.Value(name="target", shape=shape, type=ir.TensorType(ir.DataType.FLOAT))
             graph.inputs.append(target)
             loss = op.Identity(term.loss(op, features, target))
@@ -43,23 +46,33 @@ def graphs(channels: int) -> tuple[Any, Any]:
     return tuple(runtime(model) for model in models)
 
 
+def grouped(features: Array) -> Array:
+    """[groups, channels of each, positions] of [channels, positions]: the blocks turned by SciPy's transform."""
+    groups = -(-len(features) // WIDEST)
+    width = -(-len(features) // groups)
+    padded = np.pad(features.astype(np.float64), [(0, groups * width - len(features)), (0, 0)])
+    return np.asarray(scipy_fft.dct(padded.reshape(groups, width, -1), axis=0, norm="ortho"))
+
+
 def reference(x: Array, y: Array) -> tuple[float, Array]:
-    """Loss and gradient by the textbook form, for features [C, positions]."""
+    """Loss and gradient by the textbook form, for features [groups, channels of each, positions]."""
 
-    def gaussian(features: Array) -> tuple[Array, Array]:
-        mean = features.mean(axis=1, keepdims=True)
-        return mean, (features - mean) @ (features - mean).T / features.shape[1]
+    def gaussians(features: Array) -> tuple[Array, Array]:
+        mean = features.mean(axis=2, keepdims=True)
+        return mean, (features - mean) @ (features - mean).swapaxes(1, 2) / features.shape[2]
 
-    (m1, s1), (m2, s2) = gaussian(x.astype(np.float64)), gaussian(y.astype(np.float64))
-    energy = (m2**2).sum() + np.trace(s2)
-    ridge = RIDGE * np.trace(s2) / len(s2) * np.eye(len(s2))
-    s1, s2 = s1 + ridge, s2 + ridge
-    root = scipy_linalg.sqrtm(s2).real
-    middle = scipy_linalg.sqrtm(root @ s1 @ root).real
-    value = ((m1 - m2) ** 2).sum() + np.trace(s1) + np.trace(s2) - 2 * np.trace(middle)
-    slope = np.eye(len(s1)) - root @ np.linalg.inv(middle) @ root
-    n = x.shape[1]
-    gradient = 2 * (m1 - m2) / n + 2 * slope @ (x - m1) / n
+    (means, covariances), (others, wanted) = gaussians(x), gaussians(y)
+    variance = np.trace(wanted, axis1=1, axis2=2).sum()
+    energy = (others**2).sum() + variance
+    identity = np.eye(x.shape[1])
+    ridge = RIDGE * variance / (x.shape[0] * x.shape[1]) * identity
+    value, gradient, n = 0.0, np.zeros_like(x), x.shape[2]
+    for group, (m1, s1, m2, s2) in enumerate(zip(means, covariances + ridge, others, wanted + ridge, strict=True)):
+        root = scipy_linalg.sqrtm(s2).real
+        middle = scipy_linalg.sqrtm(root @ s1 @ root).real
+        value += ((m1 - m2) ** 2).sum() + np.trace(s1) + np.trace(s2) - 2 * np.trace(middle)
+        slope = identity - root @ np.linalg.inv(middle) @ root
+        gradient[group] = 2 * (m1 - m2) / n + 2 * slope @ (x[group] - m1) / n
     return value / energy, gradient / energy
 
 
@@ -87,10 +100,25 @@ def test_value_and_gradient_are_those_of_scipy(case: str) -> None:
     x, y = (np.asarray(array, np.float32) for array in CASES[case])
     target, loss = graphs(len(x))
     found = loss({"x": x[None, :, :, None], "target": target({"x": y[None, :, :, None]})["target"]})
-    value, gradient = reference(x, y)
+    value, (gradient,) = reference(grouped(x), grouped(y))
     assert float(found["loss"]) == pytest.approx(value, rel=1e-5)
     error = np.linalg.norm(found["gradient_x"][0, :, :, 0] - gradient) / np.linalg.norm(gradient)
     assert error < (2e-5 if case == "far more colourful" else 1e-5)
+
+
+@pytest.mark.parametrize("channels", [WIDEST + 4, 2 * WIDEST + 1])
+def test_wide_layers_are_taken_in_groups(channels: int) -> None:
+    """Of directions that are at right angles to each other: never more than the distance of all together."""
+    x, y = features(channels, 300, 1), features(channels, 260, 2)
+    target, loss = graphs(channels)
+    found = loss({"x": x[None, :, :, None], "target": target({"x": y[None, :, :, None]})["target"]})
+    value, gradient = reference(grouped(x), grouped(y))
+    assert float(found["loss"]) == pytest.approx(value, rel=1e-5)
+    turned_back = scipy_fft.idct(gradient, axis=0, norm="ortho").reshape(-1, x.shape[1])[:channels]
+    error = np.linalg.norm(found["gradient_x"][0, :, :, 0] - turned_back) / np.linalg.norm(gradient)
+    assert error < 1e-5
+    whole, _ = reference(x[None].astype(np.float64), y[None].astype(np.float64))
+    assert 0.3 * whole < value <= whole
 
 
 def test_features_like_the_target_s_cost_nothing() -> None:

@@ -27,7 +27,7 @@ from pixelgrad.exporters import (
     texture_objective,
     write_artifact,
 )
-from pixelgrad.exporters.objectives import TotalVariation
+from pixelgrad.exporters.objectives import TotalVariation, moments
 from pixelgrad.runtime import Artifact, Picture, StyleSettings, TextureSettings, style, texture
 from pixelgrad.runtime.tiles import Tiled, allot
 from pixelgrad.runtime.tiles.grid import Grid, Layout
@@ -101,6 +101,17 @@ def test_loss_and_gradient_are_those_of_the_whole(
 @pytest.mark.parametrize("kind", ["moments", "texture"])
 def test_other_forms(made: Callable[..., Artifact], kind: str) -> None:
     check_same(made(kind, pool="AveragePool", profile="fast"), 64 * 64, 97, 131)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_layers_that_are_taken_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
+    """Of 8, 12 and 16 channels here, in groups that come out even, and with channels of zeros."""
+    monkeypatch.setattr(moments, "WIDEST", 5)
+    network = load_network(chain(tmp_path / "net.onnx"), preprocess="imagenet")
+    for masks in (0, 2):
+        path = tmp_path / f"{masks}"
+        write_artifact(network, style_objective(network, masks=masks), path, precision=precision, tiles=True)
+        check_same(Artifact(path, device="cpu"), 64 * 64, 97, 131, tolerance=1e-4 if precision == "fp32" else 5e-3)
 
 
 def test_half_precision(made: Callable[..., Artifact]) -> None:
