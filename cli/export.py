@@ -78,7 +78,7 @@ def export_style(
     ] = 0,
     content_weight: options.ContentWeight = None,
     style_weight: Annotated[float, typer.Option("--style-weight", help="Weight of the style.")] = 1.0,
-    tv_weight: Annotated[float, typer.Option("--tv-weight", help="Weight of the smoothness.")] = 0.2,
+    tv_weight: options.Smoothness = 0.2,
     content_layers: options.ContentLayers = None,
     style_layers: options.StyleLayers = None,
     tiles: options.Tiles = False,
@@ -112,7 +112,10 @@ def export_style(
 def export_texture(
     *,
     output: options.Folder,
+    loss: options.StyleLoss = "moments",
     layers: options.TextureLayers = None,
+    grain_weight: options.GrainWeight = None,
+    tv_weight: options.Smoothness = 0.0,
     tileable: Annotated[
         bool,
         typer.Option("--tileable", help="For results whose edges fit each other."),
@@ -129,7 +132,9 @@ def export_texture(
     chosen = options.parse_layers(layers, "--layers")
 
     def build(loaded: Network) -> Objective:
-        objective: Objective = exporters().texture_objective(loaded, layers=chosen, tileable=tileable)
+        objective: Objective = exporters().texture_objective(
+            loaded, loss=loss, layers=chosen, grain_weight=grain_weight, tv_weight=tv_weight, tileable=tileable
+        )
         return objective
 
     _write(network, build, output, form, run, tiles=tiles)
@@ -198,7 +203,7 @@ def export_visualize(
     rivals_weight: Annotated[
         float, typer.Option("--rivals-weight", help="How much of the other classes is held against a class.")
     ] = 0.9,
-    tv_weight: Annotated[float, typer.Option("--tv-weight", help="Weight of the smoothness.")] = 0.0,
+    tv_weight: options.Smoothness = 0.0,
     norm_weight: Annotated[float, typer.Option("--norm-weight", help="Weight of the alpha norm.")] = 0.0,
     diversity_weight: Annotated[
         float, typer.Option("--diversity-weight", help="How much the pictures of a batch must differ.")

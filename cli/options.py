@@ -67,12 +67,17 @@ DreamLayers = Annotated[
     typer.Option("--layers", "-l", metavar="A,B=2,...", help="Layers to dream of, with weights if any."),
 ]
 StyleLoss = Annotated[
-    str, typer.Option("--loss", metavar="moments|gram", help="Style as Gaussians or as correlations of features.")
+    str, typer.Option("--loss", metavar="moments|gram", help="Features as Gaussians, or their correlations.")
 ]
 TextureLayers = Annotated[
     str | None,
     typer.Option("--layers", metavar="A,B=2,...", help="Layers to make the texture from, shallow to deep."),
 ]
+GrainWeight = Annotated[
+    float | None,
+    typer.Option("--grain-weight", help="Weight of patches of 3x3 pixels; the default is 0.2, and none with gram."),
+]
+Smoothness = Annotated[float, typer.Option("--tv-weight", help="Weight of the smoothness.")]
 Alpha = Annotated[float, typer.Option("--alpha", help="Exponent of the norm that keeps colours in range.")]
 Beta = Annotated[float, typer.Option("--beta", help="Exponent of the smoothness; 1 is sharper.")]
 Optimizer = Annotated[str, typer.Option("--optimizer", metavar="adam|lbfgs", help="How to move the pixels.")]

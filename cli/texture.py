@@ -44,12 +44,14 @@ def texture_command(
     output: options.Output,
     size: options.Area = None,
     settings: _Settings,
+    loss: options.StyleLoss = "moments",
     layers: options.TextureLayers = None,
     upto: Annotated[
         str | None,
         typer.Option("--upto", metavar="LAYER", help="Make a row of textures from more and more layers, up to this."),
     ] = None,
-    tv_weight: Annotated[float, typer.Option("--tv-weight", help="Weight of the smoothness.")] = 0.0,
+    grain_weight: options.GrainWeight = None,
+    tv_weight: options.Smoothness = 0.0,
     max_memory: options.MaxMemory = None,
     network: groups.Network = groups.POOLED,
     run: groups.RunOptions,
@@ -70,7 +72,9 @@ def texture_command(
     chosen = options.parse_layers(layers, "--layers")
     settings = replace(settings, max_memory=memory_limit(settings, choice))
     given: dict[str, Any] = {
+        "loss": loss,
         "layers": chosen,
+        "grain_weight": grain_weight,
         "tv_weight": tv_weight,
         "tileable": settings.tileable,
         "tiles": settings.max_memory is not None,

@@ -3,6 +3,7 @@
 from pixelgrad.exporters.objectives.activations import Activation
 from pixelgrad.exporters.objectives.dream import Energy, Guide, dream_objective
 from pixelgrad.exporters.objectives.features import features_objective
+from pixelgrad.exporters.objectives.grain import Grain
 from pixelgrad.exporters.objectives.inversion import AlphaNorm, inversion_objective
 from pixelgrad.exporters.objectives.moments import Moments
 from pixelgrad.exporters.objectives.objective import LossGraphs, Objective, build_loss_graphs
@@ -18,6 +19,7 @@ __all__ = [
     "AlphaNorm",
     "Content",
     "Energy",
+    "Grain",
     "Gram",
     "Guide",
     "LossGraphs",

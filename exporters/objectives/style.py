@@ -10,7 +10,7 @@ from pixelgrad.exporters.objectives.numbers import check_number
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Content, Gram, Term, TotalVariation
 
-STYLE_LOSSES = {"gram": Gram, "moments": Moments}
+STYLE_LOSSES: dict[str, type[Gram | Moments]] = {"gram": Gram, "moments": Moments}
 
 
 def style_objective(
@@ -41,8 +41,7 @@ def style_objective(
         content_weight = default_content_weight(network)
     for name, weight in (("content", content_weight), ("style", style_weight), ("tv", tv_weight)):
         check_number(f"the {name} weight", weight)
-    if not isinstance(loss, str) or loss not in STYLE_LOSSES:
-        raise SettingsError(f"loss is {loss!r}; it must be one of {', '.join(STYLE_LOSSES)}")
+    kind = style_kind(loss)
     if masks < 0:
         raise SettingsError(f"masks is {masks}; it must be a whole number from 0 up")
     if content_layers is None or style_layers is None:  # else not asked: not every network has any by default
@@ -54,7 +53,6 @@ def style_objective(
     for layer, share in content.items() if content_weight else ():
         tensor = str(network.layer(layer).name)
         terms.append(Content(f"content.{tensor}", tensor, content_weight * share))
-    kind = STYLE_LOSSES[loss]
     for layer, share in style.items() if style_weight else ():
         tensor, weight = str(network.layer(layer).name), style_weight * share
         if not masks:
@@ -73,3 +71,10 @@ def style_objective(
         "tv_weight": tv_weight,
     }
     return Objective("style", tuple(terms), settings)
+
+
+def style_kind(loss: str) -> type[Gram | Moments]:
+    """The term of that name; :class:`SettingsError` where there is none."""
+    if not isinstance(loss, str) or loss not in STYLE_LOSSES:
+        raise SettingsError(f"loss is {loss!r}; it must be one of {', '.join(STYLE_LOSSES)}")
+    return STYLE_LOSSES[loss]

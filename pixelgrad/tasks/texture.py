@@ -34,7 +34,9 @@ _POOL = "avg"  # as in the paper
 def texture_artifact(
     model: Model = None,
     *,
+    loss: str = "moments",
     layers: Layers | None = None,
+    grain_weight: float | None = None,
     tv_weight: float = 0.0,
     tileable: bool = False,
     tiles: bool = False,
@@ -49,11 +51,17 @@ def texture_artifact(
 
     def build(network: Network) -> Objective:
         objective: Objective = exporters().texture_objective(
-            network, layers=layers, tv_weight=tv_weight, tileable=tileable
+            network, loss=loss, layers=layers, grain_weight=grain_weight, tv_weight=tv_weight, tileable=tileable
         )
         return objective
 
-    key = {"layers": plain_layers(layers), "tv_weight": tv_weight, "tileable": tileable}
+    key = {
+        "loss": loss,
+        "layers": plain_layers(layers),
+        "grain_weight": grain_weight,
+        "tv_weight": tv_weight,
+        "tileable": tileable,
+    }
     return task_artifact("texture", NetworkSpec.of(model, _POOL), build, key, device, tiles=tiles)
 
 
@@ -61,7 +69,9 @@ def texture_artifacts(
     upto: str,
     model: Model = None,
     *,
+    loss: str = "moments",
     layers: Layers | None = None,
+    grain_weight: float | None = None,
     tv_weight: float = 0.0,
     tileable: bool = False,
     tiles: bool = False,
@@ -85,7 +95,14 @@ def texture_artifacts(
         some = {name: layers[name] for name in chosen} if isinstance(layers, dict) else chosen
         caption = names[0] if not last else f"+ {names[last]}"
         found[caption] = texture_artifact(
-            spec, layers=some, tv_weight=tv_weight, tileable=tileable, tiles=tiles, device=device
+            spec,
+            loss=loss,
+            layers=some,
+            grain_weight=grain_weight,
+            tv_weight=tv_weight,
+            tileable=tileable,
+            tiles=tiles,
+            device=device,
         )
     return found
 
@@ -96,7 +113,9 @@ def texture(
     *,
     model: Model = None,
     device: str = "auto",
+    loss: str = "moments",
     layers: Layers | None = None,
+    grain_weight: float | None = None,
     tv_weight: float = 0.0,
     on_step: OnStep | None = None,
     **settings: Any,
@@ -107,7 +126,9 @@ def texture(
 
     source: a path, file object, bytes, Pillow image, NumPy array or picture.
     model, device, on_step: as of :func:`pixelgrad.stylize`.
+    loss: ``moments``, the Wasserstein distance of Gaussians over features, or ``gram``, as in the paper.
     layers: layer names, shallow to deep, or names with relative weights; conv1_1 and pool1 to pool4 by default.
+    grain_weight: weight of the finest texture, patches of 3x3 pixels; 0.2 by default, and none for ``gram``.
     tv_weight: weight of the smoothness.
     settings: fields of :class:`TextureSettings`: ``size`` (width, height), ``source_size``, ``steps``, ``seed``,
         ``tileable``, ``match_histogram``, ``optimizer``, ``max_memory``, ...
@@ -121,7 +142,9 @@ def texture(
     limit = memory_limit(chosen, choice)
     folder = texture_artifact(
         model,
+        loss=loss,
         layers=layers,
+        grain_weight=grain_weight,
         tv_weight=tv_weight,
         tileable=chosen.tileable,
         tiles=limit is not None,
@@ -138,7 +161,9 @@ def texture_row(
     *,
     model: Model = None,
     device: str = "auto",
+    loss: str = "moments",
     layers: Layers | None = None,
+    grain_weight: float | None = None,
     tv_weight: float = 0.0,
     on_step: OnStep | None = None,
     **settings: Any,
@@ -155,7 +180,9 @@ def texture_row(
     folders = texture_artifacts(
         upto,
         model,
+        loss=loss,
         layers=layers,
+        grain_weight=grain_weight,
         tv_weight=tv_weight,
         tileable=chosen.tileable,
         tiles=limit is not None,

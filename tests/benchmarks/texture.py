@@ -26,7 +26,9 @@ def main() -> None:
     size = arguments.size
     source = read_image(arguments.image).flattened().resized(size, size).to_nchw()
     with tempfile.TemporaryDirectory() as folder:
-        artifact = Artifact(write_artifact(network, texture_objective(network), f"{folder}/a"), device="cpu")
+        artifact = Artifact(
+            write_artifact(network, texture_objective(network, loss="gram"), f"{folder}/a"), device="cpu"
+        )
         weights = {term.layer: term.weight for term in artifact.terms if term.layer is not None}
         layers = TorchNetwork(arguments.model, "avg")
         with torch.no_grad():

@@ -36,7 +36,7 @@ def test_a_picture_comes_out(base: list[Any], tmp_path: Path) -> None:
 def test_json_and_a_square(base: list[Any]) -> None:
     report = json.loads(invoke(*base, "--json", "--size", "48", "--tileable", "--match-histogram").stdout)
     assert (report["width"], report["height"], report["steps"]) == (48, 48, 4)
-    assert set(report["loss"]) == {"total", "texture.r1", "texture.p1", "texture.p2"}
+    assert set(report["loss"]) == {"total", "texture.r1", "texture.p1", "texture.p2", "texture.grain"}
 
 
 def test_upto_makes_a_labelled_row(base: list[Any], tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_an_artifact_to_keep(small_network: Path, tmp_path: Path) -> None:
     result = invoke("export", "texture", "-m", small_network, "-o", tmp_path / "t", "--layers", "relu1_1,pool2=3")
     assert result.exit_code == 0, result.output
     terms = {term.name: term.weight for term in Artifact(tmp_path / "t", device="cpu").terms}
-    assert terms == {"texture.r1": 0.25, "texture.p2": 0.75}
+    assert terms == {"texture.r1": 0.25, "texture.p2": 0.75, "texture.grain": 0.2}
     assert invoke("verify", tmp_path / "t", "--device", "cpu").exit_code == 0
 
 

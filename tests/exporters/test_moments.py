@@ -10,6 +10,7 @@ import pytest
 from helpers.gradcheck import runtime
 
 from pixelgrad.exporters.autodiff import Emitter, append_value_and_gradient, finish
+from pixelgrad.exporters.objectives import Grain
 from pixelgrad.exporters.objectives.moments import RIDGE, WIDEST, Moments, schedule
 from pixelgrad.exporters.opset18 import infer_shapes
 
@@ -18,22 +19,23 @@ scipy_linalg = pytest.importorskip("scipy.linalg")
 scipy_fft = pytest.importorskip("scipy.fft")
 
 
-def graphs(channels: int) -> tuple[Any, Any]:
+def graphs(channels: int, kind: type[Moments] = Moments) -> tuple[Any, Any]:
     """features -> target, and features, target -> loss and its gradient."""
+    wide = channels * 9 if kind is Grain else channels
     models = []
     for wanted in ("target", "loss"):
         features = ir.Value(name="x", shape=ir.Shape([1, channels, "H", "W"]), type=ir.TensorType(ir.DataType.FLOAT))
         graph = ir.Graph([features], [], nodes=[], opset_imports={"": 18}, name=wanted)
         model = ir.Model(graph, ir_version=8)
-        op, term = Emitter(graph), Moments("style.x", "x", 1.0)
+        op, term = Emitter(graph), kind("style.x", "x", 1.0)
         if wanted == "target":
             output = op.Identity(term.target(op, features))
             output.name, output.dtype = "target", ir.DataType.FLOAT
             graph.outputs.append(output)
             infer_shapes(model)
         else:
-            groups = -(-channels // WIDEST)
-            width = -(-channels // groups)
+            groups = -(-wide // WIDEST)
+            width = -(-wide // groups)
             shape = ir.Shape([groups, width, width + 1])
             target = ir.Value(name="target", shape=shape, type=ir.TensorType(ir.DataType.FLOAT))
             graph.inputs.append(target)
@@ -136,6 +138,24 @@ def test_features_like_the_target_s_cost_nothing() -> None:
     centred = y - y.mean(axis=1, keepdims=True)
     variance = float((centred.astype(np.float64) ** 2).sum() / y.shape[1])
     assert at(y + centred) == pytest.approx(variance / energy, rel=0.02)  # the ridge is not scaled
+
+
+def test_the_grain_is_that_of_patches() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.random((3, 9, 12)), np.maximum(rng.normal(size=(3, 10, 8)), 0)
+
+    def patches(image: Array) -> Array:
+        padded = np.pad(image, [(0, 0), (1, 1), (1, 1)], mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+        return windows.transpose(0, 3, 4, 1, 2).reshape(1, 27, -1)
+
+    target, loss = graphs(3, Grain)
+    given = target({"x": y[None].astype(np.float32)})["target"]
+    found = loss({"x": x[None].astype(np.float32), "target": given})
+    assert float(found["loss"]) == pytest.approx(reference(patches(x), patches(y))[0], rel=1e-5)
+    way = rng.normal(size=x.shape)
+    ahead, behind = (reference(patches(x + step * way), patches(y))[0] for step in (1e-5, -1e-5))
+    assert float((found["gradient_x"][0] * way).sum()) == pytest.approx((ahead - behind) / 2e-5, rel=1e-4)
 
 
 @pytest.mark.parametrize("least", [0.3, 1e-2, 1e-5])

@@ -18,6 +18,7 @@ from pixelgrad.exporters.autodiff import Emitter, closed_form
 from pixelgrad.exporters.objectives import (
     Activation,
     Content,
+    Grain,
     Gram,
     Moments,
     Objective,
@@ -122,11 +123,24 @@ def test_texture_layers_are_the_paper_s(net: Path, tmp_path: Path) -> None:
     assert texture_layers(load_network(deep)) == ["relu1_1", "pool1", "pool2", "pool3", "pool4"]
     assert texture_layers(load_network(net)) == ["relu1_1", "relu2_1", "relu3_1"]
     objective = texture_objective(load_network(deep), tv_weight=0.5)
+    layers = {f"texture.{layer}": 0.2 for layer in ("r1", "p1", "p2", "p3", "p4")}
     assert {term.name: term.weight for term in objective.terms} == pytest.approx(
-        {"texture.r1": 0.2, "texture.p1": 0.2, "texture.p2": 0.2, "texture.p3": 0.2, "texture.p4": 0.2, "tv": 0.5}
+        {**layers, "texture.grain": 0.2, "tv": 0.5}
     )
     with pytest.raises(SettingsError, match="the tv weight is nan"):
         texture_objective(load_network(deep), tv_weight=float("nan"))
+
+
+@pytest.mark.parametrize(("loss", "kind"), [("moments", Moments), ("gram", Gram)])
+def test_textures_are_made_from_either_statistic(net: Path, loss: str, kind: type[Term]) -> None:
+    objective = texture_objective(load_network(net), loss=loss)
+    assert {type(term) for term in objective.terms if term.layer} == {kind}
+    assert objective.settings["loss"] == loss
+    assert [term.weight for term in objective.terms if not term.layer] == ([0.2] if loss == "moments" else [])
+    chosen = texture_objective(load_network(net), loss=loss, grain_weight=0.5, tv_weight=0.1)
+    assert {type(term): term.weight for term in chosen.terms if not term.layer} == {Grain: 0.5, TotalVariation: 0.1}
+    with pytest.raises(SettingsError, match="loss is 'l1'; it must be one of gram, moments"):
+        texture_objective(load_network(net), loss="l1")
 
 
 def test_inversion_terms(net: Path) -> None:

@@ -40,7 +40,7 @@ def test_events(artifact: Artifact, source: Picture) -> None:
     events = list(texture(artifact, source, settings()))
     assert [e.step for e in events] == list(range(1, 13))
     assert [(e.scale, e.width, e.height) for e in (events[0], events[-1])] == [(1, 40, 34), (2, 56, 48)]
-    assert set(events[0].losses) == {"texture.r1", "texture.p1", "texture.p2"}
+    assert set(events[0].losses) == {"texture.r1", "texture.p1", "texture.p2", "texture.grain"}
     assert events[-1].progress == pytest.approx(1.0)
     result = events[-1].picture()
     assert result.size == (56, 48)
@@ -176,7 +176,7 @@ def test_a_tile_counts_as_it_does_amid_the_plane(tile: Artifact, source: Picture
     image = source.resized(*size).to_nchw()
     way = np.random.default_rng(0).random(image.shape, dtype=np.float32)
     found, plane = eyes.evaluate(image, targets), tile.evaluate(np.tile(image, (1, 1, 30, 30)), targets)
-    assert found.loss == pytest.approx(plane.loss, rel=0.03 if size == (24, 32) else 0.15)
+    assert found.loss == pytest.approx(plane.loss, rel=0.03 if size == (24, 32) else 0.2)
     ahead, behind = (eyes.evaluate(image + step * way, targets).loss for step in (1e-3, -1e-3))
     assert (ahead - behind) / 2e-3 == pytest.approx(float(np.vdot(found.gradient, way)), rel=0.02)
 
