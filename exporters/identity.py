@@ -11,9 +11,12 @@ from pathlib import Path
 
 from pixelgrad.errors import NetworkError
 
-__all__ = ["companions", "fingerprint"]
+__all__ = ["HUB_DESCRIPTIONS", "HUB_SUFFIXES", "companions", "fingerprint"]
 
 _CHUNK = 1 << 22
+#: Files of weights in repositories of the Hugging Face hub, and what describes them there: by transformers, by timm.
+HUB_SUFFIXES = (".safetensors", ".bin")
+HUB_DESCRIPTIONS = ("preprocessor_config.json", "config.json")
 # What a Caffe network's graph and mean may be in, beside its weights.
 _CAFFE_COMPANIONS = ("*.prototxt", "*.binaryproto")
 # Of files that stand alone, by path: what the file system said of them, and their hash. A task that takes a network
@@ -53,9 +56,13 @@ def fingerprint(path: Path) -> str:
 
 
 def companions(path: Path) -> list[Path]:
-    """The files beside a network file that it may need: an ONNX file's external weights, a Caffe network's graph."""
+    """The files beside a network file that it may need: an ONNX file's external weights, a Caffe network's graph, what
+    describes weights from the Hugging Face hub.
+    """
     if path.suffix.lower() == ".caffemodel":
         return sorted(found for pattern in _CAFFE_COMPANIONS for found in path.parent.glob(pattern))
+    if path.suffix.lower() in HUB_SUFFIXES:
+        return [path.with_name(name) for name in HUB_DESCRIPTIONS if path.with_name(name).is_file()]
     if path.suffix.lower() != ".onnx" or b"location" not in path.read_bytes():
         return []
     import onnx

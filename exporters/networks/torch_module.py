@@ -9,7 +9,6 @@ import re
 import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import onnx
@@ -17,8 +16,9 @@ import onnx
 from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.networks.network import Network, network_of
 from pixelgrad.exporters.networks.readers import model_reading
+from pixelgrad.exporters.networks.readers.hub import normalisation
 from pixelgrad.exporters.opset18 import OPSET
-from pixelgrad.models import PREPROCESSINGS, Preprocessing
+from pixelgrad.models import Preprocessing
 
 
 def from_torch(
@@ -68,21 +68,11 @@ def _configuration(module: Any) -> _Said:
     found = getattr(module, "pretrained_cfg", None)
     if not isinstance(found, Mapping):
         return _Said()
-    size, mean, std = (_three(found.get(key)) for key in ("input_size", "mean", "std"))
-    said = _Said()
-    if size and size[0] == 3:
-        said = said._replace(size=(int(size[1]), int(size[2])))
-    if mean and std and all(std):
-        wanted = Preprocessing("timm", mean=mean, std=std)
-        known = (row for row in PREPROCESSINGS.values() if replace(wanted, name=row.name, note=row.note) == row)
-        said = said._replace(preprocess=next(known, wanted))
+    size = found.get("input_size")
+    said = _Said(preprocess=normalisation("timm", found.get("mean"), found.get("std")))
+    if isinstance(size, tuple | list) and [type(edge) for edge in size] == [int] * 3 and size[0] == 3:
+        said = said._replace(size=(size[1], size[2]))
     return said
-
-
-def _three(value: Any) -> tuple[float, float, float] | None:
-    if not isinstance(value, tuple | list) or [type(part) in (int, float) for part in value] != [True] * 3:
-        return None
-    return float(value[0]), float(value[1]), float(value[2])
 
 
 def _export(torch: Any, module: Any, image: Any, name: str) -> onnx.ModelProto:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
+from pixelgrad.exporters.networks.architectures.hugging_face import Joined, translated
 from pixelgrad.exporters.networks.architectures.table import ARCHITECTURES, Architecture
 from pixelgrad.exporters.networks.builder import Array
 
@@ -89,8 +90,13 @@ def _build(
 ) -> tuple[ir.Model, Architecture, Mapping[str, str], list[str]]:
     wanted = row.specification()
     notes = []
-    weights: dict[str, Array] = {name: array(state[name]) for name in wanted.required}
-    head = {name: array(state[name]) for name in wanted.head} if _has_head(row, state) else {}
+
+    def loaded(name: str) -> Array:
+        value = state[name]
+        return value.array(array) if isinstance(value, Joined) else np.asarray(array(value))
+
+    weights = {name: loaded(name) for name in wanted.required}
+    head = {name: loaded(name) for name in wanted.head} if _has_head(row, state) else {}
     # A published VGG-16 of features only fills its classifier with NaN.
     if head and all(np.isfinite(values).all() for values in head.values()):
         weights |= head
@@ -123,13 +129,13 @@ def _fit(row: Architecture, state: Mapping[str, Shaped]) -> Fit:
 def _variants(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The state dict without counters, then without the wrappers around it, then as the features of a network."""
     plain = {_today(name): value for name, value in state.items() if not _COUNTERS.search(name)}
-    yield plain
+    yield translated(plain) or plain
     for _ in range(4):
         wrapper = next((w for w in _WRAPPERS if any(name.startswith(w) for name in plain)), None)
         if wrapper is None:
             break
         plain = {name.removeprefix(wrapper): value for name, value in plain.items() if name.startswith(wrapper)}
-        yield plain
+        yield translated(plain) or plain
     if plain and all(re.match(r"\d+\.", name) for name in plain):
         yield {f"features.{name}": value for name, value in plain.items()}
 
@@ -160,7 +166,7 @@ def _unknown(file: str, states: Sequence[Mapping[str, Shaped]], fits: Sequence[F
     sample = _some([f"{name} {list(value.shape)}" for name, value in largest.items()])
     return (
         f"the weights in {file!r} ({sample}) are of no architecture that is known. {closest}Known are, in "
-        f"torchvision's names and in timm's for vision transformers, {families}. Any "
+        f"torchvision's names, in timm's for vision transformers and in Hugging Face's for some, {families}. Any "
         "other network is exported to ONNX where it was made: torch.onnx.export(model, example_image, 'network.onnx')"
     )
 

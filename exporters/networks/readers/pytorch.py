@@ -12,6 +12,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.networks.architectures import build_architecture
 from pixelgrad.exporters.networks.builder import Array
 from pixelgrad.exporters.networks.readers.checkpoint import Checkpoint
+from pixelgrad.exporters.networks.readers.hub import stated
 from pixelgrad.exporters.networks.readers.reading import Reading
 from pixelgrad.exporters.networks.readers.source import Source
 from pixelgrad.exporters.networks.readers.torch_names import TensorRef
@@ -36,11 +37,15 @@ def read_checkpoint(source: Source, checkpoint: Checkpoint) -> Reading:
 
 def weights_reading(source: Source, kind: str, states: Sequence[Mapping[str, Any]], array: Any) -> Reading:
     model, row, aliases, notes = build_architecture(states, array, source.name)
+    preprocessing, beside = PREPROCESSINGS[row.preprocessing], stated(source.path)
+    if beside is not None:
+        preprocessing, name = beside
+        notes.append(f"its input is normalised as {name} beside it says")
     return Reading(
         model=model,
         format=f"{kind}, {row.name}",
         sha256=source.sha256,
-        preprocessing=PREPROCESSINGS[row.preprocessing],
+        preprocessing=preprocessing,
         aliases=aliases,
         notes=(f"its tensors are those of {row.name}, so its layers are too", *notes),
     )

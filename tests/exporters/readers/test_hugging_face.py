@@ -1,0 +1,155 @@
+"""Weights from the Hugging Face hub: names of transformers, in files and in memory, and what lies beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixelgrad.exporters import fingerprint, load_network
+from pixelgrad.exporters.networks.architectures import ARCHITECTURES
+from pixelgrad.exporters.networks.architectures.hugging_face import Joined, translated
+
+NAMES = {
+    "vit.embeddings.cls_token": "cls_token",
+    "vit.embeddings.position_embeddings": "pos_embed",
+    "vit.embeddings.patch_embeddings.projection.weight": "patch_embed.proj.weight",
+    "vit.encoder.layer.3.attention.output.dense.bias": "blocks.3.attn.proj.bias",
+    "vit.encoder.layer.11.intermediate.dense.weight": "blocks.11.mlp.fc1.weight",
+    "vit.encoder.layer.11.output.dense.weight": "blocks.11.mlp.fc2.weight",
+    "vit.encoder.layer.0.layernorm_before.bias": "blocks.0.norm1.bias",
+    "vit.layers.0.layernorm_after.bias": "blocks.0.norm2.bias",
+    "vit.layers.0.attention.o_proj.weight": "blocks.0.attn.proj.weight",
+    "vit.layernorm.weight": "norm.weight",
+    "classifier.bias": "head.bias",
+}
+DINO = {
+    "embeddings.mask_token": "mask_token",
+    "embeddings.register_tokens": "register_tokens",
+    "embeddings.patch_embeddings.projection.bias": "patch_embed.proj.bias",
+    "encoder.layer.2.layer_scale1.lambda1": "blocks.2.ls1.gamma",
+    "encoder.layer.2.norm1.weight": "blocks.2.norm1.weight",
+    "encoder.layer.2.mlp.fc1.weight": "blocks.2.mlp.fc1.weight",
+    "layernorm.bias": "norm.bias",
+}
+CONVNEXT = {
+    "convnext.embeddings.patch_embeddings.weight": "downsample_layers.0.0.weight",
+    "convnext.embeddings.layernorm.bias": "downsample_layers.0.1.bias",
+    "convnext.encoder.stages.1.downsampling_layer.0.weight": "downsample_layers.1.0.weight",
+    "convnext.encoder.stages.2.layers.8.layernorm.weight": "stages.2.8.norm.weight",
+    "convnext.encoder.stages.2.layers.8.layer_scale_parameter": "stages.2.8.gamma",
+    "convnext.encoder.stages.2.layers.8.pwconv2.bias": "stages.2.8.pwconv2.bias",
+    "convnext.layernorm.weight": "norm.weight",
+    "classifier.weight": "head.weight",
+}
+RESNET = {
+    "resnet.embedder.embedder.convolution.weight": "conv1.weight",
+    "resnet.embedder.embedder.normalization.running_var": "bn1.running_var",
+    "resnet.encoder.stages.0.layers.1.layer.2.convolution.weight": "layer1.1.conv3.weight",
+    "resnet.encoder.stages.3.layers.0.layer.0.normalization.bias": "layer4.0.bn1.bias",
+    "resnet.encoder.stages.3.layers.0.shortcut.convolution.weight": "layer4.0.downsample.0.weight",
+    "resnet.encoder.stages.3.layers.0.shortcut.normalization.weight": "layer4.0.downsample.1.weight",
+    "classifier.1.weight": "fc.weight",
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "architecture"),
+    [
+        (NAMES, "vit_tiny_patch16"),
+        (DINO, "dinov2_vits14_reg"),
+        (CONVNEXT, "convnext_tiny-authors"),
+        (RESNET, "resnet50"),
+    ],
+)
+def test_names_have_their_counterparts(names: dict[str, str], architecture: str) -> None:
+    found = translated({name: number for number, name in enumerate(names)})
+    assert found == {name: number for number, name in enumerate(names.values())}
+    row = ARCHITECTURES[architecture]
+    known = row.specification().required | row.specification().head
+    assert all(name in known or name.startswith(row.ignored) for name in names.values())
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["encoder.layer.0.attention.attention.query {} .key {} .value", "layers.0.attention.q_proj {} .k_proj {} .v_proj"],
+)
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_queries_keys_and_values_become_one(names: str, part: str) -> None:
+    first, *others = names.split(" {} ")
+    path = first.rpartition(".")[0]
+    shape = (4, 4) if part == "weight" else (4,)
+    arrays = [np.full(shape, number, np.float32) for number in range(3)]
+    state = {
+        "vit.embeddings.patch_embeddings.projection.weight": arrays[0],
+        "vit.pooler.dense.weight": arrays[0],
+        **{f"vit.{name}.{part}": a for name, a in zip([first, *(path + o for o in others)], arrays, strict=True)},
+    }
+    found = translated(state)
+    assert found is not None
+    assert list(found) == ["patch_embed.proj.weight", f"blocks.0.attn.qkv.{part}"]
+    joined = found[f"blocks.0.attn.qkv.{part}"]
+    assert isinstance(joined, Joined)
+    assert joined.shape == (12, *shape[1:])
+    np.testing.assert_array_equal(joined.array(lambda a: a), np.concatenate(arrays))
+
+
+def test_other_names_are_left_to_others() -> None:
+    assert translated({"conv1.weight": 1, "layer1.0.conv1.weight": 2}) is None
+    assert translated({}) is None
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """SqueezeNet's, at random, as a safetensors file."""
+    save = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save
+    wanted, rng = ARCHITECTURES["squeezenet1_1"].specification(), np.random.default_rng(0)
+    shapes = {name: [edge or 10 for edge in shape] for name, shape in (wanted.required | wanted.head).items()}
+    content: bytes = save({name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
+    return content
+
+
+CASES: dict[str, tuple[str, Any, tuple[float, ...] | None]] = {
+    "transformers": (
+        "preprocessor_config.json",
+        {"image_mean": [0.1, 0.2, 0.3], "image_std": [1, 2, 3]},
+        (0.1, 0.2, 0.3),
+    ),
+    "none": ("preprocessor_config.json", {"do_normalize": False, "image_mean": [1, 1, 1]}, (0, 0, 0)),
+    "timm": ("config.json", {"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}, (1, 1, 1)),
+    "other": ("config.json", {"architectures": ["ViTModel"]}, None),
+    "no list": ("config.json", ["pretrained_cfg"], None),
+    "zero": ("preprocessor_config.json", {"image_mean": [0, 0, 0], "image_std": [0, 1, 1]}, None),
+    "no numbers": ("preprocessor_config.json", {"image_mean": ["0", 0, 0], "image_std": [1, 1, 1]}, None),
+    "no JSON": ("preprocessor_config.json", "{", None),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_lies_beside_the_weights_says_how_the_input_is_normalised(
+    weights: bytes, case: str, tmp_path: Path
+) -> None:
+    name, content, mean = CASES[case]
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(weights)
+    (tmp_path / name).write_text(content if isinstance(content, str) else json.dumps(content))
+    network = load_network(file)
+    assert network.preprocessing.mean == (mean if mean is not None else (0.485, 0.456, 0.406))
+    assert any(f"as {name} beside it says" in note for note in network.notes) == (mean is not None)
+    assert load_network(file, preprocess="rgb").preprocessing.name == "rgb"
+    assert network.preprocessing.name == {"timm": "tf", "none": "rgb", "transformers": "hub"}.get(case, "imagenet")
+
+
+def test_its_description_is_part_of_what_a_file_is(weights: bytes, tmp_path: Path) -> None:
+    """What was converted before is not taken for what the file is now."""
+    file, description = tmp_path / "model.safetensors", tmp_path / "config.json"
+    file.write_bytes(weights)
+    found = []
+    for mean in (0.25, 0.75):
+        description.write_text(json.dumps({"pretrained_cfg": {"mean": [mean] * 3, "std": [1, 1, 1]}}))
+        found.append(fingerprint(file))
+        assert load_network(file, cache=tmp_path / "cache").preprocessing.mean == (mean,) * 3
+    assert found[0] != found[1]
