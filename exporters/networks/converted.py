@@ -75,7 +75,8 @@ def _load(place: Path) -> Converted | None:
             value.const_value = ir.tensor(array, name=value.name)
         if wanted is not None:
             wanted = Preprocessing(**{**wanted, "mean": tuple(wanted["mean"]), "std": tuple(wanted["std"])})
-        reading = Reading(**{**facts, "notes": tuple(facts["notes"])}, model=model, preprocessing=wanted)
+        listed = {name: tuple(facts[name]) for name in ("notes", "class_names")}
+        reading = Reading(**{**facts, **listed}, model=model, preprocessing=wanted)
     except (OSError, DecodeError, StopIteration, ValueError, KeyError, TypeError):
         return None
     return Converted(reading, (size[0], size[1]) if size is not None else None)

@@ -25,7 +25,7 @@ from pixelgrad.exporters.opset18 import drop_zeros, infer_shapes, keep_numbers, 
 from pixelgrad.exporters.opset18.shapes import Dim, dims
 from pixelgrad.exporters.opset18.weights import add_weight
 from pixelgrad.models import PREPROCESSINGS, Entry, Labels, Preprocessing, recognise
-from pixelgrad.models.labels import label_set
+from pixelgrad.models.labels import label_set, parse_labels
 
 IMAGE = "image"
 POOLS = ("max", "avg")
@@ -47,6 +47,7 @@ class Network:
     declared_size: (height, width) that the file declares, or that it was traced at, if there is one.
     pool: how its max pooling is done.
     format: the format of its file, in words.
+    class_names: what its classes are called, where its file tells.
     notes: what was assumed while reading it, one sentence each.
     """
 
@@ -60,6 +61,7 @@ class Network:
     declared_size: tuple[int, int] | None
     pool: str
     format: str = "ONNX"
+    class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -95,10 +97,14 @@ class Network:
 
     @property
     def labels(self) -> Labels | None:
-        """What its classes are called: as the catalogue says, ImageNet's for 1000 unnamed ones, else ``None``."""
+        """What its classes are called: as its owner, its file or the catalogue says, ImageNet's for 1000 unnamed ones,
+        else ``None``.
+        """
         named = self.entry.labels if self.entry is not None else None
         if isinstance(named, Labels):
             return named
+        if self.class_names and len(self.class_names) == self.classes:
+            return parse_labels("\n".join(self.class_names), self.name)
         name = named or _LABELS_OF_SIZE.get(self.classes or 0)
         return label_set(name) if name is not None else None
 
@@ -254,6 +260,7 @@ def _assemble(converted: Converted, name: str, preprocess: str | Preprocessing |
         declared_size=converted.declared_size,
         pool="max",
         format=reading.format,
+        class_names=reading.class_names,
         notes=notes,
     )
 

@@ -1,4 +1,4 @@
-"""What lies beside weights in a repository of the Hugging Face hub: how a network wants its input."""
+"""What lies beside weights in a repository of the Hugging Face hub: how a network wants its input, and its classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pixelgrad.exporters.identity import HUB_DESCRIPTIONS, HUB_SUFFIXES
 from pixelgrad.models import PREPROCESSINGS, Preprocessing
 
-__all__ = ["normalisation", "stated"]
+__all__ = ["class_names", "normalisation", "stated"]
 
 # transformers' own description, then timm's: where in the file, and what it calls mean and deviation.
 _KEYS: tuple[tuple[tuple[str, ...], tuple[str, str]], ...] = (
@@ -36,6 +36,26 @@ def stated(weights: Path) -> tuple[Preprocessing, str] | None:
         if chosen is not None:
             return chosen, name
     return None
+
+
+def class_names(weights: Path) -> tuple[str, ...]:
+    """What the classes are called, in their order, if the ``config.json`` beside ``weights`` says so.
+
+    transformers numbers classes that nobody named: LABEL_0, LABEL_1, ...
+    """
+    if weights.suffix.lower() not in HUB_SUFFIXES:
+        return ()
+    found = _described(weights.with_name("config.json"))
+    names = found.get("id2label") if isinstance(found, Mapping) else None
+    if not isinstance(names, Mapping):
+        return ()
+    listed = [names.get(str(index)) for index in range(len(names))]
+    if not all(isinstance(name, str) for name in listed) or listed == [
+        f"LABEL_{index}" for index in range(len(listed))
+    ]:
+        return ()
+    # A list of labels has one in each line, and no lines that begin with a #.
+    return tuple(" ".join(name.split()).lstrip("#") or f"class {index}" for index, name in enumerate(listed))
 
 
 def normalisation(name: str, mean: Any, std: Any) -> Preprocessing | None:

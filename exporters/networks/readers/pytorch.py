@@ -12,7 +12,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.networks.architectures import build_architecture
 from pixelgrad.exporters.networks.builder import Array
 from pixelgrad.exporters.networks.readers.checkpoint import Checkpoint
-from pixelgrad.exporters.networks.readers.hub import stated
+from pixelgrad.exporters.networks.readers.hub import class_names, stated
 from pixelgrad.exporters.networks.readers.reading import Reading
 from pixelgrad.exporters.networks.readers.source import Source
 from pixelgrad.exporters.networks.readers.torch_names import TensorRef
@@ -47,6 +47,7 @@ def weights_reading(source: Source, kind: str, states: Sequence[Mapping[str, Any
         sha256=source.sha256,
         preprocessing=preprocessing,
         aliases=aliases,
+        class_names=class_names(source.path),
         notes=(f"its tensors are those of {row.name}, so its layers are too", *notes),
     )
 

@@ -19,6 +19,7 @@ class Reading:
     preprocessing: how the network wants its input, where the file or the architecture tells.
     convention: the name of the preprocessing that files of this format usually want.
     aliases: names for layers beside the tensor names.
+    class_names: what its classes are called, in their order, where the file or what lies beside it tells.
     notes: what was assumed, one sentence each.
     """
 
@@ -28,4 +29,5 @@ class Reading:
     preprocessing: Preprocessing | None = None
     convention: str = "imagenet"
     aliases: Mapping[str, str] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pixelgrad.errors import SettingsError
 from pixelgrad.exporters import fingerprint, load_network
 from pixelgrad.exporters.networks.architectures import ARCHITECTURES
 from pixelgrad.exporters.networks.architectures.hugging_face import Joined, translated
+from pixelgrad.models.labels import class_name, find_class
 
 NAMES = {
     "vit.embeddings.cls_token": "cls_token",
@@ -153,3 +155,36 @@ def test_its_description_is_part_of_what_a_file_is(weights: bytes, tmp_path: Pat
         found.append(fingerprint(file))
         assert load_network(file, cache=tmp_path / "cache").preprocessing.mean == (mean,) * 3
     assert found[0] != found[1]
+
+
+def test_classes_go_by_the_names_in_the_description(weights: bytes, tmp_path: Path) -> None:
+    """From the file, and from its conversion that was kept; one name in a line, whatever is in it."""
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(weights)
+    names = ["pizza", "ramen, noodle soup", "#1 burger", "fish\nand chips", "#", *"fghi", "crème brûlée"]
+    description = {"id2label": {str(index): name for index, name in reversed(list(enumerate(names)))}}
+    (tmp_path / "config.json").write_text(json.dumps(description))
+    for _ in range(2):
+        network = load_network(file, cache=tmp_path / "cache")
+        assert [find_class(network, name) for name in ("Pizza", "noodle soup", "crème brûlée")] == [0, 1, 9]
+        assert [class_name(network, index) for index in (2, 3, 4)] == ["1 burger", "fish and chips", "class 4"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {str(index): f"LABEL_{index}" for index in range(10)},
+        {str(index): f"name {index}" for index in range(9)},
+        {str(index + 1): f"name {index}" for index in range(10)},
+        ["a list"],
+        {str(index): index for index in range(10)},
+    ],
+)
+def test_names_that_are_none_or_do_not_fit_are_left_out(weights: bytes, tmp_path: Path, names: Any) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(weights)
+    (tmp_path / "config.json").write_text(json.dumps({"id2label": names}))
+    network = load_network(file)
+    assert network.labels is None
+    with pytest.raises(SettingsError, match="have no names here"):
+        find_class(network, "name 3")
