@@ -41,7 +41,7 @@ from pixelgrad.exporters.opset18.shapes import dims
 #: channels, or channels that are silent, they are singular, and the distance has no gradient there.
 RIDGE = 0.01
 #: How many channels have a Gaussian together.
-WIDEST = 256
+WIDEST = 128
 # The stable limit of scaling: a step that makes small values grow as fast as can be takes those near 1 to nearly 0, and
 # their direction with them. At this the largest is left at 0.45, and small ones grow by 2.3; unscaled, by 1.5.
 _LEAST = 0.2

@@ -49,10 +49,9 @@ def class_names(weights: Path) -> tuple[str, ...]:
     names = found.get("id2label") if isinstance(found, Mapping) else None
     if not isinstance(names, Mapping):
         return ()
-    listed = [names.get(str(index)) for index in range(len(names))]
-    if not all(isinstance(name, str) for name in listed) or listed == [
-        f"LABEL_{index}" for index in range(len(listed))
-    ]:
+    listed = [name for index in range(len(names)) if isinstance(name := names.get(str(index)), str)]
+    unnamed = [f"LABEL_{index}" for index in range(len(names))]
+    if len(listed) < len(names) or listed == unnamed:
         return ()
     # A list of labels has one in each line, and no lines that begin with a #.
     return tuple(" ".join(name.split()).lstrip("#") or f"class {index}" for index, name in enumerate(listed))
