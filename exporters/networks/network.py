@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ class Network:
         if isinstance(named, Labels):
             return named
         if self.class_names and len(self.class_names) == self.classes:
-            return parse_labels("\n".join(self.class_names), self.name)
+            return _named(self.class_names, self.name)
         name = named or _LABELS_OF_SIZE.get(self.classes or 0)
         return label_set(name) if name is not None else None
 
@@ -158,6 +159,12 @@ class Network:
         for node in self.model.graph:
             digest.update(ir.serde.serialize_node(node).SerializeToString(deterministic=True))
         return digest.hexdigest()
+
+
+@cache
+def _named(classes: tuple[str, ...], network: str) -> Labels:
+    """Labels are asked for class by class."""
+    return parse_labels("\n".join(classes), network)
 
 
 def load_network(

@@ -106,9 +106,9 @@ def _packed(op: Emitter, mean: ir.Value, covariance: ir.Value) -> ir.Value:
 
 def _unpacked(op: Emitter, target: ir.Value) -> tuple[ir.Value, ir.Value]:
     """S^(1/2) [G, C, C] and the mean [G, C, 1] of a target."""
-    batch, channels = dims(target)[:2]
+    groups, channels = dims(target)[:2]
     root, mean = op.Slice(target, [0], [-1], [2]), op.Slice(target, [-1], [END], [2])
-    root.shape, mean.shape = ir.Shape([batch, channels, channels]), ir.Shape([batch, channels, 1])
+    root.shape, mean.shape = ir.Shape([groups, channels, channels]), ir.Shape([groups, channels, 1])
     return root, mean
 
 

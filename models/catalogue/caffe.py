@@ -62,7 +62,7 @@ ROWS = (
         aliases={f"mixed{block}": f"inception_{block}/output" for block in _INCEPTIONS}
         | {"conv1": "conv1/7x7_s2", "conv2": "conv2/3x3", "pool1": "pool1/3x3_s2", "pool2": "pool2/3x3_s2"}
         | {"logits": "loss3/classifier"},
-        # Not inception_4e: the roots of its 832 channels' covariance would take half of a step, and none of it shows.
+        # Not inception_4e: pictures are the same with it.
         style_layers=("conv1/7x7_s2", "conv2/3x3", "inception_3b/output", "inception_4b/output"),
         content_layers=("inception_4a/output",),
         dream_layers=("inception_4c/output",),

@@ -66,19 +66,11 @@ def texture_artifact(
 
 
 def texture_artifacts(
-    upto: str,
-    model: Model = None,
-    *,
-    loss: str = "moments",
-    layers: Layers | None = None,
-    grain_weight: float | None = None,
-    tv_weight: float = 0.0,
-    tileable: bool = False,
-    tiles: bool = False,
-    device: Choice | None = None,
+    upto: str, model: Model = None, *, layers: Layers | None = None, **options: Any
 ) -> dict[str, Path]:
     """By caption, the folders of artifacts with one layer more in each: the first, the first two, ... up to ``upto``.
 
+    layers, options: as of :func:`texture_artifact`.
     Raises :class:`UnknownLayerError` where ``upto`` is not among the layers.
     """
     spec = NetworkSpec.of(model, _POOL)
@@ -94,16 +86,7 @@ def texture_artifacts(
         chosen = names[: last + 1]
         some = {name: layers[name] for name in chosen} if isinstance(layers, dict) else chosen
         caption = names[0] if not last else f"+ {names[last]}"
-        found[caption] = texture_artifact(
-            spec,
-            loss=loss,
-            layers=some,
-            grain_weight=grain_weight,
-            tv_weight=tv_weight,
-            tileable=tileable,
-            tiles=tiles,
-            device=device,
-        )
+        found[caption] = texture_artifact(spec, layers=some, **options)
     return found
 
 

@@ -12,8 +12,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+Array = np.ndarray[Any, Any]
 _GIVES_A_SHAPE = re.compile(r"register_fake\(\"torchvision::(\w+)\"\)\s*\n?def \w+\(([^)]*)\)", re.MULTILINE)
 
 
@@ -32,6 +34,19 @@ def torchvision_models() -> Any:
                 raise
         _declare_operators(torch, Path(found.origin).parent)
         return importlib.import_module("torchvision.models")
+
+
+def normalised(image: Array) -> Any:
+    """An image [1, 3, H, W] in [0, 1] as most of these networks want it, as a tensor."""
+    torch = importlib.import_module("torch")
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    return (torch.from_numpy(image) - mean) / std
+
+
+def patches_as_map(tokens: Array, like: Array) -> Array:
+    """The last of the tokens [1, T, C], those of patches, as a map of the shape of ``like``."""
+    patches = like.shape[2] * like.shape[3]
+    return tokens[:, -patches:].transpose(0, 2, 1).reshape(like.shape)
 
 
 def _declare_operators(torch: Any, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.running import run_several, some_image
-from helpers.torchvision_models import torchvision_models
+from helpers.torchvision_models import normalised, patches_as_map, torchvision_models
 from helpers.without_torch import WithoutTorch
 
 from pixelgrad.exporters import load_network
@@ -20,7 +20,6 @@ from pixelgrad.exporters.networks.architectures import ARCHITECTURES
 torch = pytest.importorskip("torch", reason="needs PyTorch, from the 'peers' extra")
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
-MEAN, STD = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
 NAMES = [name for name in ARCHITECTURES if not re.search("slim|_patch|dinov2|-timm|-authors|xlarge", name)]
 # Of families whose members differ in numbers only, those that are quick to run.
 _FAMILIES = ("efficientnet", "regnet", "convnext", "vit")
@@ -100,7 +99,7 @@ def test_checkpoints_of_torchvision(name: str, tmp_path: Path, elsewhere: Withou
     size = ARCHITECTURES[name].size or (224 if name.startswith("vit") else 128)
     image = some_image(size, seed=len(name))
     with torch.no_grad():
-        expected = model((torch.from_numpy(image) - MEAN) / STD).numpy()
+        expected = model(normalised(image)).numpy()
     scale = np.abs(expected).max()
     small = sum(parameter.numel() for parameter in model.parameters()) < BOTH_FORMATS
     for zipped in (True, False) if small else (True,):
@@ -132,7 +131,7 @@ def test_checkpoints_of_convnext_in_other_names(tmp_path: Path, authors: bool) -
             torch.nn.init.uniform_(parameter, 0.2, 0.6)
     image = some_image(96, seed=4)
     with torch.no_grad():
-        expected = model((torch.from_numpy(image) - MEAN) / STD).numpy()
+        expected = model(normalised(image)).numpy()
     state = {(_named_by_its_authors(path) if authors else path): v for path, v in model.state_dict().items()}
     path = tmp_path / "weights.pth"
     torch.save(state, path)
@@ -185,10 +184,9 @@ def test_checkpoints_of_vision_transformers(name: str, architecture: str, size: 
     torch.save({"model": state}, path)
     image = some_image(size, seed=3)
     with torch.no_grad():
-        expected = model.forward_features((torch.from_numpy(image) - MEAN) / STD).numpy()
+        expected = model.forward_features(normalised(image)).numpy()
     network = load_network(path)
     assert network.format == f"PyTorch checkpoint, {architecture}"
     (actual,) = run_several(network, image, ["norm"])
-    patches = actual.shape[2] * actual.shape[3]
-    expected = expected[:, -patches:].transpose(0, 2, 1).reshape(actual.shape)
+    expected = patches_as_map(expected, actual)
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

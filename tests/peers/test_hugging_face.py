@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.running import run_several, some_image
-from helpers.torchvision_models import torchvision_models
+from helpers.torchvision_models import normalised, patches_as_map, torchvision_models
 
 from pixelgrad.exporters import load_network
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, from the 'peers' extra")
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
-MEAN, STD = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
 TINY = {"hidden_size": 192, "num_hidden_layers": 12, "num_attention_heads": 3, "intermediate_size": 768}
 SMALL = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6, "patch_size": 14}
 #: Class, configuration, architecture, and what is compared: a layer, and the transformer's output of that.
@@ -57,7 +56,7 @@ def test_weights_of_transformers(name: str, transformers: Any, tmp_path: Path) -
     model = random_model(transformers, kind, settings)
     image = some_image(224, seed=len(name))
     with torch.no_grad():
-        output = model((torch.from_numpy(image) - MEAN) / STD)
+        output = model(normalised(image))
     expected = (output.logits if layer == "logits" else output.last_hidden_state).numpy()
     model.save_pretrained(tmp_path)
     torch.save(model.state_dict(), tmp_path / "memory.pth")
@@ -65,11 +64,7 @@ def test_weights_of_transformers(name: str, transformers: Any, tmp_path: Path) -
         network = load_network(tmp_path / file)
         assert network.format == f"{format_}, {architecture}"
         (actual,) = run_several(network, image, [layer])
-        if layer == "norm":  # of the patches, as a map
-            patches = actual.shape[2] * actual.shape[3]
-            wanted = expected[:, -patches:].transpose(0, 2, 1).reshape(actual.shape)
-        else:
-            wanted = expected
+        wanted = patches_as_map(expected, actual) if layer == "norm" else expected
         # ViT's normalisations have an epsilon of 1e-12 there, and of 1e-6 elsewhere.
         tolerance = 1e-4 if architecture.startswith("vit") else 1e-5
         np.testing.assert_allclose(actual, wanted, rtol=0, atol=tolerance * np.abs(wanted).max())

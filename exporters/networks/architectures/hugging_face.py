@@ -27,10 +27,7 @@ _TRANSFORMER = (
     (rf"{_WHOLE}layernorm\.", "norm."),
     # transformers 5 has other names in memory than in files.
     (rf"{_WHOLE}(?:encoder\.layer|layers)\.(\d+)\.", r"blocks.\1."),
-    (r"\.attention\.attention\.(query|key|value)\.", r".attn.\1."),
-    (r"\.attention\.q_proj\.", ".attn.query."),
-    (r"\.attention\.k_proj\.", ".attn.key."),
-    (r"\.attention\.v_proj\.", ".attn.value."),
+    (r"\.attention\.(?:attention\.)?([qkv])(?:uery|ey|alue|_proj)\.", r".attn.\1."),
     (r"\.attention\.(?:output\.dense|o_proj)\.", ".attn.proj."),
     (r"\.intermediate\.dense\.", ".mlp.fc1."),
     (r"\.output\.dense\.", ".mlp.fc2."),
@@ -65,7 +62,7 @@ _FAMILIES = (
     (".downsampling_layer.", _CONVNEXT),
     ("embedder.embedder.", _RESNET),
 )
-_QUERY, _NEXT = ".attn.query.", re.compile(r"(\d+)\+1")
+_QUERY, _NEXT = ".attn.q.", re.compile(r"(\d+)\+1")
 # What a model has beside the network: it summarises the class token for a task that is not here.
 _BESIDE = re.compile(rf"{_WHOLE}pooler\.")
 
@@ -100,7 +97,7 @@ def translated(state: Mapping[str, Any]) -> dict[str, Any] | None:
             new = re.sub(old, today, new)
         found[_NEXT.sub(lambda number: str(int(number[1]) + 1), new)] = value
     for name in [name for name in found if _QUERY in name]:
-        names = [name.replace(_QUERY, f".attn.{part}.") for part in ("query", "key", "value")]
+        names = [name.replace(_QUERY, f".attn.{part}.") for part in "qkv"]
         if all(part in found for part in names):
             found[name.replace(_QUERY, ".attn.qkv.")] = Joined(tuple(found.pop(part) for part in names))
     return found

@@ -43,7 +43,7 @@ def googlenet(b: Blueprint) -> ir.Value:
         if name in ("3b", "4e"):
             size, number = (3, 3) if name == "3b" else (2, 4)
             x = b.max_pool(f"maxpool{number}", x, size, 2, ceil=True)
-    return _classifier(b, x)
+    return b.classified(x, "fc.", "fc")
 
 
 def inception_v3(b: Blueprint) -> ir.Value:
@@ -63,10 +63,6 @@ def inception_v3(b: Blueprint) -> ir.Value:
     names = ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")
     for number, name in enumerate(names):
         b.aliases |= {f"mixed{number}": f"Mixed_{name}", f"mixed{name}": f"Mixed_{name}"}
-    return _classifier(b, x)
-
-
-def _classifier(b: Blueprint, x: ir.Value) -> ir.Value:
     return b.classified(x, "fc.", "fc")
 
 

@@ -6,49 +6,39 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pixelgrad.exporters.identity import HUB_DESCRIPTIONS, HUB_SUFFIXES
 from pixelgrad.models import PREPROCESSINGS, Preprocessing
 
-__all__ = ["class_names", "normalisation", "stated"]
-
-# transformers' own description, then timm's: where in the file, and what it calls mean and deviation.
-_KEYS: tuple[tuple[tuple[str, ...], tuple[str, str]], ...] = (
-    ((), ("image_mean", "image_std")),
-    (("pretrained_cfg",), ("mean", "std")),
-)
+__all__ = ["Description", "described", "normalisation"]
 
 
-def stated(weights: Path) -> tuple[Preprocessing, str] | None:
-    """How the input is normalised, and the name of the file beside ``weights`` that says so, if one does."""
+class Description(NamedTuple):
+    """preprocessing: how the input is normalised, and the file that says so, by name. class_names: in their order."""
+
+    preprocessing: tuple[Preprocessing, str] | None = None
+    class_names: tuple[str, ...] = ()
+
+
+def described(weights: Path) -> Description:
+    """What transformers' or timm's own files beside ``weights`` say."""
     if weights.suffix.lower() not in HUB_SUFFIXES:
-        return None
-    for name, (path, keys) in zip(HUB_DESCRIPTIONS, _KEYS, strict=True):
-        found = _described(weights.with_name(name))
-        for key in path:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        if not isinstance(found, Mapping):
-            continue
-        if found.get("do_normalize") is False:
-            return PREPROCESSINGS["rgb"], name
-        chosen = normalisation("hub", *(found.get(key) for key in keys))
-        if chosen is not None:
-            return chosen, name
-    return None
+        return Description()
+    preprocessor, config = (_mapping(_parsed(weights.with_name(name))) for name in HUB_DESCRIPTIONS)
+    if preprocessor.get("do_normalize") is False:
+        chosen: Preprocessing | None = PREPROCESSINGS["rgb"]
+    else:
+        chosen = normalisation("hub", preprocessor.get("image_mean"), preprocessor.get("image_std"))
+    name = HUB_DESCRIPTIONS[0]
+    if chosen is None:
+        timms, name = _mapping(config.get("pretrained_cfg")), HUB_DESCRIPTIONS[1]
+        chosen = normalisation("hub", timms.get("mean"), timms.get("std"))
+    return Description((chosen, name) if chosen is not None else None, _listed(_mapping(config.get("id2label"))))
 
 
-def class_names(weights: Path) -> tuple[str, ...]:
-    """What the classes are called, in their order, if the ``config.json`` beside ``weights`` says so.
-
-    transformers numbers classes that nobody named: LABEL_0, LABEL_1, ...
-    """
-    if weights.suffix.lower() not in HUB_SUFFIXES:
-        return ()
-    found = _described(weights.with_name("config.json"))
-    names = found.get("id2label") if isinstance(found, Mapping) else None
-    if not isinstance(names, Mapping):
-        return ()
+def _listed(names: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of classes, if each has one: transformers calls those without LABEL_0, LABEL_1, ..."""
     listed = [name for index in range(len(names)) if isinstance(name := names.get(str(index)), str)]
     unnamed = [f"LABEL_{index}" for index in range(len(names))]
     if len(listed) < len(names) or listed == unnamed:
@@ -75,8 +65,12 @@ def _three(value: Any) -> tuple[float, float, float] | None:
     return float(value[0]), float(value[1]), float(value[2])
 
 
-def _described(file: Path) -> Any:
+def _parsed(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -12,7 +12,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.networks.architectures import build_architecture
 from pixelgrad.exporters.networks.builder import Array
 from pixelgrad.exporters.networks.readers.checkpoint import Checkpoint
-from pixelgrad.exporters.networks.readers.hub import class_names, stated
+from pixelgrad.exporters.networks.readers.hub import described
 from pixelgrad.exporters.networks.readers.reading import Reading
 from pixelgrad.exporters.networks.readers.source import Source
 from pixelgrad.exporters.networks.readers.torch_names import TensorRef
@@ -37,9 +37,9 @@ def read_checkpoint(source: Source, checkpoint: Checkpoint) -> Reading:
 
 def weights_reading(source: Source, kind: str, states: Sequence[Mapping[str, Any]], array: Any) -> Reading:
     model, row, aliases, notes = build_architecture(states, array, source.name)
-    preprocessing, beside = PREPROCESSINGS[row.preprocessing], stated(source.path)
-    if beside is not None:
-        preprocessing, name = beside
+    preprocessing, beside = PREPROCESSINGS[row.preprocessing], described(source.path)
+    if beside.preprocessing is not None:
+        preprocessing, name = beside.preprocessing
         notes.append(f"its input is normalised as {name} beside it says")
     return Reading(
         model=model,
@@ -47,7 +47,7 @@ def weights_reading(source: Source, kind: str, states: Sequence[Mapping[str, Any
         sha256=source.sha256,
         preprocessing=preprocessing,
         aliases=aliases,
-        class_names=class_names(source.path),
+        class_names=beside.class_names,
         notes=(f"its tensors are those of {row.name}, so its layers are too", *notes),
     )
 
