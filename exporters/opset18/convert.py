@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.attributes import integer, integers, number, numbers, text
+from pixelgrad.exporters.opset18.ranks import rank_of_output
 from pixelgrad.exporters.opset18.weights import add_weight
 
 Conversion = Callable[["Converter", ir.Node], None]
@@ -44,7 +45,8 @@ def convert_nodes(graph: ir.Graph, opset: int) -> None:
                 convert_nodes(attribute.as_graph(), opset)
         if node.domain:
             continue
-        converter.ranks.update(converter.infer_ranks(node))
+        known = rank_of_output(node, converter.ranks)
+        converter.ranks.update({} if known is None else dict.fromkeys(node.outputs, known))
         if opset < 6:
             node.attributes.pop("consumed_inputs", None)
         until, conversion = _CONVERSIONS.get(node.op_type, (0, None))
@@ -115,31 +117,6 @@ class Converter:
 
     def error(self, node: ir.Node, why: str) -> NetworkError:
         return _error(node, self.opset, why)
-
-    def infer_ranks(self, node: ir.Node) -> dict[ir.Value, int]:
-        """Ranks, as far as the conversions of the oldest models need them."""
-        found = None
-        if node.op_type in {"Flatten", "Gemm"}:
-            found = 2
-        elif node.op_type in {"Reshape", "Expand"}:
-            shape = integers(node, "shape")
-            target = node.inputs[1] if len(node.inputs) > 1 else None
-            if shape is not None:
-                found = len(shape)
-            elif target is not None and target.const_value is not None:
-                found = target.const_value.size
-        elif node.inputs and node.inputs[0] in self.ranks:
-            found = self.ranks[node.inputs[0]]
-            axes = integers(node, "axes")
-            if node.op_type in {"Squeeze", "Unsqueeze"} and axes is not None:
-                found += len(axes) if node.op_type == "Unsqueeze" else -len(axes)
-            elif node.op_type.startswith("Reduce") and not integer(node, "keepdims", 1) and axes is not None:
-                found -= len(axes)
-            elif node.op_type in {"Add", "Sub", "Mul", "Div", "MatMul"}:
-                found = max(self.ranks.get(v, 0) for v in node.inputs if v is not None)
-        if node.outputs and node.outputs[0].shape is not None:
-            found = node.outputs[0].shape.rank()
-        return {} if found is None else {node.outputs[0]: found}
 
 
 def _error(node: ir.Node, opset: int, why: str) -> NetworkError:

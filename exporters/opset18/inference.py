@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 
+import numpy as np
 import onnx_ir as ir
 import sympy
 from onnx_ir import _symbolic_shapes as ir_shapes
@@ -24,7 +25,8 @@ from pixelgrad.exporters.opset18.attributes import integer, integers, optional, 
 from pixelgrad.exporters.opset18.equations import parse
 from pixelgrad.exporters.opset18.folding import fold_numbers
 from pixelgrad.exporters.opset18.shapes import SIZES, constant, elements, shorter
-from pixelgrad.exporters.opset18.size_values import VALUES, Values
+from pixelgrad.exporters.opset18.size_values import VALUES, Values, scaled_size
+from pixelgrad.exporters.opset18.weights import add_weight
 
 # Both libraries write ceilings, of poolings in ceil_mode and of SAME padding, and neither reads them back.
 for _functions in (_symbolic_shapes.ALLOWED_FUNCTIONS, ir_shapes._ALLOWED_FUNCTIONS):
@@ -52,6 +54,7 @@ def infer_shapes(model: ir.Model) -> None:
         _infer(model)
         while fold_numbers(model.graph):
             _infer(model)
+        _name_sizes_of_resizes(model.graph)
     except (ShapeInferenceError, ValueError) as error:
         raise NetworkError(f"the shapes in the network do not fit together: {error}") from error
 
@@ -152,6 +155,54 @@ def _follow_values(op_type: str, values: Callable[[ShapeInferenceContext, ir.Nod
         found = values(ctx, node)
         if found is not None:
             ctx.set_symbolic_value(node.outputs[0], found)
+
+
+@_afterwards("ConstantOfShape")
+def _fill_shapes(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+    """Teach the library that sizes which it knows as formulas are a shape as well: masks and zeros are so large."""
+    sizes = ctx.get_symbolic_value(node.inputs[0]) if node.inputs[0] is not None else None
+    if node.outputs[0].shape is None and sizes is not None:
+        node.outputs[0].shape = ir.Shape(sizes)
+
+
+@_afterwards("Resize")
+def _round_as_float32(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+    """Teach the library that sizes are multiplied in float32, as ONNX Runtime does it: 10 times 0.7 is 7, although the
+    0.7 of a file is a little less.
+    """
+    x, y = node.inputs[0], node.outputs[0]
+    scales = constant(optional(node, 2))
+    if x is None or x.shape is None or y.shape is None or scales is None or not scales.size:
+        return
+    dims = list(y.shape)
+    axes = [axis % len(dims) for axis in integers(node, "axes", range(len(dims))) or []]
+    for axis, scale in zip(axes, scales.astype(np.float32), strict=True):
+        dims[axis] = scaled_size(x.shape[axis], scale)
+    y.shape = ir.Shape(dims)
+
+
+def _name_sizes_of_resizes(graph: ir.Graph) -> None:
+    """Resize to sizes, rather than by scales, where ONNX's own inference would expect another size than the one that
+    ONNX Runtime then makes: it multiplies in float64, and a model that says both is not loaded.
+    """
+    for node in graph:
+        x, y = node.inputs[0] if node.inputs else None, node.outputs[0]
+        scales = constant(optional(node, 2)) if node.op_type == "Resize" else None
+        if x is None or x.shape is None or y.shape is None or scales is None or not scales.size:
+            continue
+        axes = integers(node, "axes", range(len(x.shape))) or []
+        rows = [
+            (x.shape[axis], y.shape[axis], scale) for axis, scale in zip(axes, scales.astype(np.float32), strict=True)
+        ]
+        fixed = [(a, b, scale) for a, b, scale in rows if isinstance(a, int) and isinstance(b, int)]
+        if len(fixed) < len(rows) or all(b == math.floor(a * float(scale)) for a, b, scale in fixed):
+            continue
+        if all(np.float32(b / a) == scale for a, b, scale in fixed):
+            node.resize_inputs(4)
+            node.replace_input_with(2, None)
+            node.replace_input_with(
+                3, add_weight(graph, f"{y.name}/sizes", np.asarray([b for _, b, _ in fixed], np.int64))
+            )
 
 
 @_afterwards("Pad")

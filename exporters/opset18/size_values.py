@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+import numpy as np
 import onnx_ir as ir
 from onnx_shape_inference import ShapeInferenceContext
 
 from pixelgrad.exporters.opset18.shapes import constant
 
-__all__ = ["VALUES", "Values"]
+__all__ = ["VALUES", "Values", "scaled_size"]
 
 #: Element by element; ``None`` where nothing is known of them.
 Values = list[int | ir.SymbolicDim] | None
@@ -20,6 +21,8 @@ _INTEGERS = {ir.DataType.INT64, ir.DataType.INT32}
 _FLOATS = {ir.DataType.FLOAT, ir.DataType.DOUBLE}
 # Of factors by which sizes are multiplied: halves, thirds, ... as fractions.
 _LARGEST_DENOMINATOR = 64
+# Up to which a formula for all sizes is compared with what is computed.
+_LARGEST_SIZE = 1 << 14
 
 
 def _filled(ctx: ShapeInferenceContext, node: ir.Node) -> Values:
@@ -106,6 +109,19 @@ def _times(size: int | ir.SymbolicDim, factor: Fraction) -> int | ir.SymbolicDim
         product = size * factor
         return int(product) if product.denominator == 1 else None
     return _expression(f"({size.value})*{factor.numerator}/{factor.denominator}", size)
+
+
+def scaled_size(size: int | ir.SymbolicDim, scale: np.float32) -> int | ir.SymbolicDim:
+    """floor(size * scale) with the product in float32; unknown where no short formula says so of all sizes."""
+    if isinstance(size, int):
+        return int(np.float32(size) * scale)
+    factor = Fraction(float(scale)).limit_denominator(_LARGEST_DENOMINATOR)
+    whole = np.arange(1, _LARGEST_SIZE)
+    actual = (whole.astype(np.float32) * scale).astype(np.int64)
+    if size.value is None or not np.array_equal(actual, whole * factor.numerator // factor.denominator):
+        return ir.SymbolicDim(None)
+    product = f"({size.value})*{factor.numerator}"
+    return ir.SymbolicDim(product if factor.denominator == 1 else f"floor({product}/{factor.denominator})")
 
 
 def _expression(text: str, size: ir.SymbolicDim) -> ir.SymbolicDim:

@@ -89,6 +89,13 @@ OLD: list[tuple[str, list[onnx.NodeProto], int, dict[str, Array]]] = [
     ("reduce-sum", [n("ReduceSum", "x", axes=[2, 3], keepdims=0)], 11, {}),
     ("softmax-9", [n("Softmax", "x", axis=1)], 9, {}),
     ("softmax-last", [n("Softmax", "x", axis=3)], 9, {}),
+    ("softmax-behind-sum", [n("Sum", "w x", "s"), n("Softmax", "s", axis=1)], 12, {"w": f(8, 8)}),
+    (
+        "softmax-behind-gather",
+        [n("Gather", "x i", "g", axis=2), n("Softmax", "g", axis=3)],
+        12,
+        {"i": np.eye(2, 3, dtype=np.int64)},
+    ),
     ("log-softmax-9", [n("LogSoftmax", "x")], 9, {}),
     ("dropout-7", [n("Dropout", "x", ratio=0.3)], 7, {}),
     ("dropout-10", [n("Dropout", "x", "y mask", ratio=0.3)], 10, {}),
