@@ -24,9 +24,9 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.attributes import integer, integers, optional, text
 from pixelgrad.exporters.opset18.equations import parse
 from pixelgrad.exporters.opset18.folding import fold_numbers
+from pixelgrad.exporters.opset18.resizes import name_sizes_of_resizes
 from pixelgrad.exporters.opset18.shapes import SIZES, constant, elements, shorter
 from pixelgrad.exporters.opset18.size_values import VALUES, Values, scaled_size
-from pixelgrad.exporters.opset18.weights import add_weight
 
 # Both libraries write ceilings, of poolings in ceil_mode and of SAME padding, and neither reads them back.
 for _functions in (_symbolic_shapes.ALLOWED_FUNCTIONS, ir_shapes._ALLOWED_FUNCTIONS):
@@ -54,7 +54,7 @@ def infer_shapes(model: ir.Model) -> None:
         _infer(model)
         while fold_numbers(model.graph):
             _infer(model)
-        _name_sizes_of_resizes(model.graph)
+        name_sizes_of_resizes(model.graph)
     except (ShapeInferenceError, ValueError) as error:
         raise NetworkError(f"the shapes in the network do not fit together: {error}") from error
 
@@ -179,30 +179,6 @@ def _round_as_float32(ctx: ShapeInferenceContext, node: ir.Node) -> None:
     for axis, scale in zip(axes, scales.astype(np.float32), strict=True):
         dims[axis] = scaled_size(x.shape[axis], scale)
     y.shape = ir.Shape(dims)
-
-
-def _name_sizes_of_resizes(graph: ir.Graph) -> None:
-    """Resize to sizes, rather than by scales, where ONNX's own inference would expect another size than the one that
-    ONNX Runtime then makes: it multiplies in float64, and a model that says both is not loaded.
-    """
-    for node in graph:
-        x, y = node.inputs[0] if node.inputs else None, node.outputs[0]
-        scales = constant(optional(node, 2)) if node.op_type == "Resize" else None
-        if x is None or x.shape is None or y.shape is None or scales is None or not scales.size:
-            continue
-        axes = integers(node, "axes", range(len(x.shape))) or []
-        rows = [
-            (x.shape[axis], y.shape[axis], scale) for axis, scale in zip(axes, scales.astype(np.float32), strict=True)
-        ]
-        fixed = [(a, b, scale) for a, b, scale in rows if isinstance(a, int) and isinstance(b, int)]
-        if len(fixed) < len(rows) or all(b == math.floor(a * float(scale)) for a, b, scale in fixed):
-            continue
-        if all(np.float32(b / a) == scale for a, b, scale in fixed):
-            node.resize_inputs(4)
-            node.replace_input_with(2, None)
-            node.replace_input_with(
-                3, add_weight(graph, f"{y.name}/sizes", np.asarray([b for _, b, _ in fixed], np.int64))
-            )
 
 
 @_afterwards("Pad")

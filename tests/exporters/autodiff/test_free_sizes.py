@@ -75,6 +75,15 @@ def test_sizes_are_multiplied_as_the_runtime_does(after: str, scale: float, free
     assert_right(model([resize, *AFTER[after]], sizes, {"k": np.asarray([1, 1, scale, scale], np.float32)}), x)
 
 
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("scales", [(0.9, 1.55), (1.5, 0.7), (1.0, 1.3)])
+def test_axes_are_resized_each_in_its_way(mode: str, scales: tuple[float, float]) -> None:
+    """Ten times 0.9 is nine, which is said; 1.55 is kept, as 15 is not 1.55 times ten."""
+    x = np.random.default_rng(0).normal(size=(1, 2, 10, 10)).astype(np.float32)
+    nodes = [n("Resize", "x _ k", "q", mode=mode), *AFTER["share of the mean"]]
+    assert_right(model(nodes, list(x.shape), {"k": np.asarray([1, 1, *scales], np.float32)}), x)
+
+
 def test_what_is_filled_to_a_free_size_has_a_shape() -> None:
     x = np.random.default_rng(0).normal(size=(2, 5)).astype(np.float32)
     one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
