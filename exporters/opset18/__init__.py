@@ -17,6 +17,7 @@ from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass, R
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.opset18.assignments import join_assignments
+from pixelgrad.exporters.opset18.branches import take_known_branches
 from pixelgrad.exporters.opset18.convert import Converter, convert_nodes
 from pixelgrad.exporters.opset18.einsum import expand_einsums
 from pixelgrad.exporters.opset18.folding import drop_zeros, forget_counts, keep_numbers
@@ -75,6 +76,9 @@ def to_opset18(
                 output.shape = None
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
     convert_nodes(graph, opset)
+    graph.opset_imports[""] = max(opset, OPSET)
+    while take_known_branches(copy):
+        LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(copy)
     expand_functions(copy, opset, primitives)
     graph.opset_imports[""] = OPSET
     for function in copy.functions.values():

@@ -216,16 +216,6 @@ def test_missing_rules_off_the_path_do_not_matter() -> None:
     assert_right(model(nodes, {"x": [2]}, weights={"w": f(2, 2)}), {"x": f(2)})
 
 
-def test_control_flow_on_the_path_is_reported() -> None:
-    branch = [
-        helper.make_graph([n(op, "x", "out")], name, [], [helper.make_tensor_value_info("out", TensorProto.FLOAT, [2])])
-        for op, name in (("Sin", "then"), ("Cos", "other"))
-    ]
-    nodes = [helper.make_node("If", ["c"], ["y"], then_branch=branch[0], else_branch=branch[1])]
-    with pytest.raises(UnsupportedOperatorError, match="If"):
-        vjp(model(nodes, {"x": [2]}, weights={"c": np.asarray(True)}))
-
-
 def test_rules_can_be_laid_over_the_table() -> None:
     """Guided backpropagation (Springenberg et al. 2014): only positive gradients pass a ReLU."""
 
