@@ -1,6 +1,7 @@
 """PyTorch checkpoints in the three layouts that ``torch.save`` has had, read without PyTorch.
 
-- zip (since PyTorch 1.6): ``NAME/data.pkl`` and one file of raw numbers per storage, ``NAME/data/KEY``.
+- zip (since PyTorch 1.6): ``NAME/data.pkl`` and one file of raw numbers per storage, ``NAME/data/KEY``; TorchScript
+  archives have the same, and code.
 - legacy stream (0.1.10 to 1.5): five pickles (a magic number, the protocol, the machine, the object, the storages'
   keys), then each storage as a count and its numbers.
 - tar (before): members ``storages``, ``tensors`` and ``pickle``.
@@ -26,6 +27,7 @@ from pixelgrad.exporters.networks.builder import Array
 from pixelgrad.exporters.networks.readers.pickles import Inert, Unpickler
 from pixelgrad.exporters.networks.readers.source import Source
 from pixelgrad.exporters.networks.readers.torch_names import NAMES, Storage, TensorRef, dtype_of, tensor, whole_numbers
+from pixelgrad.exporters.networks.readers.torch_script import CLASSES, SCRIPT_NAMES, TORCH_SCRIPT, state_of
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -34,10 +36,13 @@ _LARGEST_PICKLE = 1 << 26
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds, tensors as :class:`TensorRef`. numbers: those of a storage, one-dimensional."""
+    """What a checkpoint holds, tensors as :class:`TensorRef`. numbers: those of a storage, one-dimensional.
+    kind: what sort of file it is, in words.
+    """
 
     tree: Any
     numbers: Callable[[Storage], Array]
+    kind: str = "PyTorch checkpoint"
 
     def array(self, ref: TensorRef) -> Array:
         """A read-only view of a tensor in its storage."""
@@ -58,11 +63,7 @@ def read_zip(source: Source) -> Checkpoint:
     if pickle is None:
         raise NetworkError(f"{source.name!r} is a zip archive without a PyTorch checkpoint in it")
     root = pickle.removesuffix("data.pkl")
-    if any(name.startswith(f"{root}code/") for name in names):
-        raise NetworkError(
-            f"{source.name!r} is a TorchScript archive: a program, not weights alone. Where PyTorch is installed: "
-            "torch.save(torch.jit.load(FILE).state_dict(), 'weights.pth')"
-        )
+    script = any(name.startswith(f"{root}code/") for name in names)
 
     def member(name: str, size: int | None = None) -> bytes:
         info = names.get(name)
@@ -89,7 +90,9 @@ def read_zip(source: Source) -> Checkpoint:
     storages = _Storages(source)
     if names[pickle].file_size > _LARGEST_PICKLE:
         raise NetworkError(f"{source.name!r} is damaged: its pickle claims {names[pickle].file_size} bytes")
-    tree = Unpickler(member(pickle), source.name, NAMES, storages.persistent).load()
+    known, classes = (SCRIPT_NAMES, CLASSES) if script else (NAMES, {})
+    reader = Unpickler(member(pickle), source.name, known, storages.persistent, classes)
+    tree = state_of(reader.load(), source.name)
     cache: dict[str, Array] = {}
     spent = 0
 
@@ -103,7 +106,7 @@ def read_zip(source: Source) -> Checkpoint:
             cache[storage.key] = np.frombuffer(member(f"{root}data/{storage.key}", size), dtype=np.uint8)
         return _typed(cache[storage.key], storage, order)
 
-    return Checkpoint(tree, numbers)
+    return Checkpoint(tree, numbers, TORCH_SCRIPT if script else "PyTorch checkpoint")
 
 
 def read_legacy(source: Source) -> Checkpoint:

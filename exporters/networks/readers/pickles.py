@@ -27,6 +27,10 @@ class Inert:
     """Stands for an object that takes no part in a state dict (an optimiser's settings, a date): holds nothing."""
 
 
+class Attributes(dict[str, Any]):
+    """Stands for an object of a class that is not known: its attributes, by name."""
+
+
 class Name:
     """A name from the table, as the pickle mentions it. call: what a call of it stands for."""
 
@@ -39,13 +43,20 @@ class Unpickler:
 
     names: what each ``module.name`` stands for: a function of the arguments, or ``None`` if it is only mentioned.
     persistent: what a persistent id stands for.
+    classes: what other names stand for, by what they begin with.
     """
 
     def __init__(
-        self, content: bytes, file: str, names: Mapping[str, Call | None], persistent: Callable[[Any], Any]
+        self,
+        content: bytes,
+        file: str,
+        names: Mapping[str, Call | None],
+        persistent: Callable[[Any], Any],
+        classes: Mapping[str, Call] | None = None,
     ) -> None:
         self._stream = io.BytesIO(content)
         self._file, self._names, self._persistent = file, names, persistent
+        self._classes = classes or {}
         self._budget = _MOST_OPCODES
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
@@ -149,13 +160,14 @@ class Unpickler:
     def _global(self, text: Any) -> None:
         name = str(text).replace(" ", ".", 1)
         name = name.removeprefix("__builtin__.") if name.startswith("__builtin__.") else name
-        if name not in self._names:
+        known = next((call for start, call in self._classes.items() if name.startswith(start)), None)
+        if known is None and name not in self._names:
             raise NetworkError(
                 f"{self._file!r} holds {name[:80]!r}, which is code and no weights; nothing of it was run. If it is a "
                 "whole model, or a training state with objects in it, save its weights alone where it was made: "
                 "torch.save(model.state_dict(), 'weights.pth')"
             )
-        self.push(Name(name, self._names[name]))
+        self.push(Name(name, known or self._names[name]))
 
     def _stack_global(self, _: Any) -> None:
         name, module = self._pop(), self._pop()
@@ -172,9 +184,11 @@ class Unpickler:
         self.push(function.call(arguments))
 
     def _build(self, _: Any) -> None:
-        """Attributes are left out: of an ordered dictionary, they are notes on versions."""
-        self._pop()
-        self.push(self._pop())
+        """Other attributes are left out: of an ordered dictionary, they are notes on versions."""
+        state, target = self._pop(), self._pop()
+        if isinstance(target, Attributes) and isinstance(state, dict):
+            target.update({name: value for name, value in state.items() if isinstance(name, str)})
+        self.push(target)
 
     def _tuple(self, count: int) -> None:
         items = [self._pop() for _ in range(count)]

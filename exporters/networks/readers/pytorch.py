@@ -16,6 +16,7 @@ from pixelgrad.exporters.networks.readers.hub import described
 from pixelgrad.exporters.networks.readers.reading import Reading
 from pixelgrad.exporters.networks.readers.source import Source
 from pixelgrad.exporters.networks.readers.torch_names import TensorRef
+from pixelgrad.exporters.networks.readers.torch_script import TORCH_SCRIPT
 from pixelgrad.models import PREPROCESSINGS
 
 _DEEPEST, _MOST = 6, 100_000
@@ -29,10 +30,12 @@ def read_checkpoint(source: Source, checkpoint: Checkpoint) -> Reading:
 
     states = state_dicts(checkpoint.tree)
     if not states:
+        frozen = ", as a TorchScript program that was frozen does" if checkpoint.kind == TORCH_SCRIPT else ""
         raise NetworkError(
-            f"{source.name!r} holds no weights by name; save them by torch.save(model.state_dict(), 'weights.pth')"
+            f"{source.name!r} holds no weights by name{frozen}; save them by "
+            "torch.save(model.state_dict(), 'weights.pth')"
         )
-    return weights_reading(source, "PyTorch checkpoint", states, array)
+    return weights_reading(source, checkpoint.kind, states, array)
 
 
 def weights_reading(source: Source, kind: str, states: Sequence[Mapping[str, Any]], array: Any) -> Reading:

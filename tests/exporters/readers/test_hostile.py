@@ -21,17 +21,19 @@ LONG = {"many steps", "tuples within tuples", "marks without end"}
 CASES = [
     pytest.param(name, layout, marks=pytest.mark.slow if name in LONG and layout != "zip" else ())
     for name in PROGRAMS
-    for layout in ("zip", "legacy", "tar", "bare")
+    for layout in ("zip", "script", "legacy", "tar", "bare")
 ]
 
 
 def wrap(program: bytes, layout: str, path: Path, *, storage: bytes = b"") -> Path:
     """A pickle program as the heart of a checkpoint."""
-    if layout == "zip":
+    if layout in ("zip", "script"):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("net/data.pkl", program)
             archive.writestr("net/data/0", storage[8:])
             archive.writestr("net/version", "3\n")
+            if layout == "script":
+                archive.writestr("net/code/__torch__.py", "")
     elif layout == "tar":
         with tarfile.open(path, "w:") as archive:
             nothing = pickle.dumps(0, 2)
@@ -87,6 +89,12 @@ def test_the_message_names_what_it_refuses(tmp_path: Path) -> None:
     message = refused(path)
     assert message.startswith("'net.pth' holds 'os.system', which is code and no weights; nothing of it was run.")
     assert "torch.save(model.state_dict(), 'weights.pth')" in message
+
+
+def test_modules_that_hold_themselves(tmp_path: Path) -> None:
+    attributes = b"".join(b"X\x01\0\0\0" + name + b"h\x00" for name in (b"a", b"b"))
+    program = b"\x80\x02c__torch__\nNet\n)\x81q\x00}(" + attributes + b"ub."
+    assert "have no end" in refused(wrap(program, "script", tmp_path / "net.pt"))
 
 
 def test_archives_that_unpack_to_more_than_they_are(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from helpers.data import shared
 from helpers.running import run_several, some_image
+from helpers.torchvision_models import torchvision_models
 
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters import load_network
@@ -232,11 +233,29 @@ def test_files_that_hold_no_state_dict(tmp_path: Path) -> None:
     torch.save(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)), path)
     with pytest.raises(NetworkError, match=r"holds 'torch\.nn\.modules\.container\.Sequential', which is code"):
         load_network(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecated, but its files are there
-        torch.jit.script(torch.nn.Conv2d(3, 4, 3)).save(path)
-    with pytest.raises(NetworkError, match="TorchScript archive"):
-        load_network(path)
     torch.save(torch.ones(3), path)
     with pytest.raises(NetworkError, match="holds no weights by name"):
+        load_network(path)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("how", ["script", "trace"])
+def test_weights_of_torch_script(tmp_path: Path, how: str) -> None:
+    """A network as a program: its weights go by the names that they have in a state dict."""
+    import torch
+
+    network = torchvision_models().squeezenet1_1(num_classes=7).eval()
+    path = tmp_path / "net.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated, but its files are there
+        scripted = torch.jit.script(network)
+        program = scripted if how == "script" else torch.jit.trace(network, torch.zeros(1, 3, 64, 64))
+        program.save(path)
+        found = read_network(path)
+        assert found.format == "TorchScript archive, squeezenet1_1"
+        weights = weights_of(path)
+        for name, tensor in network.state_dict().items():
+            np.testing.assert_array_equal(weights[name], tensor.numpy())
+        torch.jit.freeze(scripted).save(path)
+    with pytest.raises(NetworkError, match="a TorchScript program that was frozen"):
         load_network(path)
