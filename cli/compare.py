@@ -40,7 +40,8 @@ _Settings = Annotated[
 def compare_command(
     *,
     networks: Annotated[
-        list[str], typer.Argument(metavar="NETWORK...", help="Two or more network files, or names of known ones.")
+        list[str],
+        typer.Argument(metavar="NETWORK...", help="Network files, or names of known ones; one alone is described."),
     ],
     output: options.Output,
     images: Annotated[

@@ -12,7 +12,7 @@ from pixelgrad.cli import groups, options
 from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.console import note, print_json
 from pixelgrad.cli.progress import SCANS, shown
-from pixelgrad.cli.running import check_streams, open_projector, save
+from pixelgrad.cli.running import check_place, check_streams, open_projector, save, say_written
 from pixelgrad.runtime import (
     DeconvResult,
     DeconvSettings,
@@ -55,6 +55,7 @@ def deconv_command(
     Example: pixelgrad deconv --layer relu3_1 --channel 5,17 --images photos -o relu3_1.png
     """
     check_streams(output, [], run)
+    check_place(index, "--index")
     settings = replace(settings, channels=options.parse_channels(channels))
     settings.check()
     choice = choose_device(run.device)
@@ -70,6 +71,8 @@ def deconv_command(
     save(result.picture(), output, force=run.force)
     if run.json:
         print_json({"output": output, "device": choice.name, "index": str(place), **result.facts()})
+    else:
+        say_written(output, quiet=run.quiet)
 
 
 def report_unreadable(result: DeconvResult | EvolveResult | MistakesResult, *, quiet: bool) -> None:

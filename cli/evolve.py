@@ -12,7 +12,7 @@ from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.console import print_json
 from pixelgrad.cli.deconv import report_unreadable
 from pixelgrad.cli.progress import EVOLUTIONS, shown
-from pixelgrad.cli.running import check_streams, save, say_device
+from pixelgrad.cli.running import check_streams, save, say_device, say_written
 from pixelgrad.runtime import EvolveResult, EvolveSettings, choose_device, evolve
 from pixelgrad.runtime.images import check_output
 from pixelgrad.tasks.evolve import open_snapshots
@@ -76,3 +76,5 @@ def evolve_command(
     save(result.picture(), output, force=run.force)
     if run.json:
         print_json({"output": output, "device": choice.name, **result.facts()})
+    else:
+        say_written(output, quiet=run.quiet)

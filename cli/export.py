@@ -12,6 +12,7 @@ import typer
 from pixelgrad.cli import groups, options
 from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.console import note, print_json
+from pixelgrad.cli.running import check_place
 from pixelgrad.errors import SettingsError
 from pixelgrad.networks import NetworkSpec
 from pixelgrad.networks.lookup import exporters
@@ -259,6 +260,7 @@ def _load(network: NetworkSpec, output: Path, run: groups.Run) -> Network:
     """The network to export, once it is sure that the artifact can be written."""
     from pixelgrad.exporters.artifact import check_directory
 
+    check_place(output, "-o")
     check_directory(output, force=run.force)
     loaded = network.load()
     for assumed in loaded.notes:

@@ -12,7 +12,7 @@ from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.console import note, print_json
 from pixelgrad.cli.deconv import report_unreadable
 from pixelgrad.cli.progress import SCANS, shown
-from pixelgrad.cli.running import check_streams, open_projector, save
+from pixelgrad.cli.running import check_place, check_streams, open_projector, save, say_written
 from pixelgrad.models import class_name
 from pixelgrad.runtime import MistakesEvent, MistakesResult, MistakesSettings, choose_device, mistakes
 from pixelgrad.runtime.images import check_output
@@ -63,6 +63,7 @@ def mistakes_command(
     Example: pixelgrad mistakes --model googlenet.onnx --images photos-by-class -o mistakes.png
     """
     check_streams(output, [], run)
+    check_place(index, "--index")
     settings.check()
     choice = choose_device(run.device)
     check_output(output, force=run.force)
@@ -84,6 +85,8 @@ def mistakes_command(
         note(f"there is no mistake to show, so {output} is not written", quiet=run.quiet)
     else:
         save(picture, output, force=run.force)
+        if not run.json:
+            say_written(output, quiet=run.quiet)
     if run.json:
         written = None if picture is None else output
         print_json({"output": written, "device": choice.name, "index": str(place), **result.facts()})

@@ -81,7 +81,9 @@ Smoothness = Annotated[float, typer.Option("--tv-weight", help="Weight of the sm
 Alpha = Annotated[float, typer.Option("--alpha", help="Exponent of the norm that keeps colours in range.")]
 Beta = Annotated[float, typer.Option("--beta", help="Exponent of the smoothness; 1 is sharper.")]
 Optimizer = Annotated[str, typer.Option("--optimizer", metavar="adam|lbfgs", help="How to move the pixels.")]
-LearningRate = Annotated[float, typer.Option("--learning-rate", help="Step of Adam, in pixel values of 0 to 1.")]
+LearningRate = Annotated[
+    float, typer.Option("--learning-rate", help="Step of adam, in pixel values of 0 to 1; lbfgs finds its own.")
+]
 MatchHistogram = Annotated[
     bool, typer.Option("--match-histogram", help="Give the result the colour histogram of what it is made after.")
 ]

@@ -16,7 +16,7 @@ from pixelgrad.cli.memory import hold_memory, release_memory
 from pixelgrad.cli.progress import shown
 from pixelgrad.cli.report import run_report
 from pixelgrad.errors import DivergedError, OutputError, PixelgradError, SettingsError
-from pixelgrad.runtime import Artifact, Choice, Picture, Projector, StepEvent, read_image, write_image
+from pixelgrad.runtime import DEVICES, Artifact, Choice, Picture, Projector, StepEvent, read_image, write_image
 
 __all__ = [
     "check_streams",
@@ -36,6 +36,12 @@ def check_streams(output: str, sources: Iterable[str], run: Run) -> None:
         raise SettingsError("--json and -o - both want stdout; give -o a file name")
     if list(sources).count("-") > 1:
         raise SettingsError("only one picture can come from stdin")
+
+
+def check_place(place: Path | None, option: str) -> None:
+    """Raise :class:`SettingsError` for ``-`` where a folder or a file that grows is wanted."""
+    if place is not None and str(place) == "-":
+        raise SettingsError(f"{option} is '-', and what is written there is no stream; give it a name")
 
 
 def read_pictures(sources: Iterable[str], run: Run) -> list[Picture]:
@@ -72,8 +78,9 @@ def open_projector(folder: Path, choice: Choice, *, quiet: bool) -> Projector:
 def say_device(artifact: Artifact, *, quiet: bool) -> None:
     """Say on which device an artifact runs, and why not on a better one."""
     choice = artifact.choice
-    # The commands that would install a device are for pixelgrad devices to say.
-    reasons = "; ".join(f"{name}: {why.partition(' (pip')[0]}" for name, why in choice.rejected.items())
+    # What exists on other systems only is no choice here. How to install a device is for pixelgrad devices to say.
+    here = {name: why for name, why in choice.rejected.items() if not DEVICES[name].elsewhere}
+    reasons = "; ".join(f"{name}: {why.partition(' (pip')[0]}" for name, why in here.items())
     passed_over = f" ({reasons}; pixelgrad devices says more)" if reasons else ""
     note(f"{artifact.manifest['network']['name']} on {choice.name}{passed_over}", quiet=quiet)
     logging.getLogger("pixelgrad").setLevel(logging.ERROR if quiet else logging.WARNING)
@@ -99,6 +106,12 @@ def run_to_file(events: Iterable[StepEvent], output: str, choice: Choice, run: R
         note(f"{name} {value:.4g}", quiet=run.quiet)
     if output != "-":
         note(f"wrote {output} ({picture.size[0]}x{picture.size[1]}) in {last.seconds:.1f} s", quiet=run.quiet)
+
+
+def say_written(output: str, *, quiet: bool) -> None:
+    """Say where the picture is, unless it went to stdout."""
+    if output != "-":
+        note(f"wrote {output}", quiet=quiet)
 
 
 def _run(events: Iterable[StepEvent], output: str, run: Run) -> tuple[StepEvent, StepEvent]:

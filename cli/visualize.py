@@ -44,16 +44,22 @@ _Settings = Annotated[
                 help="What is optimised; maco is the phase alone, for deep layers.",
             ),
         ],
-        decay=Annotated[float, typer.Option("--decay", help="The spectrum is 1 / frequency^decay: more is smoother.")],
+        decay=Annotated[
+            float,
+            typer.Option("--decay", help="The spectrum is 1 / frequency^decay: more is smoother; pixels have none."),
+        ],
         cut=Annotated[
-            float, typer.Option("--cut", help="Cycles per pixel above which the spectrum falls off; 0 for never.")
+            float, typer.Option("--cut", help="Cycles per pixel above which fourier's spectrum falls off; 0 for never.")
         ],
         decorrelate=Annotated[
-            bool, typer.Option("--decorrelate/--rgb", help="Colours along nature's axes, or red, green and blue.")
+            bool,
+            typer.Option(
+                "--decorrelate/--rgb", help="Of fourier: colours along nature's axes, or red, green and blue."
+            ),
         ],
         contrast=Annotated[
             float,
-            typer.Option("--contrast", help="The most, as times that of photographs; 0 for any."),
+            typer.Option("--contrast", help="Of fourier: the most, as times that of photographs; 0 for any."),
         ],
         view=Annotated[
             int | None,

@@ -278,10 +278,11 @@ def _preprocessing(
     """What was asked for, else what its row says, else its file, else the row that it looks like, else its format."""
     if isinstance(wanted, Preprocessing):
         return wanted
-    name = wanted or (known.preprocessing if known is not None else None)
+    name = wanted if wanted is not None else known.preprocessing if known is not None else None
     if name is None and reading.preprocessing is not None:
         return reading.preprocessing
-    name = name or (recognised.preprocessing if recognised is not None else reading.convention)
+    if name is None:
+        name = recognised.preprocessing if recognised is not None else reading.convention
     if name not in PREPROCESSINGS:
         raise SettingsError(f"preprocess is {name!r}; it must be one of {', '.join(PREPROCESSINGS)}")
     return PREPROCESSINGS[name]

@@ -43,7 +43,7 @@ def from_torch(
     if torch is None or not isinstance(module, torch.nn.Module):
         raise SettingsError(f"from_torch takes a torch.nn.Module; it got {type(module).__name__}")
     called, said = name or type(module).__name__, _configuration(module)
-    size, preprocess = size or said.size, preprocess or said.preprocess
+    size, preprocess = size or said.size, said.preprocess if preprocess is None else preprocess
     first = next(iter(module.parameters()), None)
     options = {} if first is None else {"device": first.device, "dtype": first.dtype}
     image = torch.rand(1, 3, *size, **options)

@@ -74,7 +74,7 @@ class NetworkSpec:
         return load_network(
             self.model,  # type: ignore[arg-type]
             preprocess=self.preprocess,
-            pool=self.pool or "max",
+            pool="max" if self.pool is None else self.pool,
             prototxt=self.prototxt,
         )
 
@@ -95,7 +95,7 @@ class NetworkSpec:
                 "(load_network, from_torch)"
             )
         averaged = self.pool is None and network.pool == "avg"  # as it was asked for
-        found: Network = network if averaged else network.with_pool(self.pool or pool)
+        found: Network = network if averaged else network.with_pool(pool if self.pool is None else self.pool)
         return found
 
     def key(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pixelgrad.errors import SettingsError
+from pixelgrad.runtime.settings import check_choice
 
 Array = np.ndarray[Any, Any]
 OPTIMIZERS = ("adam", "lbfgs")
@@ -48,6 +49,16 @@ class Sessions(Protocol):
     @property
     def lbfgs(self) -> tuple[Any, Any] | None:
         """Those of L-BFGS, where the device has memory of its own."""
+
+
+def check_optimizer(settings: Any) -> None:
+    """``optimizer`` must be one that there is, and ``learning_rate`` left as it is where that is not Adam's."""
+    check_choice("optimizer", settings.optimizer, OPTIMIZERS)
+    if settings.optimizer != "adam" and settings.learning_rate != type(settings).learning_rate:
+        raise SettingsError(
+            f"learning_rate is {settings.learning_rate}, and {settings.optimizer} finds its own steps; leave it out, "
+            "or take the optimizer adam"
+        )
 
 
 def make_optimizer(

@@ -14,7 +14,7 @@ from pixelgrad.runtime.colours import KEEP_COLOR, recoloured, with_colours_of, w
 from pixelgrad.runtime.engine import ADVICE, Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, resize
-from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
+from pixelgrad.runtime.optimizers import Optimizer, check_optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import COARSEST, at_size, reference_size, scale_sizes, share_steps
 from pixelgrad.runtime.settings import (
@@ -84,7 +84,7 @@ class StyleSettings:
         check_flag(self, "match_histogram")
         if not isinstance(self.init, Picture) and self.init not in INITS:
             raise SettingsError(f"init is {self.init!r}; it must be {' or '.join(INITS)}, or a picture")
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_optimizer(self)
         if self.keep_color is not None:
             check_choice("keep_color", self.keep_color, KEEP_COLOR)
             if self.match_histogram:

@@ -13,13 +13,12 @@ from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.engine import ADVICE, Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, fit_size, match_histogram
-from pixelgrad.runtime.optimizers import OPTIMIZERS, Optimizer, make_optimizer
+from pixelgrad.runtime.optimizers import Optimizer, check_optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import COARSEST, scale_sizes, share_steps
 from pixelgrad.runtime.settings import (
     LARGEST,
     SMALLEST,
-    check_choice,
     check_content,
     check_edge,
     check_flag,
@@ -79,7 +78,7 @@ class TextureSettings:
         check_whole(self, 1, "max_memory", optional=True)
         check_number(self, "learning_rate", positive=True)
         check_flag(self, "tileable", "match_histogram")
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_optimizer(self)
 
 
 _LARGEST = 512

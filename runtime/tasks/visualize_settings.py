@@ -20,6 +20,13 @@ __all__ = ["WEIGHTS", "Manner", "VisualizeSettings"]
 
 # Of nature's spectrum, 1 / f^decay, beyond which one wave is left; below which cut, not even one in a large picture.
 _STEEPEST, _LOWEST_CUT = 4, 1e-4
+# What shapes a spectrum, and the parameters that have one of that kind.
+_SPECTRAL = {
+    "decay": ("fourier", "maco"),
+    "cut": ("fourier",),
+    "decorrelate": ("fourier",),
+    "contrast": ("fourier",),
+}
 #: The settings that weigh terms of an artifact.
 WEIGHTS = ("rivals_weight", "tv_weight", "norm_weight", "diversity_weight")
 
@@ -89,6 +96,11 @@ class VisualizeSettings:
         check_number(self, *WEIGHTS, optional=True)
         check_flag(self, "decorrelate")
         check_flag(self, "fade", optional=True)
+        for name, kinds in _SPECTRAL.items():
+            if self.parameters not in kinds and getattr(self, name) != getattr(VisualizeSettings, name):
+                raise SettingsError(
+                    f"{name} is of the parameters {' and '.join(kinds)}, and these are {self.parameters}; leave it out"
+                )
         if 0 < self.cut < _LOWEST_CUT:
             raise SettingsError(
                 f"cut is {self.cut}; it must be 0, or a number from {_LOWEST_CUT:g} cycles per pixel up"

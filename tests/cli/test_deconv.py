@@ -46,6 +46,7 @@ def test_a_sheet(small_network: Path, images: Path, tmp_path: Path) -> None:
     forced = RUNNER.invoke(app, [*given, "--force"])
     assert "all 5 images known" in forced.stderr
     assert forced.stdout == ""
+    assert f"wrote {output}" in forced.stderr
 
 
 def test_unreadable_files_are_told_of(small_network: Path, tmp_path: Path) -> None:
@@ -77,6 +78,7 @@ def test_the_scan_is_kept_at_home(small_network: Path, images: Path, tmp_path: P
         (["--layer", "r9"], "the network has no layer 'r9'; did you mean"),
         (["--images", "nowhere"], "the image folder 'nowhere' is not there"),
         (["--top", "0"], "top is 0"),
+        (["--index", "-"], "--index is '-', and what is written there is no stream"),
         (["--index", "."], "the index '.' cannot be written"),
     ],
 )

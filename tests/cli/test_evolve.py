@@ -35,6 +35,14 @@ def test_a_grid_and_a_curve(tmp_path: Path) -> None:
     assert again.movement["r3"] == tuple(report["movement"]["r3"])
 
 
+def test_where_the_sheet_is_is_said(tmp_path: Path) -> None:
+    given = ["evolve", *(str(chain(tmp_path / f"net_{when}.onnx", seed=when)) for when in (1, 2)), "--layer", "r2"]
+    images = image_folder(tmp_path / "images", 2)
+    output = tmp_path / "out.png"
+    result = RUNNER.invoke(app, [*given, "--images", str(images), "--size", "40", "--channel", "1", "-o", str(output)])
+    assert f"wrote {output}" in result.stderr
+
+
 def test_one_checkpoint_is_not_enough(tmp_path: Path) -> None:
     only = str(chain(tmp_path / "net.onnx"))
     result = RUNNER.invoke(app, ["evolve", only, "--layer", "r2", "--images", str(tmp_path), "-o", "o.png"])

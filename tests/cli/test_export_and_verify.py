@@ -61,6 +61,13 @@ def test_errors_are_one_line(arguments: list[str]) -> None:
     assert result.stderr.startswith("pixelgrad: error: there is no ")
 
 
+def test_an_artifact_is_no_stream(small_network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = RUNNER.invoke(app, ["export", "style", "--model", str(small_network), "-o", "-"])
+    assert result.stderr == "pixelgrad: error: -o is '-', and what is written there is no stream; give it a name\n"
+    assert not Path("-").exists()
+
+
 def test_the_other_gradient_builder(tmp_path: Path, small_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its errors: no environment for it, no such builder, no such size."""
     command = ["export", "style", "--model", small_network, "-o", tmp_path / "out", "--preprocess", "rgb", "--gradient"]

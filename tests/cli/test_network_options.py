@@ -54,6 +54,11 @@ def test_every_picture_can_be_made_in_half_precision(name: str, photo: Path, cla
     assert message == "the precision is 'half'; it must be one of fp32, fp16"
 
 
+def test_a_description_of_another_kind_of_network(photo: Path, classifier: Path, tmp_path: Path) -> None:
+    message = error_of(run("dream", photo, classifier, tmp_path / "out.png", "--prototxt", photo))
+    assert message == "'net.onnx' is no Caffe network (ONNX), so no prototxt describes it; leave that out"
+
+
 def test_every_look_into_a_network_can_be_taken_in_half_precision(classifier: Path, tmp_path: Path) -> None:
     images = image_folder(tmp_path / "images", 4)
     (tmp_path / "classes").mkdir()

@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_picture(artifact: Artifact, content: Pictu
 
 def test_starting_points(artifact: Artifact, content: Picture, painted: Picture) -> None:
     """One step of Adam moves a pixel by at most the learning rate."""
-    one = settings(steps=1, coarsest=64, learning_rate=0.001)
+    one = settings(steps=1, coarsest=64, optimizer="adam", learning_rate=0.001)
     for init, start in (("content", content), (painted, painted)):
         first = next(style(artifact, content, [painted], settings(**{**one.__dict__, "init": init}))).picture()
         expected = start.resized(64, 43).pixels
@@ -160,6 +160,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"seed": -1}, "seed is -1"),
     ({"learning_rate": 0}, "learning_rate is 0; it must be a number above 0"),
     ({"learning_rate": float("inf")}, "learning_rate is inf"),
+    ({"learning_rate": 0.5, "optimizer": "lbfgs"}, "learning_rate is 0.5, and lbfgs finds its own steps"),
     ({"style_scale": -1}, "style_scale is -1"),
     ({"init": "contents"}, "init is 'contents'; it must be content or noise, or a picture"),
     ({"optimizer": "sgd"}, "the optimizer is 'sgd'"),

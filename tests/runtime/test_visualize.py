@@ -260,6 +260,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"jitter": -1}, "jitter is -1"),
     ({"jitter": 1.5}, "jitter is 1.5; it must be a whole number"),
     ({"parameters": "wavelet"}, "the parameters is 'wavelet'; it must be one of fourier, maco, pixels"),
+    ({"parameters": "maco", "cut": 0.0}, "cut is of the parameters fourier, and these are maco; leave it out"),
+    ({"parameters": "pixels", "decay": 2.0}, "decay is of the parameters fourier and maco, and these are pixels"),
     ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be a number above 0"),
     ({"scale": (1.2, 0.8)}, r"scale is \(1.2, 0.8\); it must be the least and the most magnification"),
     ({"scale": (0.0, 1.0)}, r"scale is \(0.0, 1.0\)"),

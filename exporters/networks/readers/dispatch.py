@@ -58,6 +58,10 @@ def read_network(path: str | Path, *, prototxt: str | Path | None = None) -> Rea
     source = Source.open(path)
     with damage(source.name):
         reading = _read(source, None if prototxt is None else Path(prototxt))
+        if prototxt is not None and not reading.format.startswith("Caffe"):
+            raise NetworkError(
+                f"{source.name!r} is no Caffe network ({reading.format}), so no prototxt describes it; leave that out"
+            )
         _check_finite(reading.model, source.name)
     return reading
 
