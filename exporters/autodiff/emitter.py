@@ -18,6 +18,7 @@ import onnx_ir as ir
 from pixelgrad.exporters.autodiff.sizes import Sizes, UnknownSizeError
 from pixelgrad.exporters.opset18.shapes import (
     Dim,
+    constant,
     dims,
     normalize_axis,
     rank,
@@ -188,6 +189,13 @@ class Emitter:
         """The size of one axis as int64 [1]."""
         axis = normalize_axis(axis, rank(value))
         return self.shape(value, axis, axis + 1)
+
+    def int64(self, value: ir.Value) -> ir.Value:
+        """Whole numbers as int64, which is what constants written beside them are: many operators want one type."""
+        if value.dtype in (None, ir.DataType.INT64):
+            return value
+        known = constant(value)
+        return self.Cast(value, to=int(ir.DataType.INT64)) if known is None else self.const(known.astype(np.int64))
 
     def expand_like(self, value: ir.Value, like: ir.Value) -> ir.Value:
         """Broadcast ``value`` to the shape of ``like``."""

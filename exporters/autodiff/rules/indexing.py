@@ -41,7 +41,7 @@ def _rows_back(op: Emitter, x: ir.Value, ct: ir.Value, axis: int, indices: ir.Va
     row = [op.dim(x, a) for a in rest]
     updates = op.Reshape(ahead, op.Concat(op.value([-1]), *row, axis=0))
     target = op.Transpose(zeros_like(op, x), perm=[axis, *rest])
-    added = op.ScatterND(target, op.Reshape(indices, [-1, 1]), updates, reduction="add")
+    added = op.ScatterND(target, op.Reshape(op.int64(indices), [-1, 1]), updates, reduction="add")
     return op.Transpose(added, perm=[int(i) for i in np.argsort([axis, *rest])])
 
 

@@ -16,6 +16,8 @@ from pixelgrad.exporters.opset18.attributes import integer, integers, operand, o
 from pixelgrad.exporters.opset18.shapes import Dim, constant, dims, normalize_axis, rank, static_shape
 
 Cotangents = Sequence[ir.Value | None]
+# The end of every axis where bounds are int32, and so where they are int64.
+_FAR = np.iinfo(np.int32).max
 
 
 @rule("Identity", "Dropout")
@@ -104,7 +106,7 @@ def slice_(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
             if cut is not None:
                 pads[[at, rank(x) + at]] = cut
                 continue
-        start, end = (op.Slice(bound, [index], [index + 1]) for bound in (starts, ends))
+        start, end = (op.Slice(op.int64(bound), [index], [index + 1]) for bound in (starts, ends))
         ct = _unslice(op, ct, x, at, int(step), start, end)
     if pads.any():
         ct = op.Pad(ct, pads)
@@ -117,9 +119,9 @@ def _cut_off(size: Dim, start: int, end: int) -> tuple[int, int] | None:
     if isinstance(size, int):
         first, last, _ = slice(start, end).indices(size)
         return (first, size - last) if last > first else None
-    if start < 0 or 0 <= end < END:
+    if start < 0 or 0 <= end < _FAR:
         return None
-    return start, 0 if end == END else -end
+    return start, -min(end, 0)
 
 
 def _unslice(op: Emitter, ct: ir.Value, x: ir.Value, axis: int, step: int, start: ir.Value, end: ir.Value) -> ir.Value:

@@ -16,6 +16,7 @@ INDEXING: list[Case] = [
     Case("Gather", {"x": normal(1, 2, 5, 3)}, {"axis": 3}, {"i": ints(-1)}, free=True, label="last-free"),
     Case("Gather", {"x": normal(1, 2, 5, 3)}, {"axis": 2}, {"i": ints([2])}, free=True, label="boxed-free"),
     Case("Gather", {"x": normal(3, 4, 2), "i": np.asarray([[0, 3], [3, 1]])}, {"axis": 1}, label="at-run-time"),
+    Case("Gather", {"x": normal(3, 4), "i": np.asarray([2, 0, 2], np.int32)}, {"axis": 1}, label="int32"),
     Case("GatherElements", {"x": normal(3, 4), "i": np.asarray([[0, 0, 2, 1], [2, 0, 2, 1]])}, {"axis": 0}),
     Case("GatherND", {"x": normal(3, 4, 2), "i": np.asarray([[0, 1], [2, 3], [0, 1]])}),
     Case("GatherND", {"x": normal(2, 3, 4), "i": np.asarray([[1], [0]])}, {"batch_dims": 1}, label="batch"),

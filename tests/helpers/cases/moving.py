@@ -54,6 +54,19 @@ MOVING: list[Case] = [
         free=True,
         label="free",
     ),
+    *(
+        Case(
+            "Slice",
+            {"x": normal(1, 2, 7, 8)},
+            constants={name: np.asarray([value], np.int32) for name, value in bounds.items()},
+            free=True,
+            label=f"int32-{label}",
+        )
+        for label, bounds in {
+            "steps": {"s": 1, "e": 7, "a": 2, "t": 2},
+            "to-the-end": {"s": 1, "e": 2**31 - 1, "a": 2},
+        }.items()
+    ),
     Case("DepthToSpace", {"x": normal(1, 8, 2, 3)}, {"blocksize": 2}),
     Case("DepthToSpace", {"x": normal(1, 8, 2, 3)}, {"blocksize": 2, "mode": "CRD"}, label="crd"),
     Case("SpaceToDepth", {"x": normal(1, 2, 4, 6)}, {"blocksize": 2}),
