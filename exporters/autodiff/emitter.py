@@ -30,6 +30,7 @@ from pixelgrad.exporters.opset18.weights import add_weight
 
 Operand = ir.Value | float | int | Sequence[int] | np.ndarray | None
 
+_SHORT = frozenset({ir.DataType.FLOAT16, ir.DataType.BFLOAT16})
 _BOOLEAN = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"})
 _SHAPE_KEEPING = frozenset(
     {
@@ -210,12 +211,14 @@ class Emitter:
         reshaped.shape = like.shape
         return reshaped
 
-    def size_ratio(self, large: ir.Value, small: ir.Value) -> float | ir.Value:
-        """How many elements of ``large`` there are to one of ``small``: a number where known, else a scalar."""
+    def shared(self, value: ir.Value, large: ir.Value, small: ir.Value) -> ir.Value:
+        """``value`` divided by how many elements of ``large`` there are to one of ``small``."""
         a, b = static_shape(large), static_shape(small)
+        # A float16 ends at 65504, and there are more elements than that in many a feature map.
+        wide = self.single(value)
         if a is not None and b is not None:
-            return math.prod(a) / max(1, math.prod(b))
-        dtype = int(large.dtype or ir.DataType.FLOAT)
+            return self.narrowed(self.Div(wide, math.prod(a) / max(1, math.prod(b))), value)
+        dtype = int(wide.dtype or ir.DataType.FLOAT)
         # Not Size, which neither WebGPU nor OpenVINO has.
         count, few = (
             self.emit("ReduceProd", [self.emit("Cast", [self.shape(v)], {"to": dtype})[0]], {"keepdims": 0})[0]
@@ -223,7 +226,15 @@ class Emitter:
             else float(max(1, math.prod(known)))
             for v, known in ((large, a), (small, b))
         )
-        return count if few == 1 else self.emit("Div", [count, few])[0]
+        return self.narrowed(self.Div(wide, count if few == 1 else self.emit("Div", [count, few])[0]), value)
+
+    def single(self, value: ir.Value) -> ir.Value:
+        """``value`` in float32 where its type is a shorter one, to compute with what that cannot hold."""
+        return self.Cast(value, to=int(ir.DataType.FLOAT)) if value.dtype in _SHORT else value
+
+    def narrowed(self, value: ir.Value, like: ir.Value) -> ir.Value:
+        """The way back from :meth:`single`: ``value`` in the type of ``like``."""
+        return self.Cast(value, to=int(like.dtype)) if like.dtype in _SHORT and value.dtype != like.dtype else value
 
     def sum_to(self, value: ir.Value, broadcast: Sequence[Dim], target: ir.Value) -> ir.Value:
         """Undo broadcasting: sum ``value``, which has the dimensions ``broadcast``, to the shape of ``target``."""

@@ -102,8 +102,12 @@ def _neighbours(op: Emitter, x: ir.Value, value: ir.Value, before: int, behind: 
 
 @rule("InstanceNormalization")
 def instance_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
-    """scale n + bias with n = (x - mean) / sqrt(var + epsilon) over space, per channel and image."""
-    x, scale = operand(node), operand(node, 1)
+    """scale n + bias with n = (x - mean) / sqrt(var + epsilon) over space, per channel and image.
+
+    In float32 where x is float16, which holds no square above 65504.
+    """
+    source = operand(node)
+    x, scale, ct = op.single(source), op.single(operand(node, 1)), op.single(ct)
     ndim = rank(x)
     spatial, around = list(range(2, ndim)), [0, *range(2, ndim)]
     centred = op.Sub(x, op.ReduceMean(x, spatial, keepdims=1))
@@ -114,9 +118,9 @@ def instance_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangen
     along = op.ReduceMean(op.Mul(weighted, normal), spatial, keepdims=1)
     to_x = op.Sub(op.Sub(weighted, op.ReduceMean(weighted, spatial, keepdims=1)), op.Mul(normal, along))
     return (
-        op.Div(to_x, deviation),
-        op.ReduceSum(op.Mul(ct, normal), around, keepdims=0),
-        op.ReduceSum(ct, around, keepdims=0),
+        op.narrowed(op.Div(to_x, deviation), source),
+        op.narrowed(op.ReduceSum(op.Mul(ct, normal), around, keepdims=0), source),
+        op.narrowed(op.ReduceSum(ct, around, keepdims=0), source),
     )
 
 
@@ -124,9 +128,11 @@ def instance_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangen
 def layer_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
     """scale n + bias with n = (x - mean) / sqrt(var + epsilon) over the axes from ``axis`` on (Ba et al. 2016).
 
-    Three passes more to work out n anew, so that forwards it stays one kernel.
+    Three passes more to work out n anew, so that forwards it stays one kernel; in float32 where x is float16, as the
+    operator itself does by its stash_type.
     """
-    x, scale, bias = operand(node), operand(node, 1), optional(node, 2)
+    source, bias = operand(node), optional(node, 2)
+    x, scale, ct = op.single(source), op.single(operand(node, 1)), op.single(ct)
     ndim = rank(x)
     axis = normalize_axis(integer(node, "axis", -1), ndim)
     over = list(range(axis, ndim))
@@ -139,7 +145,7 @@ def layer_normalization(op: Emitter, node: ir.Node, ct: ir.Value) -> Cotangents:
     along = op.ReduceMean(op.Mul(weighted, normal), over, keepdims=1)
     to_x = op.Sub(op.Sub(weighted, op.ReduceMean(weighted, over, keepdims=1)), op.Mul(normal, along))
     return (
-        op.Div(to_x, deviation),
-        op.sum_to(op.Mul(ct, normal), dims(x), scale) if op.needs(scale) else None,
-        op.sum_to(ct, dims(x), bias) if bias is not None and op.needs(bias) else None,
+        op.narrowed(op.Div(to_x, deviation), source),
+        op.narrowed(op.sum_to(op.Mul(ct, normal), dims(x), scale), source) if op.needs(operand(node, 1)) else None,
+        op.narrowed(op.sum_to(ct, dims(x), bias), source) if bias is not None and op.needs(bias) else None,
     )

@@ -24,7 +24,7 @@ def _spatial(node: ir.Node) -> list[int]:
 @rule("GlobalAveragePool")
 def global_average_pool(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     x = operand(node)
-    return op.expand_like(op.Div(ct, op.size_ratio(x, node.outputs[0])), x)
+    return op.expand_like(op.shared(ct, x, node.outputs[0]), x)
 
 
 @rule("GlobalMaxPool")

@@ -41,7 +41,7 @@ def reduce_sum(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
 @rule("ReduceMean")
 def reduce_mean(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     x = operand(node)
-    share = op.Div(ct, op.size_ratio(x, node.outputs[0]))
+    share = op.shared(ct, x, node.outputs[0])
     return op.expand_like(_keepdims(op, node, share), x)
 
 
