@@ -47,6 +47,7 @@ def convert_nodes(graph: ir.Graph, opset: int) -> None:
             continue
         known = rank_of_output(node, converter.ranks)
         converter.ranks.update({} if known is None else dict.fromkeys(node.outputs, known))
+        converter.note_type(node)
         if opset < 6:
             node.attributes.pop("consumed_inputs", None)
         until, conversion = _CONVERSIONS.get(node.op_type, (0, None))
@@ -64,6 +65,7 @@ class Converter:
         self.ranks: dict[ir.Value, int] = {
             v: v.shape.rank() for v in [*graph.inputs, *graph.initializers.values()] if v.shape is not None
         }
+        self._types = {v: v.dtype for v in [*graph.inputs, *graph.initializers.values()] if v.dtype is not None}
         self._count = 0
         self._names = {value.name for node in graph for value in node.outputs} | set(graph.initializers)
         self._uses: dict[str, int] = {}
@@ -117,6 +119,24 @@ class Converter:
 
     def error(self, node: ir.Node, why: str) -> NetworkError:
         return _error(node, self.opset, why)
+
+    def number(self, value: float | np.ndarray[Any, Any], like: ir.Value | None) -> ir.Value:
+        """A constant of the floating type of ``like``, which the operators that it is for want all of."""
+        found = None if like is None else self._types.get(like, like.dtype)
+        kind = found if found is not None and found.is_floating_point() else ir.DataType.FLOAT
+        return self.const(np.asarray(value, dtype=kind.numpy()))
+
+    def note_type(self, node: ir.Node) -> None:
+        """Types, as far as the floating constants of the oldest models need them."""
+        to = node.attributes.get("to")
+        if to is not None:
+            by_name = to.type == ir.AttributeType.STRING
+            found: ir.DataType | None = ir.DataType[to.as_string()] if by_name else ir.DataType(to.as_int())
+        else:
+            known = (self._types.get(v, v.dtype) for v in node.inputs if v is not None)
+            found = next((kind for kind in known if kind is not None and kind.is_floating_point()), None)
+        if found is not None and node.outputs:
+            self._types.update(dict.fromkeys(node.outputs, found))
 
 
 def _error(node: ir.Node, opset: int, why: str) -> NetworkError:
@@ -219,14 +239,14 @@ def _clip(c: Converter, node: ir.Node) -> None:
     inputs: list[ir.Value | None] = [node.inputs[0], None, None]
     for index, name in ((1, "min"), (2, "max")):
         if name in node.attributes:
-            inputs[index] = c.const(np.float32(number(node, name, 0.0)))
+            inputs[index] = c.number(number(node, name, 0.0), node.inputs[0])
     c.become(node, "Clip", inputs)
 
 
 @_before(11, "Pad")
 def _pad(c: Converter, node: ir.Node) -> None:
     pads = integers(node, "pads") or integers(node, "paddings") or []
-    value = c.const(np.float32(number(node, "value", 0.0)))
+    value = c.number(number(node, "value", 0.0), node.inputs[0])
     mode = text(node, "mode", "constant")
     c.become(node, "Pad", [node.inputs[0], c.const(np.asarray(pads, dtype=np.int64)), value], mode=mode)
 
@@ -316,18 +336,18 @@ def _image_scaler(c: Converter, node: ir.Node) -> None:
     """Experimental, in models that WinMLTools wrote: scale * x + bias per channel."""
     source, bias = node.inputs[0], numbers(node, "bias") or []
     assert source is not None
-    scaled = c.before(node, "Mul", source, c.const(np.float32(number(node, "scale", 1.0))))
-    c.become(node, "Add", [scaled, c.const(np.asarray(bias, dtype=np.float32).reshape(-1, 1, 1))])
+    scaled = c.before(node, "Mul", source, c.number(number(node, "scale", 1.0), source))
+    c.become(node, "Add", [scaled, c.number(np.reshape(bias, (-1, 1, 1)), source)])
 
 
 @_before(10, "Affine")
 def _affine(c: Converter, node: ir.Node) -> None:
     source = node.inputs[0]
     assert source is not None
-    scaled = c.before(node, "Mul", source, c.const(np.float32(number(node, "alpha", 1.0))))
-    c.become(node, "Add", [scaled, c.const(np.float32(number(node, "beta", 0.0)))])
+    scaled = c.before(node, "Mul", source, c.number(number(node, "alpha", 1.0), source))
+    c.become(node, "Add", [scaled, c.number(number(node, "beta", 0.0), source)])
 
 
 @_before(10, "Scale")
 def _scale(c: Converter, node: ir.Node) -> None:
-    c.become(node, "Mul", [node.inputs[0], c.const(np.float32(number(node, "scale", 1.0)))])
+    c.become(node, "Mul", [node.inputs[0], c.number(number(node, "scale", 1.0), node.inputs[0])])

@@ -358,3 +358,34 @@ def test_a_network_of_one_size_keeps_its_windows_at_others(window: dict[str, Any
 def test_dimensions_are_equal_only_where_that_is_proven(one: str, other: str, equal: bool) -> None:
     assert same_dim(ir.SymbolicDim(one), ir.SymbolicDim(other)) is equal
     assert same_dim(ir.SymbolicDim(other), ir.SymbolicDim(one)) is equal
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+@pytest.mark.parametrize(
+    "node",
+    [
+        n("Clip", "r", min=0.0, max=6.0),
+        n("Pad", "r", pads=[0, 0, 1, 1, 0, 0, 1, 1], value=2.0),
+        n("Affine", "r", alpha=2.0, beta=1.0),
+        n("ImageScaler", "r", scale=2.0, bias=[1.0, 2.0, 3.0]),
+    ],
+    ids=lambda node: str(node.op_type),
+)
+@pytest.mark.parametrize("before", [n("Abs", "x", "r"), n("Cast", "x", "r", to=1)], ids=lambda node: str(node.op_type))
+def test_numbers_of_old_forms_have_the_type_of_the_data(
+    kind: type, node: onnx.NodeProto, before: onnx.NodeProto
+) -> None:
+    old = model([before, node], {}, 9)
+    converted_to = np.float32 if before.op_type == "Cast" else kind
+    for value, dtype in ((old.graph.input[0], kind), (old.graph.output[0], converted_to)):
+        value.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    result = runtime(convert(old))({"x": X.astype(kind)})["y"]
+    assert result.dtype == converted_to
+    r = np.abs(X) if before.op_type == "Abs" else X
+    expected = {
+        "Clip": np.clip(r, 0, 6),
+        "Pad": np.pad(r, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=2),
+        "Affine": 2 * r + 1,
+        "ImageScaler": 2 * r + np.float32([1, 2, 3]).reshape(3, 1, 1),
+    }[node.op_type]
+    np.testing.assert_allclose(result, expected, rtol=2e-3, atol=2e-3)
