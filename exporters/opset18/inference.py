@@ -25,7 +25,7 @@ from pixelgrad.exporters.opset18.attributes import integer, integers, optional, 
 from pixelgrad.exporters.opset18.equations import parse
 from pixelgrad.exporters.opset18.folding import fold_numbers
 from pixelgrad.exporters.opset18.resizes import name_sizes_of_resizes
-from pixelgrad.exporters.opset18.shapes import SIZES, constant, elements, shorter
+from pixelgrad.exporters.opset18.shapes import SIZES, constant, elements, is_at_least, shorter
 from pixelgrad.exporters.opset18.size_values import VALUES, Values, scaled_size
 
 # Both libraries write ceilings, of poolings in ceil_mode and of SAME padding, and neither reads them back.
@@ -194,14 +194,42 @@ def _follow_paddings(ctx: ShapeInferenceContext, node: ir.Node) -> None:
 
 @_afterwards("Slice")
 def _follow_slices(ctx: ShapeInferenceContext, node: ir.Node) -> None:
-    """Teach the library that a slice leaves the axes alone that it is not along, wherever it begins."""
+    """Teach the library that a slice leaves the axes alone that it is not along, wherever it begins, and that one of
+    an axis of free size ends where that does.
+    """
     x, y = node.inputs[0], node.outputs[0]
+    bounds = [constant(optional(node, place)) for place in (1, 2)]
     along = constant(optional(node, 3))
+    if along is None and len(node.inputs) < 4 and bounds[0] is not None:
+        along = np.arange(bounds[0].size)
     if x is None or x.shape is None or y.shape is None or along is None:
         return
     rank = len(x.shape)
-    axes = {int(axis) % rank for axis in along}
-    y.shape = ir.Shape([y.shape[axis] if axis in axes else x.shape[axis] for axis in range(rank)])
+    axes = [int(axis) % rank for axis in along]
+    shape = [y.shape[axis] if axis in axes else x.shape[axis] for axis in range(rank)]
+    starts, ends = bounds
+    if starts is not None and ends is not None:
+        for axis, start, end in zip(axes, starts.tolist(), ends.tolist(), strict=True):
+            size, length = x.shape[axis], shape[axis]
+            # One element of an axis is taken to be there: a class token, say.
+            if isinstance(size, ir.SymbolicDim) and isinstance(length, int) and end - start > 1:
+                shape[axis] = length if is_at_least(size, end) else ctx.new_symbolic_dim()
+    y.shape = ir.Shape(shape)
+
+
+@_afterwards("Split")
+def _forget_even_splits(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+    """Teach the library that a split whose sizes are known at run time only need not be even."""
+    sizes = optional(node, 1)
+    if sizes is None or constant(sizes) is not None:
+        return
+    known = ctx.get_symbolic_value(sizes)
+    axis = integer(node, "axis", 0)
+    for index, output in enumerate(node.outputs):
+        if output.shape is not None:
+            dims = list(output.shape)
+            dims[axis] = known[index] if known and len(known) == len(node.outputs) else ctx.new_symbolic_dim()
+            output.shape = ir.Shape(dims)
 
 
 def _infer_einsum(ctx: ShapeInferenceContext, node: ir.Node) -> None:

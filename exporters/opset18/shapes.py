@@ -72,6 +72,15 @@ def same_dim(a: Dim, b: Dim) -> bool:
     return difference.simplify().value == "0"
 
 
+def is_at_least(dim: ir.SymbolicDim, number: int) -> bool:
+    """Whether a size is proven to be ``number`` or more: that of the smallest image is, of sizes that only grow."""
+    if dim.value is None:
+        return False
+    names = sorted(dim.free_symbols())
+    found = [dim.evaluate(dict.fromkeys(names, size)) for size in (1, *SIZES)]
+    return all(isinstance(size, int) and size >= number for size in found)
+
+
 def elements(shape: Iterable[Dim], sizes: Mapping[str, int]) -> int | None:
     """How many elements a shape has where its free sizes are ``sizes``; ``None`` where it depends on others too."""
     found = 1

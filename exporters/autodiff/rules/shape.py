@@ -11,6 +11,7 @@ import onnx_ir as ir
 from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
+from pixelgrad.exporters.autodiff.rules.indexing import zeros_like
 from pixelgrad.exporters.autodiff.rules.window import END, START
 from pixelgrad.exporters.opset18.attributes import integer, integers, operand, optional, text
 from pixelgrad.exporters.opset18.shapes import Dim, constant, dims, normalize_axis, rank, static_shape
@@ -89,6 +90,8 @@ def split(op: Emitter, node: ir.Node, cts: Sequence[ir.Value | None]) -> ir.Valu
 def slice_(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
     """One axis after the other: back into place, with zeros between where the step is not one."""
     x = operand(node)
+    if 0 in dims(node.outputs[0]):
+        return zeros_like(op, x)
     starts, ends = operand(node, 1), operand(node, 2)
     given, stepped = optional(node, 3), optional(node, 4)
     fixed_starts = constant(starts)

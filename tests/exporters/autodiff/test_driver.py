@@ -274,3 +274,36 @@ def test_weights_are_written_once() -> None:
     proto = model([n("Conv", "x w", pads=[1, 1, 1, 1])], {"x": [1, 64, "H", "W"]}, weights={"w": weight})
     pulled = vjp(proto, wrt=["x"])
     assert sum(len(t.raw_data) for t in pulled.graph.initializer) < weight.nbytes + 1000
+
+
+@pytest.mark.parametrize("size", [6, 13])
+@pytest.mark.parametrize(("start", "end"), [(0, 10), (3, 10), (0, 1)])
+def test_a_slice_that_may_reach_beyond_a_free_axis(size: int, start: int, end: int) -> None:
+    """Of how many elements shows at run time, and the gradient of what the slice is joined to depends on it."""
+    weights = {"s": np.asarray([start]), "e": np.asarray([end]), "a": np.asarray([1])}
+    nodes = [n("Slice", "x s e a", "t"), n("Concat", "t x", "c", axis=1), n("Sin", "c")]
+    proto = model(nodes, {"x": [2, "n"]}, ("y", "t"), weights)
+    assert_right(proto, {"x": f(2, size)}, ("y", "t"))
+    if end > 1:
+        (length,) = (o for o in vjp(proto).graph.output if o.name == "t")
+        assert not length.type.tensor_type.shape.dim[1].HasField("dim_value")
+
+
+@pytest.mark.parametrize("shape", [[2, 3], ["a", "b"]], ids=str)
+def test_a_slice_of_nothing(shape: list[Any]) -> None:
+    weights = {"s": np.asarray([0]), "e": np.asarray([0]), "a": np.asarray([1])}
+    proto = model([n("Slice", "x s e a", "t"), n("Concat", "t x", axis=1)], {"x": shape}, weights=weights)
+    assert_right(proto, {"x": f(2, 3)})
+
+
+def test_a_split_by_sizes_known_at_run_time_only() -> None:
+    proto = model([n("Split", "x s", "a b", axis=1), n("Sin", "a", "y")], {"x": [3, 4]})
+    proto.graph.input.append(helper.make_tensor_value_info("s", TensorProto.INT64, [2]))
+    forward, x, sizes = runtime(proto), f(3, 4), np.asarray([1, 3])
+    pulled = vjp(proto, wrt=["x"])
+    dims = pulled.graph.output[0].type.tensor_type.shape.dim
+    assert not dims[1].HasField("dim_value")
+    ct = f(3, 1)
+    found = runtime(pulled)({"x": x, "s": sizes, "cotangent_y": ct})["gradient_x"]
+    np.testing.assert_allclose(found, np.pad(ct * np.cos(x[:, :1]), [(0, 0), (0, 3)]), rtol=1e-5)
+    assert forward({"x": x, "s": sizes})["y"].shape == (3, 1)
