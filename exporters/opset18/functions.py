@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
+from pixelgrad.exporters.opset18.affine_grid import affine_grid
 from pixelgrad.exporters.opset18.inference import infer_shapes
 from pixelgrad.exporters.opset18.shapes import is_floating
 
@@ -77,6 +78,8 @@ def _body(node: ir.Node, opset: int) -> ir.Function | None:
     for name, default in schema.attributes.items():
         if name not in node.attributes and default.default_value.type != onnx.AttributeProto.UNDEFINED:
             node.attributes[name] = ir.serde.deserialize_attribute(default.default_value)
+    if node.op_type == "AffineGrid" and (written := affine_grid(node, max(opset, _TARGET))) is not None:
+        return written
     if schema.has_function:
         text = schema.get_function_with_opset_version(_nearest(schema.function_opset_versions))
         proto = onnx.FunctionProto.FromString(text)
