@@ -138,6 +138,9 @@ def _computed(node: ir.Node, known: dict[ir.Value, np.ndarray[Any, Any] | None])
             if array is None:
                 return None
             feeds[str(value.name)] = array
+    if node.op_type == "CumSum" and node.inputs[1] is not None:
+        # PyTorch writes the axis as a list of one, which ONNX Runtime takes too.
+        feeds[str(node.inputs[1].name)] = feeds[str(node.inputs[1].name)].reshape(())
     evaluator = onnx.reference.ReferenceEvaluator(ir.to_proto(node), opsets={"": 18})
     results: list[Any] = list(evaluator.run(None, feeds))
     return np.asarray(results[0])

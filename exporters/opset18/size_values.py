@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_shape_inference import ShapeInferenceContext
 
-from pixelgrad.exporters.opset18.shapes import constant
+from pixelgrad.exporters.opset18.shapes import constant, is_at_least
 
 __all__ = ["VALUES", "Values", "scaled_size"]
 
@@ -76,11 +76,20 @@ def _divided(ctx: ShapeInferenceContext, node: ir.Node) -> Values:
     if not isinstance(divisor, int) or divisor < 1:
         return None
     if node.op_type == "Div":
-        return [size // divisor for size in above]
+        return [_truncated(size, divisor) for size in above]
     return [
         size % divisor if isinstance(size, int) else _expression(f"Mod({size.value}, {divisor})", size)
         for size in above
     ]
+
+
+def _truncated(size: int | ir.SymbolicDim, divisor: int) -> int | ir.SymbolicDim:
+    """A quotient as ONNX Runtime has it, towards zero: what a size lacks of a number is negative at larger ones."""
+    if isinstance(size, int):
+        return size // divisor if size >= 0 else -(-size // divisor)
+    if size.value is None or is_at_least(size, 0):
+        return size // divisor
+    return ir.SymbolicDim(f"floor(Max({size.value}, 0)/{divisor}) - floor(Max(-({size.value}), 0)/{divisor})")
 
 
 def _scaled(ctx: ShapeInferenceContext, node: ir.Node) -> Values:

@@ -389,3 +389,44 @@ def test_numbers_of_old_forms_have_the_type_of_the_data(
         "ImageScaler": 2 * r + np.float32([1, 2, 3]).reshape(3, 1, 1),
     }[node.op_type]
     np.testing.assert_allclose(result, expected, rtol=2e-3, atol=2e-3)
+
+
+def test_an_axis_of_a_cumulative_sum_may_be_a_list_of_one() -> None:
+    """As PyTorch's older exporter writes a diagonal; ONNX's reference, which folds what is known, wants a number."""
+    nodes = [n("CumSum", "ones axis", "places"), n("Gather", "x places", axis=1)]
+    weights = {"ones": np.asarray([1, 1]), "axis": np.asarray([0])}
+    found = runtime(convert(model(nodes, weights, 17)))({"x": X})["y"]
+    np.testing.assert_array_equal(found, X[:, [1, 2]])
+
+
+@pytest.mark.parametrize("size", [3, 8, 9])
+def test_quotients_of_sizes_are_rounded_towards_zero(size: int) -> None:
+    """(4 - 9) / 2 is -2 in ONNX Runtime, and so that many elements are left."""
+    nodes = [
+        n("Shape", "x", "h", start=2, end=3),
+        n("Sub", "four h", "left"),
+        n("Div", "left two", "half"),
+        n("Slice", "x half end two one", "y"),
+    ]
+    weights = {"four": 4, "two": 2, "end": 2**62, "one": 1}
+    proto = model(nodes, {name: np.asarray([value]) for name, value in weights.items()}, 18, free=False)
+    proto.graph.input[0].type.tensor_type.shape.dim[2].dim_value = size
+    x = np.zeros((1, 3, size, 8), np.float32)
+    expected, converted = runtime(proto)({"x": x})["y"].shape, to_opset18(proto).graph.outputs[0].shape
+    assert converted is not None
+    assert converted.numpy() == expected
+
+
+@pytest.mark.parametrize(("size", "quotient"), [(3, 0), (8, -2), (9, -2), (11, -3)])
+def test_a_quotient_of_a_free_size_is_rounded_towards_zero(size: int, quotient: int) -> None:
+    nodes = [
+        n("Shape", "x", "h", start=2, end=3),
+        n("Sub", "four h", "left"),
+        n("Div", "left two", "half"),
+        n("Neg", "half", "count"),
+        n("Expand", "number count"),
+    ]
+    weights = {"four": np.asarray([4]), "two": np.asarray([2]), "number": np.ones(1, np.float32)}
+    (length,) = to_opset18(model(nodes, weights, 18)).graph.outputs[0].shape  # type: ignore[misc]
+    assert isinstance(length, ir.SymbolicDim)
+    assert length.evaluate({"H": size}) == -quotient
