@@ -124,6 +124,8 @@ def append_value_and_gradient(
     seed: what to multiply the gradients by, of the shape and type of ``loss``; one by default.
     """
     shape = static_shape(loss)
+    if not is_floating(loss):
+        raise SettingsError(f"the loss {loss.name!r} holds {loss.dtype}; a gradient needs floating point")
     if shape is None or int(np.prod(shape)) != 1:
         raise SettingsError(f"the loss {loss.name!r} has shape {loss.shape}; only a scalar has a gradient (use vjp)")
     if loss not in graph.outputs:

@@ -18,6 +18,9 @@ from pixelgrad.exporters.autodiff.registry import (
 )
 from pixelgrad.exporters.opset18.shapes import dims, is_floating
 
+# Their whole numbers stand for others. Without a rule, that is to be said: a gradient of zero would be no answer.
+_QUANTISED = frozenset({"ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QuantizeLinear"})
+
 
 def append_gradient(
     graph: ir.Graph, seeds: Mapping[ir.Value, ir.Value], wrt: Sequence[ir.Value], rules: Mapping[str, Rule]
@@ -79,7 +82,7 @@ def _influenced_by(graph: ir.Graph, wrt: Sequence[ir.Value]) -> set[ir.Value]:
         if operator_name(node) in NON_DIFFERENTIABLE or operator_name(node) == STOP:
             continue
         if any(value in active for value in node.inputs) or _captures(node, active):
-            active.update(output for output in node.outputs if is_floating(output))
+            active.update(out for out in node.outputs if is_floating(out) or operator_name(node) in _QUANTISED)
     return active
 
 

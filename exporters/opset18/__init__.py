@@ -26,7 +26,9 @@ from pixelgrad.exporters.opset18.grid_sample import expand_grid_samples
 from pixelgrad.exporters.opset18.inference import infer_shapes, name_sizes
 from pixelgrad.exporters.opset18.pooling import without_dropped_windows
 from pixelgrad.exporters.opset18.shapes import check_standard
+from pixelgrad.exporters.opset18.sparse import without_sparse
 from pixelgrad.exporters.opset18.vectors import columns_for_vectors
+from pixelgrad.exporters.opset18.wrapping import join_ends
 
 __all__ = [
     "IR_VERSION",
@@ -57,14 +59,17 @@ def to_opset18(
 
     Raises :class:`NetworkError` naming operator and opset where a form has no opset 18 equivalent.
     """
-    copy = model.clone() if isinstance(model, ir.Model) else ir.from_proto(model)
+    copy = model.clone() if isinstance(model, ir.Model) else ir.from_proto(without_sparse(model))
     name_sizes(copy)
     graph = copy.graph
     if fixed_weights or copy.ir_version < 4:
         for value in [v for v in graph.inputs if v.const_value is not None]:
             graph.inputs.remove(value)
             graph.initializers[str(value.name)] = value
-    copy = InlinePass(lambda function: f"{function.domain}.{function.name}" not in primitives)(copy).model
+    try:
+        copy = InlinePass(lambda function: f"{function.domain}.{function.name}" not in primitives)(copy).model
+    except ValueError as error:  # functions written for another opset than the model, say
+        raise NetworkError(f"a function of the network cannot be written out: {error}") from error
     opset = copy.opset_imports.get("", copy.opset_imports.get("ai.onnx", 0))
     if not opset:
         raise NetworkError("the model imports no version of the standard ONNX operators")
@@ -87,7 +92,7 @@ def to_opset18(
     copy.ir_version = IR_VERSION
     infer_shapes(copy)
     converter = Converter(graph, OPSET)
-    changes = [join_assignments(converter), columns_for_vectors(converter)]
+    changes = [join_assignments(converter), columns_for_vectors(converter), join_ends(converter)]
     if "Einsum" not in primitives:
         changes.append(expand_einsums(converter))
     if "GridSample" not in primitives:

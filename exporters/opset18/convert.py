@@ -163,8 +163,6 @@ def _lower(node: ir.Node, opset: int) -> None:
     for name in node.attributes:
         if name not in schema.attributes:
             raise _error(node, opset, f"attribute {name!r} is newer")
-    if node.op_type == "Pad" and text(node, "mode", "constant") == "wrap":
-        raise _error(node, opset, "mode 'wrap' is newer")
     if node.op_type == "Resize" and text(node, "coordinate_transformation_mode", "") == "half_pixel_symmetric":
         raise _error(node, opset, "coordinate mode 'half_pixel_symmetric' is newer")
 

@@ -22,7 +22,8 @@ def expand_functions(model: ir.Model, opset: int, primitives: Container[str]) ->
     ``opset`` is the version that the nodes were written for; bodies are taken at the oldest version that serves.
     """
     for _ in range(4):  # a body may use another function
-        waiting = [n for n in model.graph if n.domain == "" and not _stays(n, primitives) and _has_body(n, opset)]
+        nodes = ir.traversal.RecursiveGraphIterator(model.graph)
+        waiting = [n for n in nodes if n.domain == "" and not _stays(n, primitives) and _has_body(n, opset)]
         if not waiting:
             return
         model.graph.opset_imports[""] = max(opset, _TARGET)
@@ -98,6 +99,12 @@ def _body(node: ir.Node, opset: int) -> ir.Function | None:
             return None
         proto = onnx.FunctionProto.FromString(text)
     del proto.output[len(node.outputs) :]  # optional ones that nobody asked for, which the body may not compute
+    made = {*proto.input, *(name for inner in proto.node for name in inner.output)}
+    for index, name in enumerate(proto.output):
+        if not name or name not in made:  # likewise, with others behind it
+            proto.output[index] = name or f"unasked_{index}"
+            node.outputs[index].name = node.outputs[index].name or f"{node.outputs[0].name}/unasked_{index}"
+            proto.node.append(onnx.helper.make_node("Constant", [], [proto.output[index]], value_int=0))
     function = ir.from_proto(proto)
     assert isinstance(function, ir.Function)
     return function

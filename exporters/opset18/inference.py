@@ -74,7 +74,9 @@ def name_sizes(model: ir.Model) -> None:
     for value in (*model.graph.inputs, *model.graph.outputs):
         named: list[int | str | ir.SymbolicDim | None] = list(value.shape or ())
         for axis, dim in enumerate(named):
-            if isinstance(dim, ir.SymbolicDim) and dim.value is not None and not _is_expression(dim.value):
+            if (isinstance(dim, int) and dim < 0) or (isinstance(dim, ir.SymbolicDim) and dim.value == ""):
+                named[axis] = None  # as some exporters write any size; two such are not of one
+            elif isinstance(dim, ir.SymbolicDim) and dim.value is not None and not _is_expression(dim.value):
                 named[axis] = names.setdefault(dim.value, f"size_{len(names)}_" + re.sub(r"\W", "_", dim.value))
         if value.shape is not None:
             value.shape = ir.Shape(named)
@@ -215,6 +217,18 @@ def _follow_slices(ctx: ShapeInferenceContext, node: ir.Node) -> None:
             if isinstance(size, ir.SymbolicDim) and isinstance(length, int) and end - start > 1:
                 shape[axis] = length if is_at_least(size, end) else ctx.new_symbolic_dim()
     y.shape = ir.Shape(shape)
+
+
+@_afterwards("Expand", "Tile", "Unsqueeze")
+def _keep_ranks(ctx: ShapeInferenceContext, node: ir.Node) -> None:
+    """Teach the library what rank there is where a shape, repeats or new axes are known at run time only."""
+    x, second, y = node.inputs[0], node.inputs[1], node.outputs[0]
+    if y.shape is not None or x is None or x.shape is None or second is None or second.shape is None:
+        return
+    rank, count = len(x.shape), second.shape[0] if second.shape else 1
+    if isinstance(count, int):
+        found = {"Expand": max(rank, count), "Tile": rank, "Unsqueeze": rank + count}[node.op_type]
+        y.shape = ir.Shape([ctx.new_symbolic_dim() for _ in range(found)])
 
 
 @_afterwards("Split")

@@ -238,7 +238,6 @@ def test_new_forms_compute_the_same(
 
 
 REFUSED: list[tuple[str, list[onnx.NodeProto], int, dict[str, Array]]] = [
-    ("wrap", [n("Pad", "x p", mode="wrap")], 19, {"p": np.asarray([0, 0, 1, 1, 0, 0, 1, 1])}),
     ("dilations", [n("AveragePool", "x", kernel_shape=[2, 2], dilations=[2, 2])], 19, {}),
     ("spatial=0", [n("BatchNormalization", "x s b m v", spatial=0)], 7, STATISTICS),
 ]
