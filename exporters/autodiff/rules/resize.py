@@ -11,7 +11,7 @@ from pixelgrad.errors import NetworkError
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.registry import rule
 from pixelgrad.exporters.opset18.attributes import integers, operand, optional, text
-from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank, same_dim
+from pixelgrad.exporters.opset18.shapes import constant, dims, normalize_axis, rank, same_dim, same_shape
 
 
 @rule("Resize")
@@ -32,7 +32,8 @@ def resize(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
             area = float(np.prod(whole))
             return op.Mul(op.AveragePool(ct, kernel_shape=whole, strides=whole), area)
     for index, axis in enumerate(axes):
-        if same_dim(dims(x)[axis], dims(y)[axis]) and (factors is None or not factors.size or factors[index] == 1):
+        is_kept = same_dim(dims(x)[axis], dims(y)[axis])
+        if is_kept and (factors is None or not factors.size or factors[index] == 1 or same_shape(x, y)):
             continue
         weights = _weights(op, node, index, axis, len(axes), (roi, scales, sizes))
         ct = _apply_transposed(op, ct, weights, axis, ndim)
@@ -75,7 +76,13 @@ def _weights(
     factor = size = None
     given = constant(scales)
     if scales is not None and (given is None or given.size):
-        factor = op.Concat(op.Slice(scales, [index], [index + 1]), op.const(np.ones(1, np.float32)), axis=0)
+        own, one_more = op.Slice(scales, [index], [index + 1]), op.const(np.ones(1, np.float32))
+        if region is None and given is not None and same_dim(dims(x)[axis], dims(node.outputs[0])[axis]):
+            # ONNX Runtime copies what keeps its shape, whatever the factor; so another axis grows, of one element.
+            growing = op.Concat(one_more, one_more, own, op.const(np.full(1, 2, np.float32)), axis=0)
+            apart = op.emit("Resize", [op.Unsqueeze(identity, [0, 3]), None, growing], dict(attributes))[0]
+            return op.Transpose(op.Squeeze(op.Slice(apart, [0], [1], [3]), [0, 3]), perm=[1, 0])
+        factor = op.Concat(own, one_more, axis=0)
     else:
         size = op.Concat(op.Slice(sizes, [index], [index + 1]), n, axis=0)
     return op.emit("Resize", [identity, region, factor, size], dict(attributes))[0]

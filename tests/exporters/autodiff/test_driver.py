@@ -307,3 +307,14 @@ def test_a_split_by_sizes_known_at_run_time_only() -> None:
     found = runtime(pulled)({"x": x, "s": sizes, "cotangent_y": ct})["gradient_x"]
     np.testing.assert_allclose(found, np.pad(ct * np.cos(x[:, :1]), [(0, 0), (0, 3)]), rtol=1e-5)
     assert forward({"x": x, "s": sizes})["y"].shape == (3, 1)
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
+@pytest.mark.parametrize("coordinates", ["half_pixel", "asymmetric", "align_corners"])
+@pytest.mark.parametrize("width", [1.0, 1.4])
+def test_a_factor_by_which_an_axis_does_not_grow(mode: str, coordinates: str, width: float) -> None:
+    """1.05 times 7 is 7, and yet each line lies elsewhere; ONNX Runtime copies only where all axes stay as they are."""
+    resize = n("Resize", "x _ k", mode=mode, coordinate_transformation_mode=coordinates)
+    resize.input[1] = ""
+    proto = model([resize], {"x": [1, 1, 7, 9]}, weights={"k": np.asarray([1, 1, 1.05, width], np.float32)})
+    assert_right(proto, {"x": f(1, 1, 7, 9)})
