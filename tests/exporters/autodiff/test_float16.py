@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 from helpers.gradcheck import reference
 from onnx import TensorProto, helper, numpy_helper
 
 from pixelgrad.exporters import vjp
+from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES, Emitter, append_value_and_gradient, finish
+from pixelgrad.exporters.opset18 import to_opset18
+from pixelgrad.exporters.profiles.half import use_float16
 
 Array = np.ndarray[Any, Any]
 _rng = np.random.default_rng(0)
@@ -66,4 +70,31 @@ def test_normalisation_of_what_float16_cannot_square(op: str) -> None:
     along = (weighted * normal).mean(-1, keepdims=True)
     expected = (weighted - weighted.mean(-1, keepdims=True) - normal * along) / deviation
     assert gradient.dtype == np.float16
+    assert np.linalg.norm(gradient - expected) < 2e-3 * np.linalg.norm(expected)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_network_in_mixed_precision_normalises_what_float16_cannot_square() -> None:
+    x, weight = (_rng.normal(size=size).astype(np.float32) for size in ((1, 4, 64), 64))
+    x *= 300
+    graph = helper.make_graph(
+        [helper.make_node("LayerNormalization", ["x", "s"], ["n"]), helper.make_node("Mul", ["n", "w"], ["y"])],
+        "mixed",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, "T", 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.ones(64, np.float32), "s"), numpy_helper.from_array(weight, "w")],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    network = to_opset18(proto, primitives=RULES.keys() | NON_DIFFERENTIABLE)
+    (image,), (layer,) = network.graph.inputs, network.graph.outputs
+    copy = use_float16(network, image, [layer])[layer]
+    network.graph.outputs.clear()
+    loss = Emitter(network.graph).ReduceSum(copy, keepdims=0)
+    loss.shape = ir.Shape([])
+    append_value_and_gradient(network.graph, loss, [image])
+    gradient = reference(finish(network))({"x": x})["gradient_x"]
+    wide = x.astype(np.float64)
+    deviation = wide.std(-1, keepdims=True)
+    normal = (wide - wide.mean(-1, keepdims=True)) / deviation
+    expected = (weight - weight.mean() - normal * (weight * normal).mean(-1, keepdims=True)) / deviation
     assert np.linalg.norm(gradient - expected) < 2e-3 * np.linalg.norm(expected)
