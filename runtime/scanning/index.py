@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ __all__ = ["Found", "ScanIndex"]
 Array = np.ndarray[Any, Any]
 _VALUES, _PLACES = np.dtype("<f4"), np.dtype("<u4")
 _CHUNK = 256
+# Text goes in as bytes: a file's name need not be valid Unicode, which sqlite3 takes no str without.
+_TEXT = "CAST(? AS TEXT)"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS images (
@@ -60,6 +63,7 @@ class ScanIndex:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             try:
+                self._database.text_factory = _decoded
                 self._database.execute("PRAGMA synchronous = NORMAL")
                 self._database.executescript(_SCHEMA)
                 self._database.execute("INSERT OR IGNORE INTO meta VALUES ('description', ?)", (text,))
@@ -93,7 +97,10 @@ class ScanIndex:
             self._database.execute("BEGIN")
             self._database.execute("DELETE FROM listing")
             self._database.execute("DELETE FROM todo")
-            self._database.executemany("INSERT OR REPLACE INTO listing VALUES (?, ?, ?)", files)
+            self._database.executemany(
+                f"INSERT OR REPLACE INTO listing VALUES ({_TEXT}, ?, ?)",
+                ((_encoded(path), size, modified) for path, size, modified in files),
+            )
             self._database.execute(
                 "INSERT INTO todo (path, bytes, modified) SELECT l.path, l.bytes, l.modified FROM listing l "
                 "LEFT JOIN images i ON i.path = l.path AND i.bytes = l.bytes AND i.modified = l.modified "
@@ -125,13 +132,16 @@ class ScanIndex:
 
     def add_unreadable(self, file: tuple[str, int, int], reason: str) -> None:
         """Remember that a file is no image, so that it is not tried again before it changes."""
-        self._write([(*file, None, None, reason)])
+        self._write([(*file, None, None, _encoded(reason))])
 
     def _write(self, rows: Iterable[tuple[Any, ...]]) -> None:
         with self._errors():
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                self._database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)", rows)
+                self._database.executemany(
+                    f"INSERT OR REPLACE INTO images VALUES ({_TEXT}, ?, ?, ?, ?, {_TEXT})",
+                    ((_encoded(path), *others) for path, *others in rows),
+                )
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise
@@ -160,8 +170,8 @@ class ScanIndex:
             with self._errors():
                 found = self._database.execute(
                     "SELECT path, maxima, positions FROM listing JOIN images USING (path, bytes, modified) "
-                    "WHERE path > ? AND error IS NULL ORDER BY path LIMIT ?",
-                    (last, _CHUNK),
+                    f"WHERE path > {_TEXT} AND error IS NULL ORDER BY path LIMIT ?",
+                    (_encoded(last), _CHUNK),
                 ).fetchall()
             if not found:
                 return
@@ -219,3 +229,11 @@ class ScanIndex:
                 f"the index {str(self.path)!r} cannot be written: {error.strerror or error}; choose another place with "
                 "--index"
             ) from error
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", sys.getfilesystemencodeerrors())
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", sys.getfilesystemencodeerrors())

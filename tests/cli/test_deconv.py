@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,24 @@ def test_unreadable_files_are_told_of(small_network: Path, tmp_path: Path) -> No
     result = RUNNER.invoke(app, arguments(small_network, folder, tmp_path / "o.png", "--channel", "4"))
     assert result.exit_code == 0, result.stderr
     assert "skipped 1 of 3 files that are no readable images, such as broken.jpg: not an image file" in result.stderr
+
+
+def test_a_name_that_is_no_unicode(small_network: Path, tmp_path: Path) -> None:
+    """Linux takes any bytes for a name; those of an old archive, say, are not UTF-8."""
+    folder = image_folder(tmp_path / "images", 2)
+    first = min(folder.iterdir())
+    try:
+        first.rename(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png"))
+    except (OSError, UnicodeError):
+        pytest.skip("the file system takes no such name")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.jpg")).write_bytes(b"no image")
+    for more in ([], ["--force"]):  # from the pictures, then from the index
+        given = arguments(small_network, folder, tmp_path / "o.png", "--channel", "4", "--json", *more)
+        result = RUNNER.invoke(app, given)
+        assert result.exit_code == 0, result.stderr
+        report = json.loads(result.stdout)
+        assert (report["images"], report["unreadable"]) == (3, 1)
+        assert "caf\\udce9.png" in result.stdout
 
 
 def test_the_scan_is_kept_at_home(small_network: Path, images: Path, tmp_path: Path) -> None:
