@@ -8,7 +8,7 @@ from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Network, class_scores, last_map
 from pixelgrad.exporters.objectives.activations import RIVALS_WEIGHT
-from pixelgrad.exporters.objectives.numbers import check_number
+from pixelgrad.exporters.objectives.numbers import check_batch, check_number
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term, TotalVariation, gram_matrix
 from pixelgrad.exporters.objectives.waking import CentreUnit, WakingUnit, class_terms
@@ -63,7 +63,7 @@ def visualize_objective(
         the log probability. Below 1 it keeps classes that look alike apart, and never saturates.
     tv_weight, norm_weight: priors on the image, total variation and alpha norm.
     diversity_weight: of the likeness between the images of a batch.
-    batch: images at once.
+    batch: images at once, 64 at most.
 
     Raises :class:`UnknownLayerError` and :class:`SettingsError`.
     """
@@ -72,6 +72,7 @@ def visualize_objective(
     weights = {"rivals": rivals_weight, "tv": tv_weight, "norm": norm_weight, "diversity": diversity_weight}
     for name, weight in weights.items():
         check_number(f"the {name} weight", weight)
+    check_batch(batch)
     if diversity_weight and batch < 2:
         raise SettingsError("diversity is between pictures, and the batch is one; ask for two or more")
     value = class_scores(network) if layer is None and unit == "class" else _named(network, layer)

@@ -322,3 +322,9 @@ def test_bad_objectives(net: Path) -> None:
     with pytest.raises(SettingsError, match="name at least one layer"):
         features_objective(network, [])
     assert isinstance(visualize_objective(network, "r1"), Objective)
+
+
+@pytest.mark.parametrize("batch", [0, -3, 65, 1.5, True, None])
+def test_a_batch_is_some_pictures(net: Path, batch: Any) -> None:
+    with pytest.raises(SettingsError, match=r"it must be a whole number of pictures from 1 to 64"):
+        visualize_objective(load_network(net, preprocess="rgb"), "r2", batch=batch)
