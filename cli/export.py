@@ -12,6 +12,7 @@ import typer
 from pixelgrad.cli import groups, options
 from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.console import note, print_json
+from pixelgrad.cli.memory import hold_memory
 from pixelgrad.cli.running import check_place
 from pixelgrad.errors import SettingsError
 from pixelgrad.networks import NetworkSpec
@@ -262,6 +263,7 @@ def _load(network: NetworkSpec, output: Path, run: groups.Run) -> Network:
 
     check_place(output, "-o")
     check_directory(output, force=run.force)
+    hold_memory()  # a large network is several in memory while its gradient is built
     loaded = network.load()
     for assumed in loaded.notes:
         note(f"{loaded.name}: {assumed}", quiet=run.quiet)

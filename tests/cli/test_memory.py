@@ -85,3 +85,12 @@ def test_the_limit_is_what_is_free_and_ends_with_the_command(
     assert found.exit_code == 0, found.stderr
     assert held == [10 << 30]
     assert limit() == before
+
+
+def test_an_export_is_held_to_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = []
+    monkeypatch.setattr("pixelgrad.cli.export.hold_memory", lambda: held.append(True))
+    network = chain(tmp_path / "net.onnx")
+    assert invoke("export", "style", "--model", network, "-o", tmp_path / "a").exit_code == 0
+    assert invoke("export", "deconv", "--model", network, "--layer", "r2", "-o", tmp_path / "b").exit_code == 0
+    assert held == [True, True]
