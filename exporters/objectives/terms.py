@@ -93,6 +93,7 @@ class Content(Additive):
     """
 
     def target(self, op: Emitter, features: ir.Value) -> ir.Value:
+        rank(features)  # one clear error for a layer of which nothing is known before the network runs
         return op.Identity(features)
 
     def loss(self, op: Emitter, features: ir.Value, target: ir.Value | None) -> ir.Value:

@@ -23,6 +23,7 @@ from pixelgrad.exporters import (
     write_artifact,
 )
 from pixelgrad.exporters.networks.stages import learnt_layers
+from pixelgrad.exporters.objectives import build_loss_graphs
 from pixelgrad.models.bundled import bundled_network
 from pixelgrad.runtime import Artifact, verify
 
@@ -204,3 +205,47 @@ def test_a_network_that_computes_no_numbers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match="computes no finite numbers for a picture of noise"):
         write_artifact(network, inversion_objective(network, "y"), tmp_path / "artifact")
     assert not (tmp_path / "artifact").exists()
+
+
+def test_an_inversion_of_a_layer_whose_shape_is_unknown_is_one_clear_error(tmp_path: Path) -> None:
+    network = load_network(_saved(tmp_path))
+    with pytest.raises(NetworkError, match=r"the rank of tensor .* is not known before the network runs"):
+        build_loss_graphs(network, inversion_objective(network, "y"))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        (["x w>y"], r"node 'y' uses 'w', which nothing in the file provides"),
+        (["x b>a", "a x>b", "b x>y"], r"node 'a' uses what is computed from its own output"),
+    ],
+)
+def test_a_network_that_cannot_be_computed_in_any_order(
+    tmp_path: Path, nodes: list[str], message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = _saved(tmp_path)
+    model = onnx.load(path)
+    del model.graph.node[:]
+    ends = [node.split(">") for node in nodes]
+    model.graph.node.extend(helper.make_node("Add", inputs.split(), [output]) for inputs, output in ends)
+    onnx.save(model, path)
+    with pytest.raises(NetworkError, match=message):
+        load_network(path)
+    assert not caplog.records
+
+
+def test_nodes_in_another_order_are_read(tmp_path: Path) -> None:
+    path = _saved(tmp_path)
+    model = onnx.load(path)
+    del model.graph.node[:]
+    model.graph.node.extend(helper.make_node("Relu", [a], [b]) for a, b in (("a", "y"), ("x", "a")))
+    onnx.save(model, path)
+    assert load_network(path).layer("a").name == "a"
+
+
+def _saved(folder: Path) -> Path:
+    """A network of an operator that ONNX does not have."""
+    image, out = (helper.make_tensor_value_info(name, 1, shape) for name, shape in (("x", [1, 3, 8, 8]), ("y", None)))
+    graph = helper.make_graph([helper.make_node("Foo", ["x"], ["y"])], "g", [image], [out])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), folder / "net.onnx")
+    return folder / "net.onnx"

@@ -16,6 +16,7 @@ from pixelgrad.exporters.networks.readers.quantised import to_floating_point
 from pixelgrad.exporters.networks.readers.reading import Reading
 from pixelgrad.exporters.networks.readers.scopes import module_aliases
 from pixelgrad.exporters.networks.readers.source import Source, digest
+from pixelgrad.exporters.networks.readers.wiring import put_in_order
 
 
 def read_onnx(source: Source) -> Reading:
@@ -38,6 +39,7 @@ def read_onnx(source: Source) -> Reading:
 
 def model_reading(proto: onnx.ModelProto, sha256: str) -> Reading:
     """A model in memory, as :func:`read_onnx` reads one from a file."""
+    put_in_order(proto.graph)
     notes = to_float32(proto)
     model = ir.from_proto(proto)
     notes += to_floating_point(model)
