@@ -6,10 +6,14 @@ import contextlib
 import os
 import signal
 import stat
+import time
 from types import FrameType
 
 __all__ = ["stop_politely"]
 
+# A shell passes on the hang-up that the terminal has sent already.
+_AGAIN = 2.0
+_last: dict[int, float] = {}
 # ``timeout``, ``docker stop``, a batch system at its limit; a terminal that is closed; Ctrl-Break on Windows.
 _REQUESTS = ("SIGTERM", "SIGHUP", "SIGBREAK")
 
@@ -23,8 +27,10 @@ def stop_politely() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    # Once: a shell passes on the hang-up that the terminal has sent already, and the picture is to be written whole.
-    signal.signal(number, signal.SIG_IGN)
+    # Once, so that the picture is written whole; but who asks later is heard, should C code have lost the first.
+    last, _last[number] = _last.get(number), time.monotonic()
+    if last is not None and _last[number] - last < _AGAIN:
+        return
     if number == getattr(signal, "SIGHUP", None):
         _forget_terminal()
     raise KeyboardInterrupt

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from types import ModuleType
 from typing import cast
@@ -33,6 +37,30 @@ def installed_distributions() -> dict[str, str]:
     return found
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let what a program does when it is asked to stop wait until the end of the block.
+
+    C code that is being imported turns an exception of a signal into an ImportError, or loses it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals go to the main thread, which is in no import of ours
+        return
+    came: list[int] = []
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    before = {number: signal.getsignal(number) for name in names if (number := getattr(signal, name, None)) is not None}
+    ours = [number for number, handler in before.items() if callable(handler)]
+    for number in ours:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
+        if came:
+            signal.raise_signal(came[0])
+
+
 @functools.cache
 def onnxruntime() -> ModuleType:
     """The ``onnxruntime`` module, which is not to report to its maker what it runs, unless the environment says so.
@@ -51,7 +79,8 @@ def onnxruntime() -> ModuleType:
     # set before it is imported stops all of that; an application that has imported it already has decided.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
-        import onnxruntime as module
+        with _signals_held():
+            import onnxruntime as module
     except Exception as error:  # one that is broken, or made for another NumPy, has many ways to say so
         fix = (
             f"install it again: {again}"

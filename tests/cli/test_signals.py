@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from helpers.networks import chain
 
+from pixelgrad.cli import signals
 from pixelgrad.runtime import read_image
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals of POSIX")
@@ -81,6 +82,44 @@ main()
 def test_ctrl_c_before_anything_is_loaded_prints_nothing() -> None:
     run = subprocess.run([sys.executable, "-c", _EARLY], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (130, "", "")
+
+
+# A module of C in which a signal comes raises what Python makes of it: an ImportError.
+_IMPORTING = """
+import importlib.abc, os, signal, sys
+which = sys.argv.pop()
+class Stops(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "onnxruntime":
+            try:
+                os.kill(os.getpid(), getattr(signal, which))
+            except KeyboardInterrupt as error:
+                raise ImportError("initialization failed") from error
+sys.meta_path.insert(0, Stops())
+from pixelgrad.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_onnx_runtime_is_imported_is_no_broken_one(name: str) -> None:
+    command = [sys.executable, "-c", _IMPORTING, "devices", name]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 130
+    assert run.stderr.startswith("pixelgrad: error: interrupted")
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_who_asks_again_later_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first may have been lost; not at once, in which a shell passes on what the terminal has sent already."""
+    now = iter([5.0, 5.1, 8.0])
+    monkeypatch.setattr("pixelgrad.cli.signals.time.monotonic", lambda: next(now))
+    monkeypatch.setattr(signals, "_last", {})
+    with pytest.raises(KeyboardInterrupt):
+        signals._interrupt(signal.SIGTERM, None)
+    signals._interrupt(signal.SIGTERM, None)
+    with pytest.raises(KeyboardInterrupt):
+        signals._interrupt(signal.SIGTERM, None)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
