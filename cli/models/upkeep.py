@@ -48,11 +48,20 @@ def verify_command(
     if json:
         print_json({"passed": not failed, "files": rows})
     elif failed:
-        fail(f"{', '.join(failed)}: not what it should be; pixelgrad models pull --force fetches a network again")
+        fail("; ".join(_advice(record) for record in chosen if record.name in failed))
     elif not rows:
         note("there is no network to verify: none was pulled or added", quiet=quiet)
     if failed:
         raise typer.Exit(1)
+
+
+def _advice(record: Record) -> str:
+    if record.kind == "pulled":
+        return f"{record.name}: not what it should be; pixelgrad models pull --force {record.name} fetches it again"
+    return (
+        f"{record.name}: not what was added, in {str(record.folder)!r}; put the file back, or pixelgrad models rm "
+        f"{record.name} and add it again"
+    )
 
 
 @reports_errors

@@ -290,3 +290,13 @@ def test_usage(home: Path) -> None:
     assert models("pull").exit_code == 2
     assert models("nothing").exit_code == 2
     assert "Networks" in models("--help").stdout
+
+
+def test_damage_to_a_file_that_was_added_is_for_its_owner_to_mend(home: Path, tmp_path: Path) -> None:
+    path = chain(tmp_path / "net.onnx", classes=3)
+    done("add", path, "--name", "mine", "--link")
+    path.rename(tmp_path / "moved.onnx")
+    result = models("verify", "mine")
+    assert result.exit_code == 1
+    assert "put the file back, or pixelgrad models rm mine and add it again" in result.stderr
+    assert "--force" not in result.stderr
