@@ -147,6 +147,11 @@ def find_class(network: Labelled | Labels | str, text: str | int) -> int:
     wanted = str(text).strip()
     allowed = f"a number from 0 to {classes - 1}" if classes else "its number in the output, from 0"
     if not re.fullmatch(r"\+?\d+", wanted):
+        if not classes and not isinstance(network, str):
+            raise SettingsError(
+                f"{name!r} is no classifier: it has no classes to choose from, and no {wanted!r}; name one that is "
+                "(--model googlenet, say)"
+            )
         raise SettingsError(
             f"the classes of {name!r} have no names here, so {wanted!r} cannot be found; give {allowed}, or name them: "
             "pixelgrad models add FILE --labels imagenet (or a file with a name per line)"

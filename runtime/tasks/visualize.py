@@ -126,6 +126,13 @@ def _sizes(artifact: Artifact, settings: VisualizeSettings) -> tuple[list[tuple[
     return sizes, settings.view or (max(view, artifact.minimum_size) if crops else None)
 
 
+# What somebody who exported nothing can do about it.
+_WITH = {
+    "rivals": "rivals are of classes: use --class (unit='class')",
+    "diversity": "it is between pictures of one unit: use --diversity 2 or more (diversity=2)",
+}
+
+
 def _term_weights(artifact: Artifact, settings: VisualizeSettings) -> dict[str, float]:
     weights: dict[str, float] = {}
     for setting in WEIGHTS:
@@ -136,9 +143,8 @@ def _term_weights(artifact: Artifact, settings: VisualizeSettings) -> dict[str, 
         if term is not None:
             weights[term.name] = wanted
         elif wanted:
-            raise SettingsError(
-                f"the artifact has no {kind} term, so its weight cannot be {wanted}; export it with one"
-            )
+            advice = _WITH.get(kind, "export it with one")
+            raise SettingsError(f"the artifact has no {kind} term, so its weight cannot be {wanted}; {advice}")
     return weights
 
 
