@@ -18,6 +18,7 @@ from pixelgrad.runtime.failures import NO_MEMORY
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_STDOUT = "standard output"
 
 
 def say(line: str) -> None:
@@ -44,7 +45,10 @@ def note(message: str, *, quiet: bool = False) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout."""
-    print(json.dumps(value, sort_keys=True))
+    try:
+        print(json.dumps(value, sort_keys=True), flush=True)  # now, while it is known what a full disk is to take
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, _STDOUT) from error
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -68,10 +72,14 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         except OSError as error:  # a name that is too long, a folder that is closed to us, a disk that fails
             if os.environ.get("PIXELGRAD_DEBUG") == "1":
                 raise
-            fail(f"{error.filename or 'the file system'}: {error.strerror or error}; check the path")
+            if error.filename == _STDOUT:
+                fail(f"{_STDOUT}: {error.strerror}; free some space, or send it elsewhere")
+                sys.stdout = None  # what is left in it would fail once more at the end
+            else:
+                fail(f"{error.filename or 'the file system'}: {error.strerror or error}; check the path")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            fail("interrupted before there was a picture to save")
+            fail("interrupted")
             raise typer.Exit(130) from None
         finally:
             release_memory()

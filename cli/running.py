@@ -103,7 +103,8 @@ def run_to_file(events: Iterable[StepEvent], output: str, choice: Choice, run: R
         print_json(run_report(output, picture, choice.name, first, last))
         return
     for name, value in last.measures.items():
-        note(f"{name} {value:.4g}", quiet=run.quiet)
+        what, _, layer = name.partition(".")  # not first: "pixelgrad: error" is how a failure begins
+        note(f"{layer}: feature {what} {value:.4g}" if layer else f"{what} {value:.4g}", quiet=run.quiet)
     if output != "-":
         note(f"wrote {output} ({picture.size[0]}x{picture.size[1]}) in {last.seconds:.1f} s", quiet=run.quiet)
 

@@ -222,7 +222,7 @@ class ScanIndex:
             ) from error
         except sqlite3.DatabaseError as error:
             raise OutputError(
-                f"{str(self.path)!r} is not the index of a scan ({error}); delete it, or choose another --index"
+                f"{str(self.path)!r} is not the index of a scan ({error}); choose another --index"
             ) from error
         except OSError as error:
             raise OutputError(

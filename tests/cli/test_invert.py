@@ -25,7 +25,7 @@ def test_a_picture_comes_out_and_its_error(base: list[Any], tmp_path: Path) -> N
     assert result.exit_code == 0, result.output
     assert read_image(tmp_path / "out.png").size == (48, 32)
     assert "small on cpu" in result.stderr
-    (line,) = (line for line in result.stderr.splitlines() if "error.r2" in line)
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("pixelgrad: r2: feature error "))
     recipe = read_recipe(tmp_path / "out.png")
     assert recipe is not None
     assert float(line.split()[-1]) == pytest.approx(recipe["error"], rel=1e-3)

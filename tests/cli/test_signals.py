@@ -128,7 +128,7 @@ def test_a_full_disk_under_stdout_is_one_line() -> None:
         command = [sys.executable, "-m", "pixelgrad", "models", "list", "--json"]
         run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert run.returncode == 1
-    assert run.stderr.startswith("pixelgrad: error: ")
+    assert run.stderr.startswith("pixelgrad: error: standard output: No space left on device")
     assert len(run.stderr.splitlines()) == 1
 
 
