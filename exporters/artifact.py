@@ -23,7 +23,6 @@ from onnx.external_data_helper import set_external_data
 
 from pixelgrad.errors import OutputError
 from pixelgrad.exporters.abandoned import remove_abandoned
-from pixelgrad.exporters.conformance import misfit
 from pixelgrad.exporters.lbfgs import lbfgs_models
 from pixelgrad.exporters.memory import bytes_per_pixel, memory_rates
 from pixelgrad.exporters.networks import Geometry, Network
@@ -223,8 +222,6 @@ def _write_folder(
             for name, content in (extra or {}).items():
                 (beside / name).write_bytes(content)
             manifest = _manifest(network, models, parts, beside)
-            if (wrong := misfit(manifest)) is not None:  # before it takes the place of a good one
-                raise OutputError(f"no artifact can be made of this: {wrong} (artifact.json, see artifact.schema.json)")
             (beside / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
             beside.chmod(0o755)
             _move(beside, directory, force=force)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from helpers.networks import chain
 from pixelgrad.errors import OutputError
 from pixelgrad.exporters import Objective, load_network, style_objective, write_artifact
 from pixelgrad.exporters import artifact as module
-from pixelgrad.exporters.conformance import misfit
 from pixelgrad.exporters.objectives import Activation
 from pixelgrad.exporters.self_check import pattern
 from pixelgrad.runtime import Artifact, verify
@@ -205,48 +203,6 @@ def test_a_failed_replacement_leaves_the_old_artifact(
         write(path, net, force=True)
     assert (path / "artifact.json").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["style"]
-
-
-@pytest.mark.parametrize("batch", [0, -3])
-def test_what_no_runtime_reads_replaces_nothing(net: Path, tmp_path: Path, batch: int) -> None:
-    path = write(tmp_path / "style", net)
-    before = (path / "artifact.json").read_bytes()
-    network = load_network(net)
-    broken = replace(style_objective(network), batch=batch)
-    with pytest.raises(OutputError, match=rf"image.batch is {batch}"):
-        write_artifact(network, broken, path, force=True)
-    assert (path / "artifact.json").read_bytes() == before
-    assert [entry.name for entry in tmp_path.iterdir()] == ["style"]
-
-
-@pytest.mark.parametrize(
-    ("place", "value"),
-    [
-        (("format_version",), True),
-        (("format_version",), 2),
-        (("network", "sha256"), "abc"),
-        (("network", "preprocessing", "mean"), [1, 2]),
-        (("image", "batch"), None),
-        (("image", "batch"), 1.5),
-        (("image", "fixed_size"), [3, -3]),
-        (("image", "fixed_size"), [3, 30]),
-        (("terms",), []),
-        (("terms", 0, "weight"), -1),
-        (("terms", 0, "more"), 1),
-        (("self_check", "losses", "more"), "x"),
-        (("files",), {}),
-        (("projection",), {}),
-    ],
-)
-def test_our_reading_of_the_schema_is_that_of_jsonschema(artifact: Path, place: tuple[Any, ...], value: Any) -> None:
-    manifest = json.loads((artifact / "artifact.json").read_text())
-    assert misfit(manifest) is None
-    *outer, last = place
-    part = manifest
-    for key in outer:
-        part = part[key]
-    part[last] = value
-    assert (misfit(manifest) is None) == jsonschema.Draft202012Validator(schema()).is_valid(manifest)
 
 
 @pytest.mark.parametrize("empty", [False, True])
