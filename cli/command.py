@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from pixelgrad.cli.console import reports_errors
+from pixelgrad.errors import SettingsError
 
 __all__ = ["Group", "command"]
 
 T = TypeVar("T")
+_SETTING = re.compile(r"(?:the )?([a-z]+(?:[ _][a-z]+)*) is ")
 
 
 class Group(Generic[T]):
@@ -61,11 +64,28 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             name: replace(default, **{field: given.pop(field) for field in options})
             for name, (default, options) in groups.items()
         }
-        function(**given, **made)
+        try:
+            function(**given, **made)
+        except SettingsError as error:
+            raise SettingsError(_as_typed(str(error), flags)) from error
 
+    flags = {parameter.name: flag for parameter in parameters if (flag := _flag(parameter.annotation))}
     flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return reports_errors(flat)
+
+
+def _flag(option: Any) -> str | None:
+    """``--size``: how an option is typed, whose declaration says so."""
+    info = get_args(option)[1] if get_origin(option) is Annotated else None
+    return next((part.partition("/")[0] for part in getattr(info, "param_decls", None) or () if part[:2] == "--"), None)
+
+
+def _as_typed(message: str, flags: Mapping[str, str]) -> str:
+    """What is said of a setting (``style_scale is 0``) as it is for who typed an option (``--style-scale is 0``)."""
+    match = _SETTING.match(message)
+    flag = flags.get(match[1].replace(" ", "_")) if match else None
+    return message if match is None or flag is None else f"{flag} is {message[match.end() :]}"
 
 
 def _under(panel: str | None, option: Any) -> Any:

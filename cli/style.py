@@ -10,7 +10,8 @@ import typer
 from pixelgrad.cli import groups, options
 from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.running import check_streams, open_artifact, read_pictures, run_to_file
-from pixelgrad.runtime import StyleSettings, choose_device, read_image, style
+from pixelgrad.errors import ImageError
+from pixelgrad.runtime import Picture, StyleSettings, choose_device, read_image, style
 from pixelgrad.runtime.images import check_output
 from pixelgrad.tasks import memory_limit, style_artifact
 
@@ -75,7 +76,7 @@ def style_command(
     check_streams(output, [content, *styles, *masks], run)
     settings = replace(
         settings,
-        init=init if init in ("content", "noise") else read_image(init),
+        init=_start(init),
         style_weights=options.parse_numbers(style_weights, "--style-weights"),
         max_memory=options.parse_memory(max_memory),
     )
@@ -96,3 +97,13 @@ def style_command(
     )
     artifact = open_artifact(folder, choice, quiet=run.quiet)
     run_to_file(style(artifact, pictures[0], pictures[1:], settings, masks=places), output, choice, run)
+
+
+def _start(init: str) -> str | Picture:
+    """What ``--init`` says to start from."""
+    if init in ("content", "noise"):
+        return init
+    try:
+        return read_image(init)
+    except ImageError as error:
+        raise ImageError(f"{error} (--init takes content, noise or a picture)") from error

@@ -66,7 +66,8 @@ class FrameFolder:
             raise OutputError(f"{path}: is a file, and frames go into a folder; choose another name")
         if path.is_dir() and not state.exists() and any(path.iterdir()):
             raise OutputError(f"{path}: holds other files, and no zoom to go on with; choose a new or empty folder")
-        if not path.is_dir():
+        is_new = not path.is_dir()
+        if is_new:
             try:
                 path.mkdir()
             except FileNotFoundError:
@@ -82,10 +83,16 @@ class FrameFolder:
             self._compare(state)
             check_place(self.frame(1), force=True)
         else:
-            check_place(state)
             text = json.dumps({"format": _FORMAT, "version": _VERSION, "recipe": self._recipe}, indent=2)
-            with written_beside(state) as file:
-                file.write(text.encode() + b"\n")
+            try:
+                check_place(state)
+                with written_beside(state) as file:
+                    file.write(text.encode() + b"\n")
+            except OutputError:
+                if is_new:  # on a disk that is full there is room for a folder
+                    with suppress(OSError):
+                        path.rmdir()
+                raise
 
     def _compare(self, state: Path) -> None:
         try:

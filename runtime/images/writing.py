@@ -108,6 +108,8 @@ def written_beside(path: Path, *, force: bool = False, size: int = 0) -> Iterato
             with os.fdopen(_create(temporary), "wb") as file:
                 yield file
             if force:
+                with suppress(OSError):  # who may read and write it is its owner's to say
+                    shutil.copymode(place, temporary)
                 os.replace(temporary, place)  # noqa: PTH105 (named as the docs name the atomic call)
             else:
                 _move_without_replacing(temporary, place)

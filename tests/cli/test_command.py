@@ -39,6 +39,11 @@ def app_of(seen: list[Any], **defaults: Paint) -> typer.Typer:
         """Paint something."""
         if name == "nothing":
             raise SettingsError("there is nothing to paint; name something")
+        if not 1 <= paint.coats < 99:
+            worn = "brush is worn after 99 coats" if paint.coats else "coats is 0; it must be a whole number from 1 up"
+            raise SettingsError(worn)
+        if paint.colour == "loud":
+            raise SettingsError("the colour is 'loud'; it must be one of red, green")
         seen.append((name, paint, wet))
 
     @app.command("plain")
@@ -82,3 +87,16 @@ def test_errors_are_one_line(seen: list[Any]) -> None:
     result = CliRunner().invoke(app_of(seen), ["all", "nothing"])
     assert result.exit_code == 1
     assert result.stderr == "pixelgrad: error: there is nothing to paint; name something\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--coats", "0"], "--coats is 0; it must be a whole number from 1 up"),
+        (["--colour", "loud"], "--colour is 'loud'; it must be one of red, green"),
+        (["--coats", "99"], "brush is worn after 99 coats"),  # no option of this name
+    ],
+)
+def test_what_is_said_of_a_setting_is_said_of_the_option(seen: list[Any], arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app_of(seen), ["all", "door", *arguments])
+    assert result.stderr == f"pixelgrad: error: {message}\n"

@@ -51,7 +51,7 @@ def test_every_picture_can_be_made_in_half_precision(name: str, photo: Path, cla
     assert recipe is not None
     assert recipe["precision"] == "fp16"
     message = error_of(run(name, photo, classifier, tmp_path / "no.png", "--precision", "half"))
-    assert message == "the precision is 'half'; it must be one of fp32, fp16"
+    assert message == "--precision is 'half'; it must be one of fp32, fp16"
 
 
 def test_a_description_of_another_kind_of_network(photo: Path, classifier: Path, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_every_look_into_a_network_can_be_taken_in_half_precision(classifier: Pa
         assert recipe is not None
         assert '"precision": "fp16"' in json.dumps(recipe), name
     message = error_of(invoke("deconv", *commands["deconv"], *size, tmp_path / "no.png", "--precision", "half"))
-    assert message == "the precision is 'half'; it must be one of fp32, fp16"
+    assert message == "--precision is 'half'; it must be one of fp32, fp16"
 
 
 def test_a_zoom_can_be_made_in_half_precision(photo: Path, classifier: Path, tmp_path: Path) -> None:

@@ -121,6 +121,18 @@ def test_no_move_looks_beyond_the_picture(
     np.testing.assert_allclose(moved, 0.6, atol=1e-5)
 
 
+def test_a_disk_that_is_full_is_left_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OutputError("the disk is full")
+
+    (tmp_path / "there").mkdir()
+    for name in ("new", "there"):
+        with monkeypatch.context() as patch, pytest.raises(OutputError, match="the disk is full"):
+            patch.setattr("pixelgrad.runtime.frames.written_beside", full)
+            FrameFolder(tmp_path / name, {"task": "zoom"})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["there"]
+
+
 def test_moves() -> None:
     """A dot goes where growth, rotation and drift send it."""
 

@@ -209,6 +209,15 @@ def test_force_replaces(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permission bits are a POSIX matter")
+def test_what_is_replaced_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "out.png"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    PICTURE.save(path, force=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are a POSIX matter")
 def test_the_file_has_ordinary_permissions(tmp_path: Path) -> None:
     mask = os.umask(0o022)
     try:
