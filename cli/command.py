@@ -78,7 +78,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 def _flag(option: Any) -> str | None:
     """``--size``: how an option is typed, whose declaration says so."""
     info = get_args(option)[1] if get_origin(option) is Annotated else None
-    return next((part.partition("/")[0] for part in getattr(info, "param_decls", None) or () if part[:2] == "--"), None)
+    # Typer takes the first part for the default until it sees that there is none in an Annotated.
+    parts = (getattr(info, "default", None), *(getattr(info, "param_decls", None) or ()))
+    return next((part.partition("/")[0] for part in parts if isinstance(part, str) and part.startswith("--")), None)
 
 
 def _as_typed(message: str, flags: Mapping[str, str]) -> str:

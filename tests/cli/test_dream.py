@@ -104,7 +104,7 @@ def test_stdin_and_stdout(base: list[Any], photo: Path) -> None:
         (("--blur", 1e30), "blur is 1e+30; it must be a number of pixels from 0 to 100"),
         (("--octaves", 10**6), "octaves is 1000000; it must be a whole number from 1 to 64"),
         (("--jitter", 10**20), "it must be a whole number from 0 to 65535"),
-        (("--octave-scale", 0.5), "octave_scale is 0.5"),
+        (("--octave-scale", 0.5), "--octave-scale is 0.5"),
         (("--strength", "nan"), "strength is nan"),
         (("--device", "tpu"), "there is no device 'tpu'"),
         (("-o", "nowhere/out.png"), "nowhere"),

@@ -90,7 +90,7 @@ def test_export_in_half_precision(small_network: Path, tmp_path: Path) -> None:
     assert RUNNER.invoke(app, [*arguments, "-o", str(fast), "--profile", "fast"]).exit_code == 0
     assert json.loads((fast / "artifact.json").read_text())["profile"] == "fast"
     for wrong, message in (
-        (["--precision", "fp8"], "the precision is 'fp8'; it must be one of fp32, fp16"),
+        (["--precision", "fp8"], "--precision is 'fp8'; it must be one of fp32, fp16"),
         (["--precision", "fp16", "--profile", "fast"], "choose one of the two"),
         (["--precision", "fp16", "--gradient", "ort-training"], "leave them out"),
     ):

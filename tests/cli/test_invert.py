@@ -57,7 +57,7 @@ def test_all_layers_make_a_strip(base: list[Any], tmp_path: Path) -> None:
         (("--beta", "nan"), "beta is nan"),
         (("--jitter", -2), "jitter is -2"),
         (("--size", 4), "size is 4"),
-        (("--tv-weight", -1), "tv_weight is -1"),
+        (("--tv-weight", -1), "--tv-weight is -1"),
         (("-o", "out.xyz"), "out.xyz"),
     ],
 )

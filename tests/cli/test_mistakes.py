@@ -91,7 +91,7 @@ def test_what_the_network_believes_is_made_once(network: Path, folder: Path, tmp
         (None, [], "name the images: a folder with one for each class (--images)"),
         ("tabby", [], "the folder 'tabby': the classes of 'net' have no names here"),
         ("9", [], "the folder '9': 'net' has no class 9; give a number from 0 to 3"),
-        ("1", ["--most", "0"], "most is 0"),
+        ("1", ["--most", "0"], "--most is 0"),
         ("1", ["--layer", "r9"], "the network has no layer 'r9'"),
         ("1", ["--labels", "nowhere.csv"], "the labels 'nowhere.csv' cannot be read"),
     ],

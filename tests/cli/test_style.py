@@ -132,7 +132,7 @@ def test_masks_losses_and_colours(base: list[Any], photo: Path, tmp_path: Path) 
     assert set(losses) == {"total", "content.r3", "style.r1.1", "style.r1.2", "tv"}
     assert "style pictures: 2, masks: 1" in error_of(invoke(*two, *masks[:2], "-f"))
     assert "loss is 'cosine'" in error_of(invoke(*base, "-f", "--loss", "cosine"))
-    assert "the keep_color is 'hue'" in error_of(invoke(*base, "-f", "--keep-color", "hue"))
+    assert "--keep-color is 'hue'" in error_of(invoke(*base, "-f", "--keep-color", "hue"))
     for arguments in (["--keep-color", "luminance"], ["--keep-color", "histogram"], ["--match-histogram"]):
         assert invoke(*base, "-q", "-f", *arguments).exit_code == 0
 
@@ -160,7 +160,7 @@ def test_layers_by_name_and_weight(base: list[Any]) -> None:
         (("--style-layers", ","), "--style-layers is empty"),
         (("--style-weights", "a"), "--style-weights is 'a'"),
         (("--init", "nowhere.png"), "nowhere.png"),
-        (("--optimizer", "sgd"), "the optimizer is 'sgd'"),
+        (("--optimizer", "sgd"), "--optimizer is 'sgd'"),
         (("-o", "out.xyz"), "out.xyz"),
         (("-o", ""), "the name of the output is empty"),
         (("--model", ""), "the name of the network is empty"),

@@ -83,7 +83,7 @@ def test_maco(base: list[Any], tmp_path: Path) -> None:
         (("--class", 1, "--scale", "1,2,3"), "--scale is '1,2,3'; it must be two numbers, as in 0.8,1.2"),
         (("--class", 1, "--scale", "a"), "--scale is 'a'"),
         (("--class", 1, "--diversity", 0), "diversity is 0; it must be a number of pictures from 1 to 64"),
-        (("--class", 1, "--parameters", "dct"), "the parameters is 'dct'; it must be one of fourier, maco, pixels"),
+        (("--class", 1, "--parameters", "dct"), "--parameters is 'dct'; it must be one of fourier, maco, pixels"),
         (("--class", 1, "--device", "tpu"), "there is no device 'tpu'"),
         (("--class", 1, "-m", "nowhere.onnx"), "nowhere.onnx"),
     ],
@@ -122,4 +122,4 @@ def test_export_and_verify(network: Path, tmp_path: Path) -> None:
     message = error_of(invoke("export", "visualize", "-m", network, "-o", tmp_path / "other"))
     assert "name the layer" in message
     message = error_of(invoke("export", "visualize", "-m", network, "--unit", "cell", "-o", tmp_path / "other"))
-    assert "the unit is 'cell'; it must be one of channel, neuron, class" in message
+    assert "--unit is 'cell'; it must be one of channel, neuron, class" in message

@@ -93,6 +93,10 @@ def test_the_ends_of_what_is_allowed_make_a_picture(
         made = pixelgrad.visualize(model=small_network, layer="relu3_1", channels=3, device="cpu", **how)
     except pixelgrad.DivergedError:
         return  # said, not saved
+    except SettingsError as error:
+        if f"and these are {parameters}" not in str(error):  # which have no such spectrum
+            raise
+        return
     assert np.isfinite(np.asarray(made.sheet)).all()
 
 

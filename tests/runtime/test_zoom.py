@@ -127,8 +127,8 @@ def test_a_disk_that_is_full_is_left_without_a_folder(tmp_path: Path, monkeypatc
 
     (tmp_path / "there").mkdir()
     for name in ("new", "there"):
-        with monkeypatch.context() as patch, pytest.raises(OutputError, match="the disk is full"):
-            patch.setattr("pixelgrad.runtime.frames.written_beside", full)
+        monkeypatch.setattr("pixelgrad.runtime.frames.written_beside", full)
+        with pytest.raises(OutputError, match="the disk is full"):
             FrameFolder(tmp_path / name, {"task": "zoom"})
     assert [entry.name for entry in tmp_path.iterdir()] == ["there"]
 
