@@ -13,6 +13,7 @@ from pixelgrad.cli.running import check_streams, open_artifact, read_pictures, r
 from pixelgrad.errors import ImageError
 from pixelgrad.runtime import Picture, StyleSettings, choose_device, read_image, style
 from pixelgrad.runtime.images import check_output
+from pixelgrad.runtime.tasks import INITS
 from pixelgrad.tasks import memory_limit, style_artifact
 
 _Settings = Annotated[
@@ -101,7 +102,7 @@ def style_command(
 
 def _start(init: str) -> str | Picture:
     """What ``--init`` says to start from."""
-    if init in ("content", "noise"):
+    if init in INITS:
         return init
     try:
         return read_image(init)

@@ -32,8 +32,8 @@ def rank_of_output(node: ir.Node, ranks: Mapping[ir.Value, int]) -> int | None:
         return node.outputs[0].shape.rank()
     if node.op_type in {"Flatten", "Gemm"}:
         return 2
-    if node.op_type in {"Reshape", "Expand"}:
-        return _target(node) if node.op_type == "Reshape" else None
+    if node.op_type == "Reshape":
+        return _target(node)
     known = [ranks.get(value) for value in node.inputs if value is not None]
     if not known or known[0] is None:
         return None
@@ -44,7 +44,7 @@ def rank_of_output(node: ir.Node, ranks: Mapping[ir.Value, int]) -> int | None:
     if len(rest) + 1 < len(known):
         return first if "broadcast" in node.attributes else None
     if node.op_type in _BROADCASTS:
-        return max(first, *rest, 0)
+        return max([first, *rest])
     if node.op_type == "MatMul":
         return max(first, rest[0]) if min(first, rest[0]) > 1 else None
     if node.op_type == "Gather":

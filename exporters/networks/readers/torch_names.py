@@ -123,7 +123,7 @@ def _size(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     return whole_numbers(arguments[0])
 
 
-def _inert(arguments: tuple[Any, ...]) -> Inert:
+def inert(arguments: tuple[Any, ...]) -> Inert:
     return Inert()
 
 
@@ -141,7 +141,7 @@ _MENTIONED = (
 )
 
 NAMES: dict[str, Call | None] = {
-    **dict.fromkeys(_INERT.split(), _inert),
+    **dict.fromkeys(_INERT.split(), inert),
     **dict.fromkeys(_MENTIONED.split(), None),
     **{f"torch.{kind}{what}": None for kind in _DTYPES for what in ("Storage", "Tensor")},
     **{f"torch.cuda.{kind}{what}": None for kind in _DTYPES for what in ("Storage", "Tensor")},

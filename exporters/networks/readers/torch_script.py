@@ -9,18 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from pixelgrad.errors import NetworkError
-from pixelgrad.exporters.networks.readers.pickles import Attributes, Call, Inert
-from pixelgrad.exporters.networks.readers.torch_names import NAMES, TensorRef
+from pixelgrad.exporters.networks.readers.pickles import Attributes, Call
+from pixelgrad.exporters.networks.readers.torch_names import NAMES, TensorRef, inert
 
 __all__ = ["CLASSES", "SCRIPT_NAMES", "TORCH_SCRIPT", "state_of"]
 
 #: What such a file is called.
 TORCH_SCRIPT = "TorchScript archive"
 _DEEPEST, _MOST = 32, 100_000
-
-
-def _inert(arguments: tuple[Any, ...]) -> Inert:
-    return Inert()
 
 
 def _tagged(arguments: tuple[Any, ...]) -> Any:
@@ -31,7 +27,7 @@ def _tagged(arguments: tuple[Any, ...]) -> Any:
 _LISTS = ("intlist", "doublelist", "boollist", "tensorlist")
 SCRIPT_NAMES: dict[str, Call | None] = {
     **NAMES,
-    **{f"torch.jit._pickle.build_{kind}": _inert for kind in _LISTS},
+    **{f"torch.jit._pickle.build_{kind}": inert for kind in _LISTS},
     "torch.jit._pickle.restore_type_tag": _tagged,
 }
 #: How names of the program's own classes begin.
