@@ -7,10 +7,11 @@ CPU and would first copy the whole map out of it: 5 times 5 to 20 ms in a VGG-19
 from __future__ import annotations
 
 import ast
-import itertools
 from collections.abc import Callable
 
 import onnx_ir as ir
+
+from pixelgrad.exporters.opset18.shapes import trials
 
 # A rational number: an int64 [1] value or a known integer, over a known denominator.
 _Rational = tuple[ir.Value | int, int]
@@ -79,16 +80,9 @@ class Sizes:
 
     def _below_zero(self, formula: ast.expr) -> list[bool]:
         """Whether it is negative, for several sizes of the image."""
-        names = sorted({node.id for node in ast.walk(formula) if isinstance(node, ast.Name)} & self._symbols.keys())
+        names = {node.id for node in ast.walk(formula) if isinstance(node, ast.Name)} & self._symbols.keys()
         dim = ir.SymbolicDim(f"floor({ast.unparse(formula)})")
-        places = range(len(names))
-        # Several of one size, and each of them by far the largest or the smallest.
-        orders = [[1] * len(names), [100**place for place in places], [100**place for place in reversed(places)]]
-        rows = [
-            dict(zip(names, [size * times for times in order], strict=True))
-            for size, order in itertools.product(_SIZES, orders)
-        ]
-        values = [dim.evaluate(row) for row in rows]
+        values = [dim.evaluate(sizes) for sizes in trials(names, _SIZES)]
         return [isinstance(value, int) and value < 0 for value in values]
 
     def _binary(self, left: _Rational, operation: ast.operator, right: _Rational) -> _Rational:

@@ -7,7 +7,7 @@ symbolic dimensions count as equal only where that is proven; a rule that needs 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -72,12 +72,20 @@ def same_dim(a: Dim, b: Dim) -> bool:
     return difference.simplify().value == "0"
 
 
+def trials(names: Iterable[str], sizes: Iterable[int]) -> Iterator[dict[str, int]]:
+    """What to try a formula with: its symbols all of one size, and each of them by far the largest or the smallest."""
+    ordered = sorted(names)
+    powers = [100**place for place in range(len(ordered))]
+    for size in sizes:
+        for factors in ([1] * len(ordered), powers, powers[::-1]):
+            yield {name: size * factor for name, factor in zip(ordered, factors, strict=True)}
+
+
 def is_at_least(dim: ir.SymbolicDim, number: int) -> bool:
     """Whether a size is proven to be ``number`` or more: that of the smallest image is, of sizes that only grow."""
     if dim.value is None:
         return False
-    names = sorted(dim.free_symbols())
-    found = [dim.evaluate(dict.fromkeys(names, size)) for size in (1, *SIZES)]
+    found = [dim.evaluate(sizes) for sizes in trials(dim.free_symbols(), (1, *SIZES))]
     return all(isinstance(size, int) and size >= number for size in found)
 
 

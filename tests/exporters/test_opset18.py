@@ -19,7 +19,7 @@ from pixelgrad.exporters import load_network
 from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES
 from pixelgrad.exporters.opset18 import from_opset18
 from pixelgrad.exporters.opset18 import to_opset18 as to_opset18_of
-from pixelgrad.exporters.opset18.shapes import same_dim
+from pixelgrad.exporters.opset18.shapes import is_at_least, same_dim
 
 _rng = np.random.default_rng(0)
 X = _rng.normal(size=(1, 3, 8, 8)).astype(np.float32)
@@ -429,3 +429,9 @@ def test_a_quotient_of_a_free_size_is_rounded_towards_zero(size: int, quotient: 
     (length,) = to_opset18(model(nodes, weights, 18)).graph.outputs[0].shape  # type: ignore[misc]
     assert isinstance(length, ir.SymbolicDim)
     assert length.evaluate({"H": size}) == -quotient
+
+
+def test_a_difference_of_two_sizes_has_no_sign() -> None:
+    assert is_at_least(ir.SymbolicDim("floor(H/2) + W"), 1)
+    assert not is_at_least(ir.SymbolicDim("H - W"), 0)
+    assert not is_at_least(ir.SymbolicDim("W - H"), 0)
