@@ -14,9 +14,10 @@ from pixelgrad.errors import NetworkError
 __all__ = ["HUB_DESCRIPTIONS", "HUB_SUFFIXES", "companions", "fingerprint"]
 
 _CHUNK = 1 << 22
-#: Files of weights in repositories of the Hugging Face hub, and what describes them there: by transformers, by timm.
+#: Files of weights in repositories of the Hugging Face hub, and what describes them there: by transformers, by timm, by
+#: OpenCLIP.
 HUB_SUFFIXES = (".safetensors", ".bin")
-HUB_DESCRIPTIONS = ("preprocessor_config.json", "config.json")
+HUB_DESCRIPTIONS = ("preprocessor_config.json", "config.json", "open_clip_config.json")
 # What a Caffe network's graph and mean may be in, beside its weights.
 _CAFFE_COMPANIONS = ("*.prototxt", "*.binaryproto")
 # Of files that stand alone, by path: what the file system said of them, and their hash. A task that takes a network

@@ -32,6 +32,12 @@ _ROWS = (
         note="torchvision, timm and most of the ONNX model zoo",
     ),
     Preprocessing(
+        "clip",
+        mean=(0.48145466, 0.4578275, 0.40821073),
+        std=(0.26862954, 0.26130258, 0.27577711),
+        note="CLIP, of OpenAI and of OpenCLIP",
+    ),
+    Preprocessing(
         "caffe",
         order="BGR",
         scale=255.0,

@@ -20,7 +20,7 @@ from pixelgrad.exporters.networks.architectures import ARCHITECTURES
 torch = pytest.importorskip("torch", reason="needs PyTorch, from the 'peers' extra")
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
-NAMES = [name for name in ARCHITECTURES if not re.search("slim|_patch|dinov2|-timm|-authors|xlarge", name)]
+NAMES = [name for name in ARCHITECTURES if not re.search("slim|_patch|dinov2|clip|-timm|-authors|xlarge", name)]
 # Of families whose members differ in numbers only, those that are quick to run.
 _FAMILIES = ("efficientnet", "regnet", "convnext", "vit")
 LARGE = 30_000_000  # parameters

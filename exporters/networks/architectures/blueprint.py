@@ -15,6 +15,7 @@ from pixelgrad.exporters.networks.builder import Array, GraphBuilder
 Shape = tuple[int | None, ...]
 Pair = int | tuple[int, int]
 _GELU = (("half", 0.5), ("one", 1.0), ("root", math.sqrt(0.5)))
+_QUICK = 1.702
 
 
 class Blueprint:
@@ -24,10 +25,18 @@ class Blueprint:
         shapes of the parameters (a ``None`` in a shape stands for any number, as that of classes). A classifier may
         be missing in a file: its parameters are those of ``head``.
     size: the image size that the classifier is made for, where it is made for one.
+    quick: GELUs are QuickGELU.
     """
 
-    def __init__(self, name: str, weights: Mapping[str, Array] | None = None, *, size: int | None = None) -> None:
-        self._weights = weights
+    def __init__(
+        self,
+        name: str,
+        weights: Mapping[str, Array] | None = None,
+        *,
+        size: int | None = None,
+        quick: bool = False,
+    ) -> None:
+        self._weights, self._quick = weights, quick
         self.required: dict[str, Shape] = {}
         self.head: dict[str, Shape] = {}
         self.aliases: dict[str, str] = {}
@@ -144,7 +153,12 @@ class Blueprint:
         return self.mul(name, x, self.op("Sigmoid", x, name=f"{name}/sigmoid", step=True))
 
     def gelu(self, name: str, x: ir.Value) -> ir.Value:
-        """x times the normal distribution's integral up to x (Hendrycks & Gimpel 2016), exactly."""
+        """x times the normal distribution's integral up to x (Hendrycks & Gimpel 2016): exactly, or by its section 2's
+        sigmoid of 1.702 x, which OpenAI's CLIP has as QuickGELU.
+        """
+        if self._quick:
+            y = self.op("Mul", x, self.constant(f"{name}/rate", _QUICK, np.float32), name=f"{name}/faster", step=True)
+            return self.mul(name, x, self.op("Sigmoid", y, name=f"{name}/sigmoid", step=True))
         half, one, root = (self.constant(f"{name}/{n}", v, np.float32) for n, v in _GELU)
         y = self.op("Mul", x, root, name=f"{name}/over_root", step=True)
         y = self.op("Add", self.op("Erf", y, name=f"{name}/erf", step=True), one, name=f"{name}/up", step=True)

@@ -1,13 +1,13 @@
 """Weights as Hugging Face's transformers save them, under the names that the same networks have elsewhere.
 
-ViT, DINO and DINOv2 become timm's, ConvNeXt its authors', ResNet torchvision's. Each name is followed from the file to
-there by the rules of its family, in their order.
+ViT, DINO and DINOv2 become timm's, ConvNeXt its authors', ResNet torchvision's, CLIP OpenAI's, and so do CLIP's ResNets
+as timm saves them. Each name is followed from the file to there by the rules of its family, in their order.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from pixelgrad.exporters.networks.builder import Array
 
-__all__ = ["Joined", "translated"]
+__all__ = ["Made", "translated"]
 
 # The network's own name stands in front of its layers where there is a classifier beside them.
 _WHOLE = r"^(?:(?:vit|dinov2|dinov2_with_registers|convnext|resnet)\.)?"
@@ -56,31 +56,66 @@ _RESNET = (
     (r"\.shortcut\.normalization\.", ".downsample.1."),
     (r"^classifier\.1\.", "fc."),
 )
+_VISION = r"^(?:vision_model\.)?"
+_CLIP = (
+    (rf"{_VISION}embeddings\.class_embedding$", "class_embedding"),
+    (rf"{_VISION}embeddings\.patch_embedding\.", "conv1."),
+    (rf"{_VISION}embeddings\.position_embedding\.weight$", "positional_embedding"),
+    (rf"{_VISION}pre_layrnorm\.", "ln_pre."),
+    (rf"{_VISION}post_layernorm\.", "ln_post."),
+    (rf"{_VISION}encoder\.layers\.(\d+)\.", r"transformer.resblocks.\1."),
+    (r"\.self_attn\.([qkv])_proj\.", r".attn.\1."),
+    (r"\.self_attn\.out_proj\.", ".attn.out_proj."),
+    (r"\.layer_norm([12])\.", r".ln_\1."),
+    (r"\.mlp\.fc1\.", ".mlp.c_fc."),
+    (r"\.mlp\.fc2\.", ".mlp.c_proj."),
+)
+_CLIP_RESNET = (
+    (r"^stem\.conv(\d)\.(conv|bn)\.", r"\2\1."),
+    (r"^stages\.(\d)\.", r"layer\1+1."),
+    (r"\.conv(\d)_(?:1x1|kxk)\.(conv|bn)\.", r".\2\1."),
+    (r"\.shortcut\.conv\.conv\.", ".downsample.0."),
+    (r"\.shortcut\.conv\.bn\.", ".downsample.1."),
+    (r"^head\.pos_embed$", "attnpool.positional_embedding"),
+    (r"^head\.([qkv])\.", r"attnpool.\1_proj."),
+    (r"^head\.proj\.", "attnpool.c_proj."),
+)
 # By a part of a name that no other family has.
 _FAMILIES = (
     ("embeddings.patch_embeddings.projection.", _TRANSFORMER),
     (".downsampling_layer.", _CONVNEXT),
     ("embedder.embedder.", _RESNET),
+    ("embeddings.class_embedding", _CLIP),
+    ("stem.conv3.conv.", _CLIP_RESNET),
 )
 _QUERY, _NEXT = ".attn.q.", re.compile(r"(\d+)\+1")
-# What a model has beside the network: it summarises the class token for a task that is not here.
-_BESIDE = re.compile(rf"{_WHOLE}pooler\.")
+# Queries, keys and values in one, by what follows the block: as timm and as OpenAI call it.
+_JOINT = {_TRANSFORMER: (".attn.qkv.weight", ".attn.qkv.bias"), _CLIP: (".attn.in_proj_weight", ".attn.in_proj_bias")}
+# What a model has beside the network: it summarises the class token for a task that is not here, or reads texts.
+_BESIDE = re.compile(rf"{_WHOLE}pooler\.|text_(?:model|projection)\.|logit_scale$|{_VISION}embeddings\.position_ids$")
 
 
 @dataclass(frozen=True)
-class Joined:
-    """Several tensors of a file, each with a ``shape``, as one: what is first is above."""
+class Made:
+    """A tensor that a file has in another form. parts: its tensors, each with a ``shape``. how: from them as arrays."""
 
     parts: tuple[Any, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        rows = sum(part.shape[0] for part in self.parts)
-        return (rows, *self.parts[0].shape[1:])
+    shape: tuple[int, ...]
+    how: Callable[[Sequence[Array]], Array]
 
     def array(self, array: Any) -> Array:
         """array: turns one of the parts into an array."""
-        return np.concatenate([array(part) for part in self.parts])
+        return self.how([array(part) for part in self.parts])
+
+
+def _joined(*parts: Any) -> Made:
+    """What is first is above."""
+    rows = sum(part.shape[0] for part in parts)
+    return Made(parts, (rows, *parts[0].shape[1:]), np.concatenate)
+
+
+def _turned(part: Any) -> Made:
+    return Made((part,), tuple(reversed(part.shape)), lambda arrays: arrays[0].T)
 
 
 def translated(state: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -96,8 +131,11 @@ def translated(state: Mapping[str, Any]) -> dict[str, Any] | None:
         for old, today in rules:
             new = re.sub(old, today, new)
         found[_NEXT.sub(lambda number: str(int(number[1]) + 1), new)] = value
-    for name in [name for name in found if _QUERY in name]:
-        names = [name.replace(_QUERY, f".attn.{part}.") for part in "qkv"]
-        if all(part in found for part in names):
-            found[name.replace(_QUERY, ".attn.qkv.")] = Joined(tuple(found.pop(part) for part in names))
+    for block, parameter in [name.split(_QUERY) for name in found if _QUERY in name]:
+        names = [f"{block}.attn.{part}.{parameter}" for part in "qkv"]
+        joint = next((name for name in _JOINT[rules] if name.endswith(parameter)), None)
+        if joint is not None and all(part in found for part in names):
+            found[block + joint] = _joined(*(found.pop(part) for part in names))
+    if "visual_projection.weight" in found:
+        found["proj"] = _turned(found.pop("visual_projection.weight"))
     return found

@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError
-from pixelgrad.exporters.networks.architectures.hugging_face import Joined, translated
+from pixelgrad.exporters.networks.architectures.hugging_face import Made, translated
 from pixelgrad.exporters.networks.architectures.table import ARCHITECTURES, Architecture
 from pixelgrad.exporters.networks.builder import Array
 
@@ -27,6 +27,8 @@ _WRAPPERS = (
     "base_model.",
     "vgg.",
     "cnn.",
+    "visual.",
+    "trunk.",
 )
 _COUNTERS = re.compile(r"(^|\.)num_batches_tracked$")
 # As published files still have it: norm.1.weight for a DenseNet's norm1.weight, mlp.linear_1 for a transformer's mlp.0.
@@ -36,7 +38,7 @@ _OLD_NAMES = (
     (re.compile(r"(\.encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
 )
 
-
+_GELUS = {"quick_gelu": "QuickGELU, as OpenAI's", "gelu": "the exact one, as most but OpenAI's"}
 _FAMILY = re.compile(r"(?<!\S)[a-z]+(?:_resnet|(?<=dinov)2)?")
 
 
@@ -66,11 +68,12 @@ class Fit:
 
 
 def build_architecture(
-    states: Sequence[Mapping[str, Any]], array: Any, file: str
+    states: Sequence[Mapping[str, Any]], array: Any, file: str, gelu: str | None = None
 ) -> tuple[ir.Model, Architecture, Mapping[str, str], list[str]]:
     """The graph of the first of ``states`` that is the state dict of a known architecture, with its weights.
 
-    states: names -> objects with a ``shape``. array: turns such an object into an array.
+    states: names -> objects with a ``shape``. array: turns such an object into an array. gelu: which one it has, where
+    something beside the file says so.
     Returns the graph, the architecture, aliases for its layers and notes on what was left out. Raises
     :class:`NetworkError` that names the closest architecture and what differs.
     """
@@ -80,20 +83,20 @@ def build_architecture(
             for row in ARCHITECTURES.values():
                 fit = _fit(row, variant)
                 if fit.perfect:
-                    return _build(row, variant, array)
+                    return _build(row, variant, array, gelu)
                 fits.append(fit)
     raise NetworkError(_unknown(file, states, fits))
 
 
 def _build(
-    row: Architecture, state: Mapping[str, Any], array: Any
+    row: Architecture, state: Mapping[str, Any], array: Any, gelu: str | None
 ) -> tuple[ir.Model, Architecture, Mapping[str, str], list[str]]:
     wanted = row.specification()
     notes = []
 
     def loaded(name: str) -> Array:
         value = state[name]
-        return value.array(array) if isinstance(value, Joined) else np.asarray(array(value))
+        return value.array(array) if isinstance(value, Made) else np.asarray(array(value))
 
     weights = {name: loaded(name) for name in wanted.required}
     head = {name: loaded(name) for name in wanted.head} if _has_head(row, state) else {}
@@ -102,7 +105,10 @@ def _build(
         weights |= head
     elif wanted.head:
         notes.append(f"it has no classifier that is {row.name}'s own, so the last layers are those before it")
-    model, aliases = row.build(weights)
+    if row.gelus and gelu not in row.gelus:
+        gelu = row.gelus[0]
+        notes.append(f"nothing beside it says which GELU it was trained with: taken for {_GELUS[gelu]}")
+    model, aliases = row.build(weights, gelu)
     return model, row, aliases, notes
 
 

@@ -9,6 +9,7 @@ from functools import cache, partial
 import onnx_ir as ir
 
 from pixelgrad.exporters.networks.architectures.blueprint import Blueprint
+from pixelgrad.exporters.networks.architectures.clip_resnet import clip_resnet
 from pixelgrad.exporters.networks.architectures.convnext import AUTHORS, TIMM, TORCHVISION, convnext
 from pixelgrad.exporters.networks.architectures.densenet import densenet
 from pixelgrad.exporters.networks.architectures.efficientnet import efficientnet, efficientnet_v2
@@ -20,6 +21,7 @@ from pixelgrad.exporters.networks.architectures.resnet import resnet
 from pixelgrad.exporters.networks.architectures.shufflenet import shufflenet_v2
 from pixelgrad.exporters.networks.architectures.squeezenet import squeezenet
 from pixelgrad.exporters.networks.architectures.vgg import alexnet, slim_vgg19, vgg
+from pixelgrad.exporters.networks.architectures.vision_transformer import OPENAI as VIT_OPENAI
 from pixelgrad.exporters.networks.architectures.vision_transformer import TIMM as VIT_TIMM
 from pixelgrad.exporters.networks.architectures.vision_transformer import TORCHVISION as VIT_TORCHVISION
 from pixelgrad.exporters.networks.architectures.vision_transformer import vision_transformer
@@ -35,6 +37,7 @@ class Architecture:
     size: the image size that its classifier is made for, if it is made for one.
     preprocessing: the name of what its published weights want.
     ignored: how the names of parameters begin that only training needs.
+    gelus: which of ``gelu`` and ``quick_gelu`` its weights may be made for, as they do not tell: the usual one first.
     """
 
     name: str
@@ -43,13 +46,16 @@ class Architecture:
     size: int | None = None
     preprocessing: str = "imagenet"
     ignored: tuple[str, ...] = ()
+    gelus: tuple[str, ...] = ()
 
     def specification(self) -> Blueprint:
         """The parameters that it needs, and its aliases."""
         return _specification(self.name)
 
-    def build(self, weights: Mapping[str, Array]) -> tuple[ir.Model, Mapping[str, str]]:
-        blueprint = Blueprint(self.name, weights, size=self.size)
+    def build(self, weights: Mapping[str, Array], gelu: str | None = None) -> tuple[ir.Model, Mapping[str, str]]:
+        """gelu: one of its ``gelus``; the first by default."""
+        chosen = gelu or next(iter(self.gelus), None)
+        blueprint = Blueprint(self.name, weights, size=self.size, quick=chosen == "quick_gelu")
         return blueprint.model(self.write(blueprint)), blueprint.aliases
 
 
@@ -203,6 +209,50 @@ def _transformers() -> list[Architecture]:
     ]
 
 
+def _clips() -> list[Architecture]:
+    """Table 20 of the paper, and OpenCLIP's (Cherti et al. 2022) larger ones: channels, blocks, heads, hidden channels.
+
+    OpenAI's transformers have QuickGELU, most of those that timm has GELU.
+    """
+    transformers = {
+        "vit_b_32": ((768, 12, 12), 32, None),
+        "vit_b_16": ((768, 12, 12), 16, None),
+        "vit_l_14": ((1024, 24, 16), 14, None),
+        "vit_h_14": ((1280, 32, 16), 14, None),
+        "vit_g_14": ((1408, 40, 16), 14, 6144),
+        "vit_bigg_14": ((1664, 48, 16), 14, 8192),
+    }
+    resnets = {
+        "resnet50": ((3, 4, 6, 3), 64),
+        "resnet101": ((3, 4, 23, 3), 64),
+        "resnet50x4": ((4, 6, 10, 6), 80),
+        "resnet50x16": ((6, 8, 18, 8), 96),
+        "resnet50x64": ((3, 15, 36, 10), 128),
+    }
+    return [
+        *(
+            Architecture(
+                f"clip_{name}{whose}",
+                partial(vision_transformer, names=names, sizes=sizes, patch=patch, hidden=hidden, clip=True),
+                names.head,
+                preprocessing="clip",
+                gelus=gelus,
+            )
+            for whose, names, gelus in (
+                ("", VIT_OPENAI, ("quick_gelu", "gelu")),
+                ("-timm", VIT_TIMM, ("gelu", "quick_gelu")),
+            )
+            for name, (sizes, patch, hidden) in transformers.items()
+        ),
+        *(
+            Architecture(
+                f"clip_{name}", partial(clip_resnet, blocks=blocks, width=width), "attnpool.", preprocessing="clip"
+            )
+            for name, (blocks, width) in resnets.items()
+        ),
+    ]
+
+
 # torchvision's own GoogLeNet and Inception v3 rescale a normalised image once more, so that they see [-1, 1].
 _ROWS = (
     *_vggs(),
@@ -217,6 +267,7 @@ _ROWS = (
     *(Architecture(f"regnet_{kind}", partial(regnet, kind=kind)) for kind in REGNETS),
     *_convnexts(),
     *_transformers(),
+    *_clips(),
     Architecture("googlenet", googlenet, preprocessing="tf", ignored=("aux1.", "aux2.")),
     Architecture("inception_v3", inception_v3, preprocessing="tf", ignored=("AuxLogits.",)),
     Architecture(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -11,7 +11,10 @@ import onnx_ir as ir
 from pixelgrad.exporters.networks.architectures.blueprint import Blueprint, Shape
 from pixelgrad.exporters.networks.builder import Array
 
-__all__ = ["Tokens"]
+__all__ = ["Projection", "Tokens"]
+
+#: Weight [out, in] and bias [out] of a fully connected layer.
+Projection = tuple[Array, Array]
 
 
 class Tokens:
@@ -42,21 +45,32 @@ class Tokens:
         gains = self._b.constant(name, self._b.parameter(name, shape).reshape(-1), np.float32)
         return self._b.op("Mul", x, gains, name=f"{name}/scaled", step=True)
 
-    def attention(self, path: str, x: ir.Value, heads: int, joint: tuple[str, str]) -> ir.Value:
-        """Each token asks all others (Vaswani et al. 2017), before the layer that joins the heads.
+    def joint(self, weight: str, bias: str, width: int) -> Iterable[Projection]:
+        """Those of queries, keys and values, one above the other in one weight [3 C, C] and one bias [3 C]."""
+        parameters = self._b.parameter(weight, (3 * width, width)), self._b.parameter(bias, (3 * width,))
+        return zip(*(np.array_split(parameter, 3) for parameter in parameters), strict=True)
 
-        joint: names of the weight [3 C, C] and the bias [3 C] of queries, keys and values, one above the other.
+    def separate(self, paths: Sequence[str], width: int) -> Iterable[Projection]:
+        """Those of queries, keys and values, a layer each."""
+        parameter = self._b.parameter
+        return [(parameter(f"{path}.weight", (width, width)), parameter(f"{path}.bias", (width,))) for path in paths]
+
+    def attention(
+        self, path: str, x: ir.Value, heads: int, projections: Iterable[Projection], asking: ir.Value | None = None
+    ) -> ir.Value:
+        """Each token, or those ``asking``, ask all others (Vaswani et al. 2017), before the layer that joins the heads.
+
+        projections: weight [C, C] and bias [C] of queries, keys and values.
         """
         width = self._b.channels(x)
         size = width // heads
-        weight = self._b.parameter(joint[0], (3 * width, width))
-        bias = self._b.parameter(joint[1], (3 * width,))
         split = self._b.constant(f"{path}/split", [0, -1, heads, size])
         parts = {}
-        for name, w, v in zip("qkv", np.array_split(weight, 3), np.array_split(bias, 3), strict=True):
+        for name, (weight, bias) in zip("qkv", projections, strict=True):
             # The queries are scaled once and for all, where that is exact or nearly so.
             gain = np.float32(size**-0.5 if name == "q" else 1)
-            part = self._affine(f"{path}.{name}", x, w * gain, v * gain, width)
+            source = asking if asking is not None and name == "q" else x
+            part = self._affine(f"{path}.{name}", source, weight * gain, bias * gain, width)
             part = self._b.op("Reshape", part, split, name=f"{path}.{name}/heads", step=True)
             order = [0, 2, 3, 1] if name == "k" else [0, 2, 1, 3]
             parts[name] = self._b.op("Transpose", part, name=f"{path}.{name}/turned", step=True, perm=order)
@@ -73,26 +87,40 @@ class Tokens:
         x = self._b.op("Reshape", x, flat, name=f"{name}/rows", step=True)
         return self._b.op("Transpose", x, name=name, step=True, perm=[0, 2, 1])
 
-    def behind(self, name: str, ahead: Sequence[tuple[str, int]], x: ir.Value) -> ir.Value:
-        """Tokens of parameters, so many of each name, in front of those of ``x``."""
-        width = self._b.channels(x)
-        weights = [self._b.weight(parameter, (1, count, width)) for parameter, count in ahead]
-        return self._b.op("Concat", *weights, x, name=name, step=True, axis=1, channels=width)
+    def token(self, parameter: str, shape: Shape) -> ir.Value:
+        """Tokens that are parameters, ``shape`` being theirs in the file: [1, T, C]."""
+        array = self._b.parameter(parameter, shape)
+        return self._b.constant(parameter, array.reshape(1, -1, array.shape[-1]), np.float32)
 
-    def placed(self, name: str, parameter: str, x: ir.Value, *, unplaced: int, patch: int) -> ir.Value:
+    def behind(self, name: str, ahead: Sequence[ir.Value], x: ir.Value) -> ir.Value:
+        """Other tokens in front of those of ``x``."""
+        return self._b.op("Concat", *ahead, x, name=name, step=True, axis=1, channels=self._b.channels(x))
+
+    def placed(
+        self, name: str, parameter: str, x: ir.Value, *, patch: int, unplaced: int = 0, flat: bool = False
+    ) -> ir.Value:
         """With an embedding of its position added to each token: the first is of the class, the next ``unplaced`` have
         none, the others are patches of ``patch`` pixels that fill a square. That is the size that the image gets.
+
+        flat: the file has them without an axis for the batch.
         """
-        array = self._b.parameter(parameter, (1, None, self._b.channels(x)))
+        width = self._b.channels(x)
+        array = self._b.parameter(parameter, (None, width) if flat else (1, None, width))
+        array = array.reshape(1, -1, array.shape[-1])
         first, rest = array[:, :1], array[:, 1:]
         nothing = np.zeros((1, unplaced, array.shape[2]), np.float32)
         self._b.made_for(patch * math.isqrt(rest.shape[1]))
         value = self._b.constant(parameter, np.concatenate([first, nothing, rest], axis=1), np.float32)
         return self._b.op("Add", x, value, name=name)
 
-    def first(self, name: str, x: ir.Value) -> ir.Value:
-        """The first token: [N, C]."""
-        return self._b.op("Gather", x, self._b.constant(f"{name}/place", 0), name=name, axis=1)
+    def mean(self, name: str, x: ir.Value) -> ir.Value:
+        """Of all tokens, as one: [N, 1, C]."""
+        return self._b.op("ReduceMean", x, self._b.constant(f"{name}/axis", [1]), name=name, step=True, keepdims=1)
+
+    def first(self, name: str, x: ir.Value, *, keep: bool = False) -> ir.Value:
+        """The first token: [N, C]; to ``keep`` the axis, [N, 1, C]."""
+        place = self._b.constant(f"{name}/place", [0] if keep else 0)
+        return self._b.op("Gather", x, place, name=name, axis=1)
 
     def _affine(self, path: str, x: ir.Value, weight: Array, bias: Array, out: int) -> ir.Value:
         """weight: [out, in]."""

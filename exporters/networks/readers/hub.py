@@ -1,4 +1,4 @@
-"""What lies beside weights in a repository of the Hugging Face hub: how a network wants its input, and its classes."""
+"""What lies beside weights in a repository of the Hugging Face hub, and tells what they do not."""
 
 from __future__ import annotations
 
@@ -15,26 +15,47 @@ __all__ = ["Description", "described", "normalisation"]
 
 
 class Description(NamedTuple):
-    """preprocessing: how the input is normalised, and the file that says so, by name. class_names: in their order."""
+    """preprocessing: how the input is normalised, and the file that says so, by name. class_names: in their order.
+    gelu: ``gelu`` or ``quick_gelu``.
+    """
 
     preprocessing: tuple[Preprocessing, str] | None = None
     class_names: tuple[str, ...] = ()
+    gelu: str | None = None
 
 
 def described(weights: Path) -> Description:
-    """What transformers' or timm's own files beside ``weights`` say."""
+    """What transformers', timm's or OpenCLIP's own files beside ``weights`` say."""
     if weights.suffix.lower() not in HUB_SUFFIXES:
         return Description()
-    preprocessor, config = (_mapping(_parsed(weights.with_name(name))) for name in HUB_DESCRIPTIONS)
+    preprocessor, config, open_clip = (_mapping(_parsed(weights.with_name(name))) for name in HUB_DESCRIPTIONS)
     if preprocessor.get("do_normalize") is False:
         chosen: Preprocessing | None = PREPROCESSINGS["rgb"]
     else:
         chosen = normalisation("hub", preprocessor.get("image_mean"), preprocessor.get("image_std"))
     name = HUB_DESCRIPTIONS[0]
-    if chosen is None:
-        timms, name = _mapping(config.get("pretrained_cfg")), HUB_DESCRIPTIONS[1]
-        chosen = normalisation("hub", timms.get("mean"), timms.get("std"))
-    return Description((chosen, name) if chosen is not None else None, _listed(_mapping(config.get("id2label"))))
+    others = config.get("pretrained_cfg"), open_clip.get("preprocess_cfg")
+    for file, numbers in zip(HUB_DESCRIPTIONS[1:], map(_mapping, others), strict=True):
+        if chosen is None:
+            name, chosen = file, normalisation("hub", numbers.get("mean"), numbers.get("std"))
+    return Description(
+        (chosen, name) if chosen is not None else None,
+        _listed(_mapping(config.get("id2label"))),
+        _gelu(config, _mapping(open_clip.get("model_cfg"))),
+    )
+
+
+def _gelu(config: Mapping[str, Any], open_clip: Mapping[str, Any]) -> str | None:
+    """That of CLIP, by transformers' name; timm's and OpenCLIP's descriptions say when it is the quick one."""
+    named = _mapping(config.get("vision_config", config)).get("hidden_act")
+    if isinstance(named, str):
+        return named
+    architecture = config.get("architecture")
+    if isinstance(architecture, str):
+        return "quick_gelu" if "quickgelu" in architecture else "gelu"
+    if open_clip:
+        return "quick_gelu" if open_clip.get("quick_gelu") is True else "gelu"
+    return None
 
 
 def _listed(names: Mapping[str, Any]) -> tuple[str, ...]:

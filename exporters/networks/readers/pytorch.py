@@ -39,8 +39,9 @@ def read_checkpoint(source: Source, checkpoint: Checkpoint) -> Reading:
 
 
 def weights_reading(source: Source, kind: str, states: Sequence[Mapping[str, Any]], array: Any) -> Reading:
-    model, row, aliases, notes = build_architecture(states, array, source.name)
-    preprocessing, beside = PREPROCESSINGS[row.preprocessing], described(source.path)
+    beside = described(source.path)
+    model, row, aliases, notes = build_architecture(states, array, source.name, beside.gelu)
+    preprocessing = PREPROCESSINGS[row.preprocessing]
     if beside.preprocessing is not None:
         preprocessing, name = beside.preprocessing
         notes.append(f"its input is normalised as {name} beside it says")

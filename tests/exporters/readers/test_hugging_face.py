@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
 import pytest
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.exporters import fingerprint, load_network
 from pixelgrad.exporters.networks.architectures import ARCHITECTURES
-from pixelgrad.exporters.networks.architectures.hugging_face import Joined, translated
+from pixelgrad.exporters.networks.architectures.blueprint import Blueprint
+from pixelgrad.exporters.networks.architectures.hugging_face import Made, translated
+from pixelgrad.exporters.networks.readers.hub import described
 from pixelgrad.models.labels import class_name, find_class
 
 NAMES = {
@@ -56,6 +61,28 @@ RESNET = {
     "resnet.encoder.stages.3.layers.0.shortcut.normalization.weight": "layer4.0.downsample.1.weight",
     "classifier.1.weight": "fc.weight",
 }
+CLIP = {
+    "vision_model.embeddings.class_embedding": "class_embedding",
+    "vision_model.embeddings.patch_embedding.weight": "conv1.weight",
+    "vision_model.embeddings.position_embedding.weight": "positional_embedding",
+    "vision_model.pre_layrnorm.bias": "ln_pre.bias",
+    "vision_model.encoder.layers.11.self_attn.out_proj.weight": "transformer.resblocks.11.attn.out_proj.weight",
+    "vision_model.encoder.layers.11.layer_norm2.weight": "transformer.resblocks.11.ln_2.weight",
+    "vision_model.encoder.layers.1.mlp.fc1.weight": "transformer.resblocks.1.mlp.c_fc.weight",
+    "vision_model.encoder.layers.1.mlp.fc2.bias": "transformer.resblocks.1.mlp.c_proj.bias",
+    "vision_model.post_layernorm.weight": "ln_post.weight",
+}
+CLIP_RESNET = {
+    "stem.conv3.conv.weight": "conv3.weight",
+    "stem.conv2.bn.running_var": "bn2.running_var",
+    "stages.0.1.conv1_1x1.conv.weight": "layer1.1.conv1.weight",
+    "stages.3.2.conv2_kxk.bn.bias": "layer4.2.bn2.bias",
+    "stages.3.0.shortcut.conv.conv.weight": "layer4.0.downsample.0.weight",
+    "stages.3.0.shortcut.conv.bn.weight": "layer4.0.downsample.1.weight",
+    "head.pos_embed": "attnpool.positional_embedding",
+    "head.k.bias": "attnpool.k_proj.bias",
+    "head.proj.weight": "attnpool.c_proj.weight",
+}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +92,8 @@ RESNET = {
         (DINO, "dinov2_vits14_reg"),
         (CONVNEXT, "convnext_tiny-authors"),
         (RESNET, "resnet50"),
+        (CLIP, "clip_vit_b_32"),
+        (CLIP_RESNET, "clip_resnet50"),
     ],
 )
 def test_names_have_their_counterparts(names: dict[str, str], architecture: str) -> None:
@@ -94,9 +123,61 @@ def test_queries_keys_and_values_become_one(names: str, part: str) -> None:
     assert found is not None
     assert list(found) == ["patch_embed.proj.weight", f"blocks.0.attn.qkv.{part}"]
     joined = found[f"blocks.0.attn.qkv.{part}"]
-    assert isinstance(joined, Joined)
+    assert isinstance(joined, Made)
     assert joined.shape == (12, *shape[1:])
     np.testing.assert_array_equal(joined.array(lambda a: a), np.concatenate(arrays))
+
+
+def test_of_a_model_of_pictures_and_texts_the_half_that_sees_is_left() -> None:
+    """With its projection, which is turned, under its name there."""
+    sizes = np.arange(6, dtype=np.float32).reshape(2, 3)
+    names = ["logit_scale", "text_projection.weight", "text_model.final_layer_norm.bias"]
+    state = dict.fromkeys([*names, "vision_model.embeddings.position_ids"], sizes)
+    state |= {"vision_model.embeddings.class_embedding": sizes, "visual_projection.weight": sizes}
+    attention = "vision_model.encoder.layers.2.self_attn.{}_proj.bias"
+    state |= {attention.format(part): np.full(4, place, np.float32) for place, part in enumerate("qkv")}
+    found = translated(state)
+    assert found is not None
+    assert list(found) == ["class_embedding", "transformer.resblocks.2.attn.in_proj_bias", "proj"]
+    assert found["proj"].shape == (3, 2)
+    np.testing.assert_array_equal(found["proj"].array(np.asarray), sizes.T)
+    np.testing.assert_array_equal(
+        found["transformer.resblocks.2.attn.in_proj_bias"].array(np.asarray), np.repeat([0, 1, 2], 4)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "gelu"),
+    [
+        ("config.json", {"model_type": "clip", "vision_config": {"hidden_act": "quick_gelu"}}, "quick_gelu"),
+        ("config.json", {"model_type": "clip_vision_model", "hidden_act": "gelu"}, "gelu"),
+        ("config.json", {"model_type": "clip", "vision_config": {}}, None),
+        ("config.json", {"architecture": "vit_base_patch32_clip_quickgelu_224"}, "quick_gelu"),
+        ("config.json", {"architecture": "vit_base_patch32_clip_224"}, "gelu"),
+        ("open_clip_config.json", {"model_cfg": {"quick_gelu": True}}, "quick_gelu"),
+        ("open_clip_config.json", {"model_cfg": {"embed_dim": 512}}, "gelu"),
+        ("config.json", {"vision_config": 3, "architecture": 4}, None),
+    ],
+)
+def test_which_gelu_is_said_beside_the_weights(name: str, content: Any, gelu: str | None, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(json.dumps(content))
+    assert described(tmp_path / "model.safetensors").gelu == gelu
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_gelus(quick: bool) -> None:
+    """Against their formulas in float64: x Phi(x), and x sigmoid(1.702 x)."""
+    x = np.linspace(-6, 6, 3 * 64, dtype=np.float32).reshape(1, 3, 8, 8)
+    blueprint = Blueprint("gelu", {}, quick=quick)
+    (y,) = outputs(blueprint.model(blueprint.gelu("y", blueprint.image)), x)
+    wide = x.astype(np.float64)
+    share = 1 / (1 + np.exp(-1.702 * wide)) if quick else np.vectorize(NormalDist().cdf)(wide)
+    np.testing.assert_allclose(y, wide * share, atol=1e-6)
+
+
+def outputs(model: ir.Model, image: Any) -> Any:
+    session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"input": image})
 
 
 def test_other_names_are_left_to_others() -> None:
@@ -122,6 +203,7 @@ CASES: dict[str, tuple[str, Any, tuple[float, ...] | None]] = {
     ),
     "none": ("preprocessor_config.json", {"do_normalize": False, "image_mean": [1, 1, 1]}, (0, 0, 0)),
     "timm": ("config.json", {"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}, (1, 1, 1)),
+    "open_clip": ("open_clip_config.json", {"preprocess_cfg": {"mean": [0.1] * 3, "std": [2] * 3}}, (0.1,) * 3),
     "other": ("config.json", {"architectures": ["ViTModel"]}, None),
     "no list": ("config.json", ["pretrained_cfg"], None),
     "zero": ("preprocessor_config.json", {"image_mean": [0, 0, 0], "image_std": [0, 1, 1]}, None),
@@ -142,7 +224,9 @@ def test_what_lies_beside_the_weights_says_how_the_input_is_normalised(
     assert network.preprocessing.mean == (mean if mean is not None else (0.485, 0.456, 0.406))
     assert any(f"as {name} beside it says" in note for note in network.notes) == (mean is not None)
     assert load_network(file, preprocess="rgb").preprocessing.name == "rgb"
-    assert network.preprocessing.name == {"timm": "tf", "none": "rgb", "transformers": "hub"}.get(case, "imagenet")
+    assert network.preprocessing.name == {"timm": "tf", "none": "rgb", "transformers": "hub", "open_clip": "hub"}.get(
+        case, "imagenet"
+    )
 
 
 def test_its_description_is_part_of_what_a_file_is(weights: bytes, tmp_path: Path) -> None:
