@@ -10,12 +10,12 @@ import difflib
 import re
 from collections.abc import Container, Iterable
 
-from pixelgrad.models.catalogue import caffe, meta, onnx_zoo, rows, torchvision
+from pixelgrad.models.catalogue import caffe, meta, onnx_zoo, openai, rows, torchvision
 from pixelgrad.models.catalogue.entry import Download, Entry
 
 __all__ = ["CATALOGUE", "Download", "Entry", "close_names", "plain_name", "recognise"]
 
-_PUBLISHERS = (rows, caffe, torchvision, meta, onnx_zoo)
+_PUBLISHERS = (rows, caffe, torchvision, meta, openai, onnx_zoo)
 CATALOGUE: dict[str, Entry] = {row.name: row for publisher in _PUBLISHERS for row in publisher.ROWS}
 
 

@@ -40,6 +40,8 @@ def test_addresses_and_hashes_have_their_form(row: Entry) -> None:
         assert file.sha1 is None or re.fullmatch(r"[0-9a-f]{40}", file.sha1)
         if parts.netloc == "download.pytorch.org":
             assert file.url.endswith(f"-{file.sha256}.pth")
+        if parts.netloc == "openaipublic.azureedge.net":
+            assert file.sha256 == file.url.split("/")[-2]
         if parts.netloc == "huggingface.co":
             assert file.size
             assert len(file.sha256 or "") == 64
@@ -68,7 +70,7 @@ def test_names_differ_however_they_are_spelt() -> None:
 def test_the_networks_of_the_literature_are_there() -> None:
     wanted = "alexnet vgg16 vgg19 vgg16-caffe vgg19-caffe googlenet inception_v3 squeezenet1_0 squeezenet1_1 resnet18 "
     wanted += "resnet34 resnet50 resnet101 resnet152 densenet121 mobilenet_v2 mobilenet_v3_large vgg19-onnx "
-    wanted += "efficientnet_b0 convnext_tiny vit_b_16 deit_small dinov2_vits14"
+    wanted += "efficientnet_b0 convnext_tiny vit_b_16 deit_small dinov2_vits14 clip_resnet50x4 clip_vit_b_32"
     assert set(wanted.split()) <= CATALOGUE.keys()
 
 
