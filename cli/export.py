@@ -199,7 +199,7 @@ def export_visualize(
         str | None, typer.Option("--layer", "-l", metavar="NAME", help="The layer; for classes that of the scores.")
     ] = None,
     unit: Annotated[
-        str, typer.Option("--unit", metavar="channel|neuron|class", help="What of the layer is to respond.")
+        str, typer.Option("--unit", metavar="channel|neuron|class|direction", help="What of the layer is to respond.")
     ] = "channel",
     batch: Annotated[int, typer.Option("--batch", metavar="N", help="Pictures at once.")] = 1,
     rivals_weight: Annotated[
@@ -214,7 +214,7 @@ def export_visualize(
     form: _Form,
     run: groups.Written,
 ) -> None:
-    """Write the artifact of a visualisation: what makes any channel, neuron or class of a layer respond.
+    """Write the artifact of a visualisation: what makes any channel, neuron, class or direction of a layer respond.
 
     Example: pixelgrad export visualize --model googlenet.onnx --unit class -o classes.pixelgrad
     """

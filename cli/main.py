@@ -18,6 +18,7 @@ from pixelgrad.cli.doctor import doctor_command
 from pixelgrad.cli.dream import dream_command
 from pixelgrad.cli.evolve import evolve_command
 from pixelgrad.cli.export import export_app
+from pixelgrad.cli.grid import grid_command
 from pixelgrad.cli.invert import invert_command
 from pixelgrad.cli.mistakes import mistakes_command
 from pixelgrad.cli.models import models_app
@@ -46,6 +47,7 @@ app.command("deconv")(deconv_command)
 app.command("evolve")(evolve_command)
 app.command("mistakes")(mistakes_command)
 app.command("visualize")(visualize_command)
+app.command("grid")(grid_command)
 app.command("compare")(compare_command)
 app.add_typer(export_app, name="export")
 app.command("verify")(verify_command)

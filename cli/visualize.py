@@ -1,10 +1,13 @@
-"""``pixelgrad visualize``: what a channel, a neuron or a class of a network looks for."""
+"""``pixelgrad visualize``: what a channel, a neuron, a class or a direction of a network looks for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from pixelgrad.cli import groups, options
@@ -14,7 +17,7 @@ from pixelgrad.errors import SettingsError
 from pixelgrad.runtime import VisualizeSettings, choose_device, visualize
 from pixelgrad.runtime.images import check_output
 from pixelgrad.tasks import unit_kind, visualization_units, visualize_artifact
-from pixelgrad.tasks.visualize import batch_for, check_diversity
+from pixelgrad.tasks.visualize import batch_for, check_diversity, direction_rows
 
 _DEFAULTS = VisualizeSettings()
 _Settings = Annotated[
@@ -132,6 +135,12 @@ def visualize_command(
     class_: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME...", help="Classes: names, synset ids or numbers.")
     ] = None,
+    direction: Annotated[
+        Path | None,
+        typer.Option(
+            "--direction", metavar="FILE", help="Directions among the channels: a NumPy file, one in each row."
+        ),
+    ] = None,
     diversity: Annotated[
         int, typer.Option("--diversity", metavar="N", help="Pictures of each unit, made to differ.")
     ] = 1,
@@ -147,7 +156,7 @@ def visualize_command(
     network: groups.Network,
     run: groups.RunOptions,
 ) -> None:
-    """Make pictures that channels, neurons or classes of a network respond to.
+    """Make pictures that channels, neurons, classes or directions of a network respond to.
 
     Example: pixelgrad visualize --model googlenet.onnx --class banana volcano -o classes.png
     """
@@ -156,8 +165,11 @@ def visualize_command(
     settings.check()
     check_diversity(diversity)
     channels, neurons, classes = list(channel or ()), list(neuron or ()), list(class_ or ())
-    kind = unit_kind(channels, neurons, classes)
-    {"channel": channels, "neuron": neurons, "class": classes}[kind].extend(more or ())
+    directions = _directions(direction)
+    kind = unit_kind(channels, neurons, classes, directions)
+    if kind == "direction" and more:
+        raise SettingsError(f"{more[0]!r} is one too many: the directions are all in the file")
+    {"channel": channels, "neuron": neurons, "class": classes}.get(kind, []).extend(more or ())
     choice = choose_device(run.device)
     check_output(output, force=run.force)
     units = visualization_units(
@@ -166,6 +178,7 @@ def visualize_command(
         channels=options.parse_channels(channels) or (),
         neurons=options.parse_channels(neurons, "--neuron") or (),
         classes=classes,
+        directions=directions,
     )
     folder = visualize_artifact(
         network,
@@ -178,6 +191,22 @@ def visualize_command(
     )
     artifact = open_artifact(folder, choice, quiet=run.quiet)
     run_to_file(visualize(artifact, units, settings), output, choice, run)
+
+
+def _directions(file: Path | None) -> Sequence[Any]:
+    """The rows of a NumPy file."""
+    if file is None:
+        return ()
+    try:
+        array = np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise SettingsError(f"--direction: there is no file {str(file)!r}") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise SettingsError(f"--direction: {str(file)!r} is no NumPy file of numbers; numpy.save writes one") from error
+    rows = direction_rows(array if isinstance(array, np.ndarray) else None)
+    if not len(rows):
+        raise SettingsError(f"--direction: {str(file)!r} holds no direction")
+    return rows
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         LayerFacts,
         Network,
         class_scores,
+        default_dream_layers,
         default_layers,
         depth_layers,
         first_layer,
@@ -43,8 +44,8 @@ __getattr__, __dir__ = lazy(
         "pixelgrad.exporters.autodiff": "value_and_gradient vjp",
         "pixelgrad.exporters.identity": "companions fingerprint",
         "pixelgrad.exporters.networks": (
-            "LayerFacts Network class_scores default_layers depth_layers first_layer from_torch last_map "
-            "learnt_layers load_network read_network summary"
+            "LayerFacts Network class_scores default_dream_layers default_layers depth_layers first_layer from_torch "
+            "last_map learnt_layers load_network read_network summary"
         ),
         "pixelgrad.exporters.objectives": (
             "Objective can_tile dream_objective features_objective inversion_objective style_objective texture_layers "
@@ -62,6 +63,7 @@ __all__ = [
     "can_tile",
     "class_scores",
     "companions",
+    "default_dream_layers",
     "default_layers",
     "depth_layers",
     "dream_objective",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         EvolveResult,
         EvolveSettings,
         FrameEvent,
+        GridSettings,
         InversionSettings,
         MistakesResult,
         MistakesSettings,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from pixelgrad.tasks import (
         Comparison,
         Visualization,
+        activation_grid,
         dream_artifact,
         inversion_artifact,
         invert,
@@ -96,12 +98,12 @@ __getattr__, __dir__ = lazy(
         "pixelgrad.networks": ("NetworkSpec load_network"),
         "pixelgrad.runtime": (
             "Artifact CompareSettings DeconvResult DeconvSettings DreamSettings EvolveResult EvolveSettings "
-            "FrameEvent InversionSettings MistakesResult MistakesSettings Picture StepEvent StyleSettings "
+            "FrameEvent GridSettings InversionSettings MistakesResult MistakesSettings Picture StepEvent StyleSettings "
             "TextureSettings VisualizeSettings ZoomSettings read_image"
         ),
         "pixelgrad.tasks": (
-            "Comparison Visualization compare deconv dream dream_artifact evolve inversion_artifact invert "
-            "invert_depth mistakes projection_artifact style_artifact stylize texture texture_artifact "
+            "Comparison Visualization activation_grid compare deconv dream dream_artifact evolve inversion_artifact "
+            "invert invert_depth mistakes projection_artifact style_artifact stylize texture texture_artifact "
             "texture_row visualize visualize_artifact zoom"
         ),
         "pixelgrad.version": ("__version__"),
@@ -122,6 +124,7 @@ __all__ = [
     "EvolveResult",
     "EvolveSettings",
     "FrameEvent",
+    "GridSettings",
     "ImageError",
     "InversionSettings",
     "MistakesResult",
@@ -141,6 +144,7 @@ __all__ = [
     "VisualizeSettings",
     "ZoomSettings",
     "__version__",
+    "activation_grid",
     "compare",
     "deconv",
     "dream",

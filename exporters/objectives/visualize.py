@@ -1,4 +1,4 @@
-"""Feature visualisation: an image that makes a channel, a neuron or a class of a network respond."""
+"""Feature visualisation: an image that makes a channel, a neuron, a class or a direction of a network respond."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Network, class_scores, last_map
 from pixelgrad.exporters.objectives.activations import RIVALS_WEIGHT
+from pixelgrad.exporters.objectives.aligned import Aligned
 from pixelgrad.exporters.objectives.numbers import check_batch, check_number
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Term, TotalVariation, gram_matrix
 from pixelgrad.exporters.objectives.waking import CentreUnit, WakingUnit, class_terms
 from pixelgrad.exporters.opset18.shapes import dims
 
-UNITS = ("channel", "neuron", "class")
+UNITS = ("channel", "neuron", "class", "direction")
+_TERMS: dict[str, type[Term]] = {"channel": WakingUnit, "neuron": CentreUnit, "direction": Aligned}
 
 
 class AlphaNorm(Term):
@@ -58,7 +60,8 @@ def visualize_objective(
 
     layer: its name; for classes, ``None`` takes the scores before the softmax, which grow with what speaks for a class
         where probabilities grow as well with what speaks against others (Simonyan, Vedaldi & Zisserman 2014).
-    unit: ``channel`` (its mean over all positions), ``neuron`` (at the centre) or ``class``.
+    unit: ``channel`` (its mean over all positions), ``neuron`` (at the centre), ``class``, or ``direction``, any among
+        the channels at the centre (:class:`Aligned`).
     rivals_weight: how much of the softmax's normaliser is held against a class all the same: 0 is the score alone, 1
         the log probability. Below 1 it keeps classes that look alike apart, and never saturates.
     tv_weight, norm_weight: priors on the image, total variation and alpha norm.
@@ -80,10 +83,7 @@ def visualize_objective(
     is_map = len(network.shape(value)) == 4
     if unit == "neuron" and not is_map:
         raise SettingsError(f"layer {layer!r} has no positions, so a neuron of it is a channel; ask for the channel")
-    if unit == "class":
-        terms = class_terms(tensor, rivals_weight)
-    else:
-        terms = [(CentreUnit if unit == "neuron" else WakingUnit)(f"{unit}.{tensor}", tensor, 1.0)]
+    terms = class_terms(tensor, rivals_weight) if unit == "class" else [_TERMS[unit](f"{unit}.{tensor}", tensor, 1.0)]
     if diversity_weight:
         spatial = str((value if is_map else last_map(network, value)).name)
         terms.append(Likeness(f"diversity.{spatial}", spatial, diversity_weight))
@@ -92,7 +92,7 @@ def visualize_objective(
     if norm_weight:
         terms.append(AlphaNorm("norm", None, norm_weight))
     settings = {"layer": tensor, "unit": unit, "batch": batch, **{f"{name}_weight": w for name, w in weights.items()}}
-    if unit == "class":
+    if unit == "class" or (unit == "direction" and not is_map):
         settings["sight"] = _sight(network, value)
     return Objective("visualize", tuple(terms), settings, batch)
 
@@ -107,7 +107,7 @@ def _sight(network: Network, scores: ir.Value) -> float | None:
 
 def _named(network: Network, layer: str | None) -> ir.Value:
     if layer is None:
-        raise SettingsError("name the layer whose channel or neuron is to be seen (--layer NAME)")
+        raise SettingsError("name the layer whose channels, neurons or directions are to be seen (--layer NAME)")
     value = network.layer(layer)
     shape = network.shape(value)
     if len(shape) not in (2, 4) or not isinstance(shape[1], int):

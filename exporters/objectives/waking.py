@@ -9,7 +9,7 @@ from pixelgrad.exporters.objectives.activations import RIVALS_WEIGHT, Activation
 from pixelgrad.exporters.objectives.terms import Term, scalar
 from pixelgrad.exporters.opset18.shapes import constant, dims, rank
 
-__all__ = ["CentreUnit", "WakingUnit", "class_terms"]
+__all__ = ["CentreUnit", "WakingUnit", "at_centre", "before_rectifiers", "class_terms"]
 
 # What has no weights and makes zeros of zeros: a unit behind it is shut where the rectifiers before it are.
 _PASSIVE = {
@@ -39,7 +39,7 @@ class WakingUnit(Activation):
         assert target is not None
         counted = self._counted(op, features)
         means = self._mean(op, counted)
-        before = _before_rectifiers(op, features)
+        before = before_rectifiers(op, features)
         if before is not None:
             spatial = list(range(2, rank(counted)))
             most = op.ReduceMax(counted, op.value(spatial), keepdims=0) if spatial else counted
@@ -67,11 +67,25 @@ class CentreUnit(WakingUnit):
     """The same at the centre position alone: one neuron for each channel (Erhan et al. 2009)."""
 
     def _counted(self, op: Emitter, features: ir.Value) -> ir.Value:
-        starts = op.Div(op.Shape(features, start=2), 2)
-        starts.shape = ir.Shape([2])
-        centre = op.Slice(features, starts, op.Add(starts, 1), list(range(2, rank(features))))
-        centre.shape = ir.Shape([*dims(features)[:2], 1, 1])
-        return centre
+        return at_centre(op, features)
+
+
+def at_centre(op: Emitter, features: ir.Value) -> ir.Value:
+    """The centre position of a map [N, C, h, w]: [N, C, 1, 1].
+
+    Through a mask: what a Slice would leave is put back by numbers that a GPU has to bring to the host.
+    """
+    centre = features
+    for axis in (2, 3):
+        length = op.Shape(features, start=axis, end=axis + 1)
+        length.shape = ir.Shape([1])
+        places = op.Cast(op.Range(0, op.Squeeze(length), 1), to=ir.DataType.FLOAT)
+        places.shape = ir.Shape([None])
+        away = op.Abs(op.Sub(places, op.Cast(op.Div(length, 2), to=ir.DataType.FLOAT)))
+        mask = op.Reshape(op.Relu(op.Sub(1.0, away)), [-1, 1] if axis == 2 else [1, -1])
+        centre = op.ReduceSum(op.Mul(centre, mask), [axis], keepdims=1)
+    centre.shape = ir.Shape([*dims(features)[:2], 1, 1])
+    return centre
 
 
 def class_terms(scores: str, rivals_weight: float = RIVALS_WEIGHT) -> list[Term]:
@@ -82,7 +96,7 @@ def class_terms(scores: str, rivals_weight: float = RIVALS_WEIGHT) -> list[Term]
     return terms
 
 
-def _before_rectifiers(op: Emitter, features: ir.Value) -> ir.Value | None:
+def before_rectifiers(op: Emitter, features: ir.Value) -> ir.Value | None:
     """``features`` as they would be without the last rectifiers; ``None`` where something else comes last."""
     node = features.producer()
     if node is None:
@@ -93,7 +107,7 @@ def _before_rectifiers(op: Emitter, features: ir.Value) -> ir.Value | None:
         return None
     # Concat joins maps; of all the others the first input is the map.
     maps = list(node.inputs) if node.op_type == "Concat" else [node.inputs[0]]
-    found = [None if value is None else _before_rectifiers(op, value) for value in maps]
+    found = [None if value is None else before_rectifiers(op, value) for value in maps]
     if all(value is None for value in found):
         return None
     # What no rectifier stands before is never shut, and stays what it is.

@@ -4,6 +4,7 @@ from pixelgrad.tasks.compare import Comparison, compare, comparison_pictures, co
 from pixelgrad.tasks.deconv import deconv, projection_artifact, scan_index
 from pixelgrad.tasks.dream import dream, dream_artifact, dream_subject
 from pixelgrad.tasks.evolve import evolve
+from pixelgrad.tasks.grid import activation_grid, grid_artifacts
 from pixelgrad.tasks.inversion import inversion_artifact, inversion_artifacts, invert, invert_depth
 from pixelgrad.tasks.memory import free_memory, memory_limit
 from pixelgrad.tasks.mistakes import mistakes
@@ -16,6 +17,7 @@ __all__ = [
     "Comparison",
     "Visualization",
     "ZoomRun",
+    "activation_grid",
     "check_zoom_output",
     "compare",
     "comparison_pictures",
@@ -26,6 +28,7 @@ __all__ = [
     "dream_subject",
     "evolve",
     "free_memory",
+    "grid_artifacts",
     "inversion_artifact",
     "inversion_artifacts",
     "invert",

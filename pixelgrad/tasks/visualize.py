@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pixelgrad.errors import SettingsError
 from pixelgrad.models import class_name, find_class
 from pixelgrad.networks import Model, NetworkSpec
@@ -61,9 +63,9 @@ def visualize_artifact(
 ) -> Path:
     """The folder of an artifact for feature visualisation, exported if it is not in the cache yet.
 
-    unit: ``channel``, ``neuron`` or ``class``. settings: for which terms it must have. diversity: pictures of each
-    unit. batch: pictures at once where that is one. device: which it is for; any by default. The rest as of
-    :func:`pixelgrad.exporters.visualize_objective`; that and :func:`pixelgrad.load_network` say what is raised.
+    unit: ``channel``, ``neuron``, ``class`` or ``direction``. settings: for which terms it must have. diversity:
+    pictures of each unit. batch: pictures at once where that is one. device: which it is for; any by default. The rest
+    as of :func:`pixelgrad.exporters.visualize_objective`; that and :func:`pixelgrad.load_network` say what is raised.
     """
     chosen = settings or VisualizeSettings()
     weights = {
@@ -88,13 +90,14 @@ def visualization_units(
     channels: Sequence[int] = (),
     neurons: Sequence[int] = (),
     classes: Sequence[str | int] = (),
+    directions: Sequence[Any] = (),
 ) -> list[Unit]:
-    """The units of a request; exactly one of ``channels``, ``neurons`` and ``classes`` must hold any.
+    """The units of a request; exactly one of ``channels``, ``neurons``, ``classes`` and ``directions`` must hold any.
 
-    classes: names, synset ids or indices. Raises :class:`SettingsError` for what names no class, and
-    :class:`NetworkError` where the network has none.
+    classes: names, synset ids or indices. directions: [channels] each. Raises :class:`SettingsError` for what names no
+    class, and :class:`NetworkError` where the network has none.
     """
-    kind = unit_kind(channels, neurons, classes)
+    kind = unit_kind(channels, neurons, classes, directions)
     if kind == "class":
         network = NetworkSpec.of(model).load()
         if layer is None:
@@ -103,16 +106,37 @@ def visualization_units(
         return [Unit(index, class_name(network, index)) for index in indices]
     if layer is None:
         raise SettingsError(f"name the layer whose {kind} is to be seen (--layer NAME)")
+    if kind == "direction":
+        return [Unit(number, f"{layer} direction {number}", row) for number, row in enumerate(directions)]
     return [Unit(index, f"{layer} {kind} {index}") for index in whole_numbers(kind, [*channels, *neurons])]
 
 
-def unit_kind(channels: Sequence[Any], neurons: Sequence[Any], classes: Sequence[Any]) -> str:
-    """``channel``, ``neuron`` or ``class``, whichever is asked for; :class:`SettingsError` for none or several."""
-    given = [name for name, values in (("channel", channels), ("neuron", neurons), ("class", classes)) if len(values)]
+def unit_kind(
+    channels: Sequence[Any], neurons: Sequence[Any], classes: Sequence[Any], directions: Sequence[Any] = ()
+) -> str:
+    """``channel``, ``neuron``, ``class`` or ``direction``, whichever is asked for; :class:`SettingsError` for none or
+    several.
+    """
+    kinds = {"channel": channels, "neuron": neurons, "class": classes, "direction": directions}
+    given = [name for name, values in kinds.items() if len(values)]
     if len(given) != 1:
         found = f"{' and '.join(given)} are given" if given else "none is given"
-        raise SettingsError(f"ask for channels (--channel), neurons (--neuron) or classes (--class), one kind: {found}")
+        raise SettingsError(
+            "ask for channels (--channel), neurons (--neuron), classes (--class) or directions (--direction), "
+            f"one kind: {found}"
+        )
     return given[0]
+
+
+def direction_rows(directions: Any) -> Sequence[Any]:
+    """One direction [channels], or several [number, channels], as several; :class:`SettingsError` for anything else."""
+    try:
+        rows = np.asarray(directions, np.float32)
+    except (TypeError, ValueError):
+        rows = np.zeros((), np.float32)
+    if rows.ndim not in (1, 2):
+        raise SettingsError("directions must be numbers, [channels] for one or [number, channels] for several")
+    return list(np.atleast_2d(rows)) if rows.size else []
 
 
 def visualize(
@@ -121,19 +145,22 @@ def visualize(
     channels: int | Sequence[int] = (),
     neurons: int | Sequence[int] = (),
     classes: str | int | Sequence[str | int] = (),
+    directions: Any = (),
     diversity: int = 1,
     model: Model = None,
     device: str = "auto",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Visualization:
-    """Make pictures that channels, neurons or classes of a network respond to (Olah, Mordvintsev & Schubert 2017).
+    """Make pictures that units of a network respond to (Olah, Mordvintsev & Schubert 2017).
 
     >>> pixelgrad.visualize(model="googlenet.onnx", classes=["banana", "volcano"]).save("classes.png")
 
     layer: its name; not needed for classes.
     channels, neurons, classes: one or several, of one kind; a neuron is that of a channel at the centre; a class is a
         name, a synset id or an index.
+    directions: among the channels of the layer, an array [channels] or [number, channels]: what a position says of a
+        picture, say, or, at the layer that a network compares with texts by, what it says of one.
     diversity: pictures of each unit, made to differ.
     model, device, on_step: as of :func:`pixelgrad.stylize`.
     settings: fields of :class:`VisualizeSettings`: ``size``, ``steps``, ``seed``, ``parameters``, ``jitter``,
@@ -144,7 +171,12 @@ def visualize(
     """
     chosen = settings_of(VisualizeSettings, "visualize", settings)
     chosen.check()
-    wanted = {"channels": several(channels), "neurons": several(neurons), "classes": several(classes)}
+    wanted = {
+        "channels": several(channels),
+        "neurons": several(neurons),
+        "classes": several(classes),
+        "directions": direction_rows(directions),
+    }
     kind = unit_kind(*wanted.values())
     model = NetworkSpec.of(model)
     units = visualization_units(model, layer=layer, **wanted)

@@ -6,6 +6,7 @@ from pixelgrad.runtime.tasks.deconv_result import ChannelHits, DeconvResult, Hit
 from pixelgrad.runtime.tasks.dream import DreamSettings, dream
 from pixelgrad.runtime.tasks.evolve import EvolveEvent, EvolveSettings, Snapshot, evolve
 from pixelgrad.runtime.tasks.evolve_result import EvolveResult
+from pixelgrad.runtime.tasks.grid import GridSettings, activation_grid
 from pixelgrad.runtime.tasks.inversion import InversionSettings, invert, invert_depth
 from pixelgrad.runtime.tasks.mistakes import MistakesEvent, MistakesSettings, mistakes
 from pixelgrad.runtime.tasks.mistakes_result import MistakesResult, WrongImage
@@ -26,6 +27,7 @@ __all__ = [
     "EvolveEvent",
     "EvolveResult",
     "EvolveSettings",
+    "GridSettings",
     "Hit",
     "InversionSettings",
     "MistakesEvent",
@@ -42,6 +44,7 @@ __all__ = [
     "VisualizeSettings",
     "WrongImage",
     "ZoomSettings",
+    "activation_grid",
     "compare",
     "contact_sheet",
     "deconv",

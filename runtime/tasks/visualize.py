@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,14 @@ _ADVICE = "try a lower --learning-rate"
 
 @dataclass(frozen=True)
 class Unit:
-    """What is to respond: an index among the channels or classes of the artifact's layer, and what to call it."""
+    """What is to respond: an index among the channels or classes of the artifact's layer, and what to call it.
+
+    direction: over the channels, for an artifact of directions; ``index`` is then any number for it.
+    """
 
     index: int
     name: str
+    direction: Sequence[float] | Array | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -77,15 +82,14 @@ def visualize(
     kind = artifact.manifest["objective"]["settings"]["unit"]
     if not units:
         raise SettingsError(f"name at least one {kind} to visualise")
-    for unit in units:
-        if not 0 <= unit.index < channels:
-            raise SettingsError(f"there is no {kind} {unit.index}: {_layer(artifact)} has {kind} 0 to {channels - 1}")
+    directions = np.stack([_direction(artifact, unit, kind, channels) for unit in units])
     sizes, view = _sizes(artifact, settings)
     for width, height in (sizes[-1], *([] if view is None else [(view, view)])):
         artifact.check_size(np.broadcast_to(np.float32(0), (artifact.batch, 3, height, width)))
     settings = replace(settings, view=view, coarsest=max(sizes[0]))
     manner = settings.manner(max(sizes[-1]), view or max(sizes[-1]))
-    return _run(artifact, name, channels, units, settings, manner, sizes, _term_weights(artifact, settings))
+    weights = _term_weights(artifact, settings)
+    return _run(artifact, name, units, directions, settings, manner, sizes, weights)
 
 
 def contact_sheet(seen: Sequence[Seen], recipe: dict[str, Any] | None = None) -> Picture:
@@ -97,6 +101,23 @@ def contact_sheet(seen: Sequence[Seen], recipe: dict[str, Any] | None = None) ->
     rows = [seen[start : start + across] for start in range(0, len(seen), across)]
     captions = [[s.unit.name if s.number == 1 else None for s in row] for row in rows]
     return sheet([[s.picture for s in row] for row in rows], captions=captions, recipe=recipe)
+
+
+def _direction(artifact: Artifact, unit: Unit, kind: str, channels: int) -> Array:
+    """Over the channels, float32: one alone, but for units that say more."""
+    if kind != "direction":
+        if not 0 <= unit.index < channels:
+            raise SettingsError(f"there is no {kind} {unit.index}: {_layer(artifact)} has {kind} 0 to {channels - 1}")
+        return np.eye(1, channels, unit.index, dtype=np.float32).ravel()
+    given = np.asarray(unit.direction if unit.direction is not None else (), np.float32)
+    if given.shape != (channels,):
+        found = "x".join(map(str, given.shape))
+        raise SettingsError(
+            f"{unit.name} is {found} numbers; it must be {channels}, one for each channel of {_layer(artifact)}"
+        )
+    if not np.isfinite(given).all() or not given.any():
+        raise SettingsError(f"{unit.name} leads nowhere; its numbers must be finite, and not all of them zero")
+    return np.asarray(given / np.linalg.norm(given), np.float32)
 
 
 def _layer(artifact: Artifact) -> str:
@@ -117,8 +138,8 @@ def _sizes(artifact: Artifact, settings: VisualizeSettings) -> tuple[list[tuple[
     """(width, height) of each scale, from coarse to fine, and the edge of the views where that is another."""
     if artifact.fixed_size is not None:
         return [artifact.fixed_size[::-1]], None
-    is_class = artifact.manifest["objective"]["settings"]["unit"] == "class"
-    view, canvas = (_CLASS_SIZE, 384) if is_class else (128, 224)
+    sees_all = "sight" in artifact.manifest["objective"]["settings"]
+    view, canvas = (_CLASS_SIZE, 384) if sees_all else (128, 224)
     crops = settings.parameters == "maco"
     size = settings.size or max(canvas if crops else view, artifact.minimum_size)
     coarsest = settings.coarsest or (size if crops or _short_sighted(artifact) else 112)
@@ -154,41 +175,40 @@ class _Job:
 
     unit: Unit | None
     number: int
+    direction: Array
 
 
-def _jobs(artifact: Artifact, units: Sequence[Unit]) -> list[list[_Job]]:
+def _jobs(artifact: Artifact, units: Sequence[Unit], directions: Array) -> list[list[_Job]]:
     batch = artifact.batch
     if any(term.kind == "diversity" for term in artifact.terms):
-        return [[_Job(unit, number) for number in range(1, batch + 1)] for unit in units]
-    jobs = [_Job(unit, 1) for unit in units]
-    jobs += [_Job(None, 1)] * (-len(jobs) % batch)
+        several = range(1, batch + 1)
+        return [[_Job(unit, number, row) for number in several] for unit, row in zip(units, directions, strict=True)]
+    jobs = [_Job(unit, 1, row) for unit, row in zip(units, directions, strict=True)]
+    jobs += [_Job(None, 1, np.zeros_like(directions[0]))] * (-len(jobs) % batch)
     return [jobs[start : start + batch] for start in range(0, len(jobs), batch)]
 
 
 def _run(
     artifact: Artifact,
     target: str,
-    channels: int,
     units: Sequence[Unit],
+    directions: Array,
     settings: VisualizeSettings,
     manner: Manner,
     sizes: Sequence[tuple[int, int]],
     weights: dict[str, float],
 ) -> Iterator[VisualizeEvent]:
-    batches = _jobs(artifact, units)
+    batches = _jobs(artifact, units, directions)
     shares = share_steps(settings.steps, len(sizes))
     scales = [(*size, share) for size, share in zip(sizes, shares, strict=True)]
     plan = Plan(scales * len(batches))
     recipe = make_recipe("visualize", artifact, replace(settings, **vars(manner)), sizes[-1], {})
-    recipe["units"] = [{"index": unit.index, "name": unit.name} for unit in units]
+    recipe["units"] = [_facts(unit) for unit in units]
     growth = _growth(settings, manner, artifact.minimum_size)
     done: list[Seen] = []
     for number, jobs in enumerate(batches):
         finish = _Finish(tuple(done), tuple(jobs), recipe)
-        direction = np.zeros((len(jobs), channels), np.float32)
-        for row, job in enumerate(jobs):
-            if job.unit is not None:
-                direction[row, job.unit.index] = 1
+        direction = np.stack([job.direction for job in jobs])
         noise, before = [_rng(settings.seed, job.number) for job in jobs], number * len(sizes)
         these = range(before + 1, before + 1 + len(sizes))
         views, targets = _rng(settings.seed, 0), {target: direction}
@@ -241,11 +261,19 @@ class _Finish:
 
     def _recipe_of(self, job: _Job) -> dict[str, Any]:
         assert job.unit is not None
-        unit = {"index": job.unit.index, "name": job.unit.name, "number": job.number}
+        unit = {**_facts(job.unit), "number": job.number}
         return {**{key: value for key, value in self.recipe.items() if key != "units"}, "unit": unit}
 
     def __call__(self, image: Array) -> Picture:
         return contact_sheet(self.seen(image), self.recipe)
+
+
+def _facts(unit: Unit) -> dict[str, Any]:
+    """For the recipe. A direction is too long for one, so it is known by its hash."""
+    facts: dict[str, Any] = {"index": unit.index, "name": unit.name}
+    if unit.direction is not None:
+        facts["direction"] = hashlib.sha256(np.asarray(unit.direction, "<f4").tobytes()).hexdigest()
+    return facts
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.cli import error_of, invoke
 from helpers.networks import chain
 
+import pixelgrad
 from pixelgrad.runtime import read_image, read_recipe
 
 
@@ -65,7 +67,10 @@ def test_maco(base: list[Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "ask for channels (--channel), neurons (--neuron) or classes (--class), one kind: none is given"),
+        (
+            (),
+            "ask for channels (--channel), neurons (--neuron), classes (--class) or directions (--direction), one ",
+        ),
         (("--class", 1, "--channel", 2), "one kind: channel and class are given"),
         (("--channel", 2), "name the layer whose channel is to be seen (--layer NAME)"),
         (("--layer", "r1", "--channel", 8), "there is no channel 8: 'r1' of net has channel 0 to 7"),
@@ -102,6 +107,43 @@ def test_a_network_without_classes(small_network: Path, tmp_path: Path, wanted: 
     message = error_of(invoke("visualize", "-m", small_network, "--class", wanted, "-o", tmp_path / "out.png"))
     assert "'small' is no classifier" in message
     assert message.endswith("or a layer")
+
+
+def test_directions_from_a_file(base: list[Any], tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(2, 8))
+    np.save(tmp_path / "rows.npy", rows)
+    result = invoke(*base, "--layer", "r1", "--direction", tmp_path / "rows.npy", "-q")
+    assert result.exit_code == 0, result.output
+    assert read_image(tmp_path / "out.png").size[0] > 2 * 32
+    seen = pixelgrad.visualize(
+        model=base[2], layer="r1", directions=rows, size=32, coarsest=16, steps=6, jitter=2, device="cpu"
+    )
+    assert [one.unit.name for one in seen] == ["r1 direction 0", "r1 direction 1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        (None, (), "--direction: there is no file"),
+        (b"banana", (), "is no NumPy file of numbers; numpy.save writes one"),
+        (np.zeros((0, 8)), (), "holds no direction"),
+        (np.ones((2, 3, 8)), (), "directions must be numbers, [channels] for one or [number, channels] for several"),
+        (np.array(["a"]), (), "directions must be numbers"),
+        (np.ones((2, 7)), (), "r1 direction 0 is 7 numbers; it must be 8"),
+        (np.ones(8), ("--channel", 1), "one kind: channel and direction are given"),
+        (np.ones(8), ("3",), "'3' is one too many: the directions are all in the file"),
+    ],
+)
+def test_files_that_hold_no_directions(
+    base: list[Any], tmp_path: Path, content: Any, arguments: tuple[Any, ...], message: str
+) -> None:
+    file = tmp_path / "rows.npy"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        np.save(file, content)
+    assert message in error_of(invoke(*base, "--layer", "r1", "--direction", file, *arguments))
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_existing_files_are_kept_unless_forced(base: list[Any], tmp_path: Path) -> None:

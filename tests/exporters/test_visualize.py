@@ -72,6 +72,31 @@ def test_a_neuron_is_the_channel_at_the_centre(net: Path) -> None:
         assert found["loss"] == pytest.approx(-centre[channel], rel=1e-4)
 
 
+@pytest.mark.parametrize("layer", ["r2", "c2", "logits"])
+def test_a_direction_is_followed_by_the_square_of_its_cosine(net: Path, layer: str) -> None:
+    """At the centre, where there are positions, whatever its length; what points elsewhere counts a hundredth, and is
+    told by what it is before the rectifier.
+    """
+    image = images(2, 40, 32)
+
+    def centre(name: str) -> Array:
+        found = np.concatenate([seen(net, one[None], name) for one in image])
+        return found if name == "logits" else found[:, :, found.shape[2] // 2, found.shape[3] // 2]
+
+    features, before = centre(layer), centre("c2" if layer == "r2" else layer)
+    rng = np.random.default_rng(3)
+    noise = rng.normal(size=(2, *features.shape))
+    for wanted in (features + 0.3 * noise[0], noise[1], -features):
+        run = graph(net, layer, unit="direction", batch=2)
+        loss = run({"image": image, f"target.direction.{layer}": wanted.astype(np.float32)})["loss"]
+        unit = wanted / np.linalg.norm(wanted, axis=1, keepdims=True)
+        products = (features * unit).sum(1)
+        followed = products * np.maximum(products / np.linalg.norm(features, axis=1), 0.1) ** 2
+        if layer == "r2":
+            followed += (products <= 0) * (before * unit).sum(1)
+        assert loss == pytest.approx(-followed.sum(), rel=1e-4)
+
+
 def test_a_class_is_its_score_against_its_rivals(net: Path) -> None:
     image = images(1)
     found = graph(net, unit="class", rivals_weight=0.7)(
@@ -111,6 +136,8 @@ def test_likeness_is_the_cosine_between_grams(net: Path) -> None:
         ("r2", {"unit": "neuron", "norm_weight": 1.0}),
         ("r2", {"batch": 2, "diversity_weight": 0.5}),
         (None, {"unit": "class", "batch": 2, "diversity_weight": 0.5}),
+        ("r2", {"unit": "direction", "batch": 2}),
+        ("logits", {"unit": "direction"}),
     ],
 )
 def test_the_gradient_is_that_of_finite_differences(net: Path, layer: str | None, values: dict[str, Any]) -> None:
@@ -118,9 +145,11 @@ def test_the_gradient_is_that_of_finite_differences(net: Path, layer: str | None
     count = values.get("batch", 1)
     image = images(count, 11, 13)
     run = graph(net, layer, **values)
-    unit, channels = values.get("unit", "channel"), CLASSES if layer is None else 12
+    unit, channels = values.get("unit", "channel"), 12 if layer == "r2" else CLASSES
     name = f"target.{unit}.{layer or 'logits'}"
     targets = {name: direction(count, channels, *range(count))}
+    if unit == "direction":
+        targets[name] += np.linspace(0.1, 0.6, channels, dtype=np.float32)
     expected = numerical_vjp(
         lambda feeds: {"loss": run({**targets, **feeds})["loss"]},
         {"image": image},
@@ -313,7 +342,7 @@ def test_bad_objectives(net: Path) -> None:
         ({"unit": "cell"}, "the unit is 'cell'; it must be one of channel, neuron, class"),
         ({"tv_weight": -1.0}, "the tv weight is -1.0; it must be a number from 0 up"),
         ({"diversity_weight": 1.0}, "diversity is between pictures, and the batch is one"),
-        ({}, "name the layer whose channel or neuron is to be seen"),
+        ({}, "name the layer whose channels, neurons or directions are to be seen"),
     ):
         with pytest.raises(SettingsError, match=message):
             visualize_objective(network, **values)  # type: ignore[arg-type]

@@ -39,6 +39,7 @@ OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
     "visualize": lambda network: visualize_objective(
         network, "r3", batch=2, tv_weight=1.0, norm_weight=1.0, diversity_weight=1.0
     ),
+    "visualize-direction": lambda network: visualize_objective(network, "r3", unit="direction", batch=2),
     "features": lambda network: features_objective(network, ["r3"]),
     "dream-class": lambda network: dream_objective(network, enhance="class"),
     "transformer": lambda network: style_objective(network, loss="gram"),

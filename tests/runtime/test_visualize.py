@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,40 @@ def test_units_that_are_not_there(make: Any) -> None:
         visualize(make("r1"), units(99), settings())
     with pytest.raises(SettingsError, match="name at least one class"):
         visualize(make(unit="class"), [], settings())
+
+
+def test_directions_are_followed(make: Any) -> None:
+    """Of a mixture of channels the picture has both; a length makes no difference; the recipe tells them apart."""
+    artifact = make("r2", unit="direction")
+    mixture = np.zeros(12, np.float32)
+    mixture[[2, 5]] = 3.0, 4.0
+    asked = [Unit(0, "both", mixture), Unit(1, "one", np.eye(12)[2]), Unit(2, "both again", list(mixture / 7))]
+    how = settings(steps=60, coarsest=32, jitter=0, scale=(1.0, 1.0), rotate=0.0)
+    seen = list(visualize(artifact, asked, how))[-1].seen()
+    assert seen[0].picture.pixels == pytest.approx(seen[2].picture.pixels, abs=1e-4)
+    (target,) = artifact.given
+    losses = [artifact.evaluate(one.picture.to_nchw(), {target: mixture[None]}).loss for one in seen]
+    assert losses[0] < losses[1] < 0
+    recipes = [one.picture.recipe for one in seen]
+    assert all(recipe is not None for recipe in recipes)
+    hashes = [recipe["unit"]["direction"] for recipe in recipes if recipe is not None]
+    assert len(set(hashes)) == 3
+    assert hashes[0] == hashlib.sha256(mixture.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("direction", "message"),
+    [
+        (None, "north is 0 numbers; it must be 12, one for each channel of 'r2' of net"),
+        (np.ones(8), "north is 8 numbers; it must be 12"),
+        (np.ones((1, 12)), "north is 1x12 numbers; it must be 12"),
+        (np.zeros(12), "north leads nowhere; its numbers must be finite, and not all of them zero"),
+        ([np.nan] * 12, "north leads nowhere"),
+    ],
+)
+def test_directions_that_are_none(make: Any, direction: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        visualize(make("r2", unit="direction"), [Unit(0, "north", direction)], settings())
 
 
 def test_an_artifact_for_something_else(style_artifact: Path) -> None:
