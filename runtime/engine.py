@@ -80,7 +80,6 @@ class Finish:
 
     def __call__(self, image: Array) -> Picture:
         """image: float32 [1, 3, H, W] in [0, 1]; the alpha channel is fitted to it."""
-        image = np.asarray(image)  # from the device, where it was
         height, width = image.shape[2:]
         alpha = None if self.alpha is None else resize(self.alpha, (width, height), clip=True)
         if self.colour is not None:
@@ -113,10 +112,16 @@ def descend(
 ) -> Iterator[StepEvent]:
     """Take the steps that ``plan`` has for ``scale`` (from 1), and tell of each.
 
+    The optimiser's image may be larger than the scale; what is beyond it, on the right and below, is not shown.
+
     Raises :class:`DivergedError`, with the last good image and with ``advice``, where the loss or the gradient stops
     being a number, and :class:`DeviceError` where the memory does not suffice.
     """
     width, height, steps = plan.scales[scale - 1]
+
+    def shown(image: Array) -> Array:
+        return np.asarray(image)[:, :, :height, :width]  # from the device, where it was
+
     for _ in range(steps):
         before = optimizer.result
         evaluation = evaluator.evaluate(optimizer.image, targets, weights)
@@ -125,9 +130,9 @@ def descend(
                 advice += ", or --precision fp32: float16 ends at 65504"
             raise DivergedError(
                 f"the loss stopped being a number at step {plan.step + 1} of {plan.steps} ({width}x{height}); {advice}",
-                before,
+                shown(before),
             )
         with failures():
             optimizer.update(evaluation.loss, evaluation.gradient)
         result = optimizer.result
-        yield plan.did(scale, evaluation, lambda result=result: finish(result))  # type: ignore[misc]
+        yield plan.did(scale, evaluation, lambda result=result: finish(shown(result)))  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -60,9 +60,9 @@ def _size_or_none(value: Any) -> bool:
     return value is None or (isinstance(value, list) and len(value) == 2 and all(map(edge, value)))
 
 
-def _stride_and_more(value: Any) -> bool:
-    kinds = (_Whole(1, _EDGE), _Whole(-_EDGE, _EDGE))
-    return isinstance(value, list) and len(value) == 2 and all(fits(x) for fits, x in zip(kinds, value, strict=True))
+def _positions(value: Any) -> bool:
+    kinds: tuple[Callable[[Any], bool], ...] = (_Whole(1, _EDGE), _Whole(-_EDGE, _EDGE), _number)
+    return isinstance(value, list) and len(value) == 3 and all(fits(x) for fits, x in zip(kinds, value, strict=True))
 
 
 # A function says whether a value will do; a dictionary has these keys, or with "*" any keys to one form; a list has
@@ -113,7 +113,7 @@ _MEMORY = {"bytes_per_pixel": _Whole(1), "bytes_per_square": _number}
 _TILES: dict[str, Any] = {
     "before": _Whole(1, _EDGE),
     "after": _Whole(1, _EDGE),
-    "sizes": {"*": _stride_and_more},
+    "sizes": {"*": _positions},
     "bytes_per_pixel": _Whole(1),
 }
 _AXIS = {"stride": _number, "size": _number, "start": _number, "slack": _number}

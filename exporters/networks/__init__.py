@@ -5,7 +5,7 @@ from pixelgrad.exporters.networks.defaults import default_content_weight, defaul
 from pixelgrad.exporters.networks.depth import depth_layers
 from pixelgrad.exporters.networks.ends import FirstLayer, first_layer, last_map
 from pixelgrad.exporters.networks.fitting import fitting
-from pixelgrad.exporters.networks.geometry import Geometry, minimum_size
+from pixelgrad.exporters.networks.geometry import Geometry, Span, minimum_size
 from pixelgrad.exporters.networks.network import IMAGE, POOLS, Network, load_network
 from pixelgrad.exporters.networks.readers import Reading, read_network
 from pixelgrad.exporters.networks.scores import class_scores
@@ -23,6 +23,7 @@ __all__ = [
     "LayerFacts",
     "Network",
     "Reading",
+    "Span",
     "Tiling",
     "class_scores",
     "default_content_weight",

@@ -29,6 +29,11 @@ class Span:
     start: float
     slack: float = 0
 
+    @property
+    def middle(self) -> float:
+        """Of what the first position sees, from the edge of the image."""
+        return self.start + self.size / 2
+
 
 @dataclass(frozen=True)
 class Geometry:

@@ -31,8 +31,9 @@ _BY_CHANNEL = {"Concat", "Split"}
 class Tiling:
     """alignment: as of :func:`tiling`.
     before, after: how many pixels in front of and behind a tile its features look at, at most.
-    sizes: by tensor, (stride, more): a map is as long as the aligned image is divided by its stride, and so many
-        positions more (fewer, where negative), along both axes.
+    sizes: by tensor, (stride, more, middle): a map is as long as the aligned image is divided by its stride, and so
+        many positions more (fewer, where negative), along both axes; the middle of what the first position sees is so
+        many pixels from the edge.
 
     Both margins, and where a tile begins and ends, are multiples of the image's alignment.
     """
@@ -40,7 +41,7 @@ class Tiling:
     alignment: int
     before: int
     after: int
-    sizes: dict[str, tuple[int, int]]
+    sizes: dict[str, tuple[int, int, float]]
 
 
 def tiling(network: Network, layers: Sequence[ir.Value], alignment: int) -> Tiling | None:
@@ -62,11 +63,12 @@ def tiling(network: Network, layers: Sequence[ir.Value], alignment: int) -> Tili
         assert spans is not None
         for span in spans:
             before, after = max(before, -span.start), max(after, span.start + span.size + span.slack - span.stride)
-        found = {_size(dim, int(span.stride), alignment) for dim, span in zip(dims(value)[2:], spans, strict=True)}
-        size = found.pop()
-        if found or size is None:
+        edges = zip(dims(value)[2:], spans, strict=True)
+        found = {(int(span.stride), _more(dim, int(span.stride), alignment), span.middle) for dim, span in edges}
+        stride, more, middle = found.pop()
+        if found or more is None:
             return None
-        sizes[str(value.name)] = size
+        sizes[str(value.name)] = stride, more, middle
     before, after = (math.ceil(margin / alignment) * alignment for margin in (before, after))
     return Tiling(alignment, before, after, sizes)
 
@@ -81,8 +83,8 @@ def _local(node: ir.Node, geometry: Geometry, alignment: int) -> bool:
     return all(span.stride >= 1 and alignment % span.stride == 0 for span in geometry.spans)
 
 
-def _size(dim: int | ir.SymbolicDim, stride: int, alignment: int) -> tuple[int, int] | None:
-    """(stride, more) of a map's edge, ``None`` where it is not so at every size."""
+def _more(dim: int | ir.SymbolicDim, stride: int, alignment: int) -> int | None:
+    """By how much a map's edge is longer than the image's by its stride, ``None`` where it is not so at every size."""
     if isinstance(dim, int) or dim.value is None:
         return None
     more = set()
@@ -91,4 +93,4 @@ def _size(dim: int | ir.SymbolicDim, stride: int, alignment: int) -> tuple[int, 
         if not isinstance(length, int):
             return None
         more.add(length - size // stride)
-    return (stride, more.pop()) if len(more) == 1 else None
+    return more.pop() if len(more) == 1 else None

@@ -32,7 +32,8 @@ from pixelgrad.exporters.objectives.assembly import (
     set_size,
     weighted_sum,
 )
-from pixelgrad.exporters.objectives.terms import TINY, Term
+from pixelgrad.exporters.objectives.masks import position_weights
+from pixelgrad.exporters.objectives.terms import Term
 from pixelgrad.exporters.opset18 import infer_shapes
 from pixelgrad.exporters.opset18.shapes import check_standard
 from pixelgrad.exporters.profiles import apply_profile, check_precision, check_profile
@@ -149,7 +150,9 @@ def _training(
             if term.mask is None:
                 losses[term] = term.loss(op, features, target)
             else:
-                losses[term] = term.masked_loss(op, features, target, _position_weights(op, term.mask, features))
+                spans = None if term.layer is None else network.geometries()[network.features(term.layer)].spans
+                weights = position_weights(op, term.mask, features, network.image, spans)
+                losses[term] = term.masked_loss(op, features, target, weights)
     loss = weighted_sum(op, losses)
     infer_shapes(model)
     image = align(model, alignment)
@@ -159,20 +162,6 @@ def _training(
     graph.name = f"pixelgrad {objective.kind} training"
     name_size_nodes(model)
     return finish(model)
-
-
-def _position_weights(op: Emitter, name: str, features: ir.Value) -> ir.Value:
-    """The mask input ``name`` fitted to the layer: [1, 1, positions], of mean 1."""
-    graph = op.graph
-    mask = next((value for value in graph.inputs if value.name == name), None)
-    if mask is None:
-        mask = ir.Value(name=name, shape=ir.Shape([1, 1, f"{name}.height", f"{name}.width"]), type=FLOAT)
-        graph.inputs.append(mask)
-    sizes = op.Concat(op.value([1, 1]), op.Shape(features, start=2), axis=0)
-    fitted = op.Reshape(op.Resize(mask, None, None, sizes, mode="linear"), [1, 1, -1])
-    weights = op.Div(fitted, op.Clip(op.ReduceMean(fitted, keepdims=0), TINY))
-    weights.shape = ir.Shape([1, 1, None])
-    return weights
 
 
 def _evaluation(network: Network, objective: Objective, alignment: int, precision: str) -> onnx.ModelProto | None:

@@ -22,6 +22,7 @@ _RESAMPLING: dict[str, Image.Resampling] = {
     "bilinear": Image.Resampling.BILINEAR,
 }
 assert set(_RESAMPLING) == set(get_args(Filter))
+_REACH = 8
 
 
 def fit_size(width: int, height: int, long_edge: int) -> tuple[int, int]:
@@ -41,11 +42,19 @@ def fit_size(width: int, height: int, long_edge: int) -> tuple[int, int]:
     return scaled(width), scaled(height)
 
 
-def resize(array: npt.NDArray[Any], size: tuple[int, int], filter: Filter = "lanczos", *, clip: bool = False) -> Floats:
+def resize(
+    array: npt.NDArray[Any],
+    size: tuple[int, int],
+    filter: Filter = "lanczos",
+    *,
+    clip: bool = False,
+    wraps: bool = False,
+) -> Floats:
     """Resample ``array`` to ``size`` = (width, height), antialiased when shrinking; returns a new array.
 
     ``array``: floating point [H, W], [H, W, C] or [1, C, H, W], any range; the result is float32 in the same
     layout. Lanczos and bicubic overshoot at edges by some percent: ``clip=True`` cuts the result to [0, 1].
+    ``wraps``: what is at one edge goes on at the other.
     ``SettingsError`` for another layout or dtype, a size below 1 x 1 or an unknown filter.
     """
     width, height = _edge(size[0], "width"), _edge(size[1], "height")
@@ -56,15 +65,15 @@ def resize(array: npt.NDArray[Any], size: tuple[int, int], filter: Filter = "lan
     if array.size == 0:
         raise SettingsError(f"cannot resize an empty array of shape {list(array.shape)}")
     if array.ndim == 2:
-        result = _plane(array, (width, height), filter)
+        result = _plane(array, (width, height), filter, wraps)
     elif array.ndim == 3:
         result = np.empty((height, width, array.shape[2]), np.float32)
         for channel in range(array.shape[2]):
-            result[..., channel] = _plane(array[..., channel], (width, height), filter)
+            result[..., channel] = _plane(array[..., channel], (width, height), filter, wraps)
     elif array.ndim == 4 and array.shape[0] == 1:
         result = np.empty((1, array.shape[1], height, width), np.float32)
         for channel in range(array.shape[1]):
-            result[0, channel] = _plane(array[0, channel], (width, height), filter)
+            result[0, channel] = _plane(array[0, channel], (width, height), filter, wraps)
     else:
         raise SettingsError(
             f"resize takes [H, W], [H, W, C] or [1, C, H, W], not an array of shape {list(array.shape)}"
@@ -72,10 +81,16 @@ def resize(array: npt.NDArray[Any], size: tuple[int, int], filter: Filter = "lan
     return np.clip(result, 0, 1, out=result) if clip else result
 
 
-def _plane(plane: npt.NDArray[Any], size: tuple[int, int], filter: str) -> Floats:
+def _plane(plane: npt.NDArray[Any], size: tuple[int, int], filter: str, wraps: bool) -> Floats:
+    height, width = plane.shape
+    around = [0, 0]
+    if wraps:  # as far as the filters reach, where they shrink by no more than half
+        around = [min(_REACH, height), min(_REACH, width)]
+        plane = np.pad(plane, [(pixels, pixels) for pixels in around], mode="wrap")
     # Mode F keeps float32 through Pillow, whose resampling adds up in double precision.
     image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
-    return np.array(image.resize(size, _RESAMPLING[filter]))
+    top, left = around
+    return np.array(image.resize(size, _RESAMPLING[filter], (left, top, left + width, top + height)))
 
 
 def _edge(value: object, what: str) -> int:

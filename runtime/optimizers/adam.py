@@ -8,6 +8,7 @@ import numpy as np
 
 from pixelgrad.runtime.images import resize
 from pixelgrad.runtime.memory import DeviceArray, memory_of
+from pixelgrad.runtime.optimizers.optimizer import Resize
 
 Array = np.ndarray[Any, Any]
 _STATE = ("first_moment", "second_moment", "average")
@@ -54,7 +55,7 @@ class Adam:
             self._spare = {f"new_{name}": feeds[name] for name in _STATE}
         self._state = dict(zip(_STATE, state, strict=True))
 
-    def resized(self, width: int, height: int) -> Adam:
+    def resized(self, width: int, height: int, resize: Resize = resize) -> Adam:
         """Moments carry over, so that the first steps at the new size are not blind; averaging starts anew."""
         image = np.clip(resize(np.asarray(self._result), (width, height), "bicubic"), 0.0, 1.0)
         grown = Adam(image, self._session, float(self._rate))

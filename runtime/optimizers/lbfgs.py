@@ -8,6 +8,7 @@ import numpy as np
 
 from pixelgrad.runtime.images import resize
 from pixelgrad.runtime.optimizers.lbfgs_vectors import PAIRS, DeviceVectors, HostVectors, Vectors
+from pixelgrad.runtime.optimizers.optimizer import Resize
 
 Array = np.ndarray[Any, Any]
 _SUFFICIENT = 1e-4  # Armijo's constant (Nocedal & Wright 2006, equation 3.4)
@@ -66,7 +67,7 @@ class LBFGS:
             self._length *= _SHORTER
         self._slope = self._vectors.propose(self._length)
 
-    def resized(self, width: int, height: int) -> LBFGS:
+    def resized(self, width: int, height: int, resize: Resize = resize) -> LBFGS:
         """Curvature belongs to one size, so only the image carries over."""
         image = np.clip(resize(np.asarray(self.result), (width, height), "bicubic"), 0.0, 1.0)
         return LBFGS(image, self._sessions, pairs=self._pairs)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from pixelgrad.errors import SettingsError
+from pixelgrad.runtime.images import resize
+from pixelgrad.runtime.images.resizing import Filter
 from pixelgrad.runtime.settings import check_choice
 
 Array = np.ndarray[Any, Any]
+#: Makes an image [1, 3, H, W] of another, of a (width, height).
+Resize = Callable[[Array, tuple[int, int], Filter], Array]
 OPTIMIZERS = ("adam", "lbfgs")
 
 
@@ -35,8 +40,11 @@ class Stepper(Protocol):
 class Optimizer(Stepper, Protocol):
     """One that can go on at another size."""
 
-    def resized(self, width: int, height: int) -> Optimizer:
-        """An optimiser that goes on from :attr:`result` at another size, with what state carries over."""
+    def resized(self, width: int, height: int, resize: Resize = resize) -> Optimizer:
+        """An optimiser that goes on from :attr:`result` at another size, with what state carries over.
+
+        resize: how.
+        """
 
 
 class Sessions(Protocol):

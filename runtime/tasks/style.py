@@ -10,6 +10,7 @@ import numpy as np
 
 from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.runtime.artifact import Artifact
+from pixelgrad.runtime.canvas import Canvas
 from pixelgrad.runtime.colours import KEEP_COLOR, recoloured, with_colours_of, with_histogram_of
 from pixelgrad.runtime.engine import ADVICE, Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
@@ -130,7 +131,7 @@ def style(
     artifact.check_size(np.broadcast_to(np.float32(0), (1, 3, *sizes[-1][::-1])))
     for number, picture in enumerate(styles, 1):
         artifact.check_reference(f"painting {number}", picture.size)
-    budget = allot(artifact, *sizes[-1], settings.optimizer, settings.max_memory)
+    budget = allot(artifact, *Canvas.of(artifact).size(*sizes[-1]), settings.optimizer, settings.max_memory)
     if not budget.tiled:  # then it had no part in the picture
         settings = replace(settings, max_memory=None)
     return _run(artifact, content, styles, settings, places, sizes, weights, budget)
@@ -208,21 +209,23 @@ def _run(
     shares = share_steps(settings.steps, len(sizes))
     plan = Plan([(*size, share) for size, share in zip(sizes, shares, strict=True)])
     optimizer: Optimizer | None = None
-    view = budget.view(artifact)
+    view, canvas, size = budget.view(artifact), Canvas.of(artifact), (0, 0)
     for scale, (width, height) in enumerate(sizes, 1):
-        reference = at_size(content, width, height)
+        last, size = size, (width, height)
+        reference = canvas.extended(at_size(content, width, height))
         targets = {
             name: target for name, target in view.targets(reference).items() if not name.startswith("target.style.")
         }
         targets |= _style_targets(artifact, view, styles, settings, max(width, height))
         for number, place in enumerate(places, 1):
-            targets[f"mask.{number}"] = resize(place, (width, height), "bilinear", clip=True)[None, None]
+            mask = resize(place, (width, height), "bilinear", clip=True)[None, None]
+            targets[f"mask.{number}"] = canvas.extended(mask)
         if optimizer is None:
-            start = _start(reference, settings, width, height)
+            start = _start(reference, settings, canvas, width, height)
             rate, pairs = settings.learning_rate, budget.pairs
             optimizer = make_optimizer(settings.optimizer, start, artifact, rate, pairs)
         else:
-            optimizer = optimizer.resized(width, height)
+            optimizer = optimizer.resized(*canvas.size(*size), canvas.growing(last, size))
         advice = ADVICE[settings.optimizer]
         yield from descend(view, optimizer, plan, scale, finish, targets, weights, advice=advice)
 
@@ -239,7 +242,8 @@ def _style_targets(
     total: dict[str, Array] = {}
     for number, (picture, share) in enumerate(zip(styles, _shares(settings, len(styles)), strict=True), 1):
         width, height = _style_size(artifact, picture, settings, long_edge)
-        for name, target in view.targets(at_size(picture, width, height)).items():
+        used = Canvas.of(artifact).trimmed(at_size(picture, width, height))
+        for name, target in view.targets(used).items():
             if name not in names or names[name] not in (None, f"mask.{number}"):
                 continue
             part = target if names[name] else target * np.float32(share)
@@ -260,10 +264,10 @@ def _shares(settings: StyleSettings, styles: int) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-def _start(reference: Array, settings: StyleSettings, width: int, height: int) -> Array:
+def _start(reference: Array, settings: StyleSettings, canvas: Canvas, width: int, height: int) -> Array:
     if isinstance(settings.init, Picture):
-        return at_size(settings.init, width, height)
+        return canvas.extended(at_size(settings.init, width, height))
     if settings.init == "noise":
         rng = np.random.Generator(np.random.PCG64(settings.seed))
-        return rng.random((1, 3, height, width), dtype=np.float32)
+        return rng.random((1, *reference.shape[1:]), dtype=np.float32)
     return reference

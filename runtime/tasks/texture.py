@@ -10,6 +10,7 @@ import numpy as np
 
 from pixelgrad.errors import SettingsError
 from pixelgrad.runtime.artifact import Artifact
+from pixelgrad.runtime.canvas import Canvas
 from pixelgrad.runtime.engine import ADVICE, Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
 from pixelgrad.runtime.images import Picture, fit_size, match_histogram
@@ -139,7 +140,8 @@ class _Run:
         for what, size in (("texture", full), ("result", sizes[-1])):
             artifact.check_reference(what, size)
         shares = share_steps(settings.steps, len(sizes))
-        width, height = (edge + 2 * (border(artifact) if settings.tileable else 0) for edge in sizes[-1])
+        beyond = 2 * border(artifact) if settings.tileable else 0
+        width, height = (edge + beyond for edge in _canvas(artifact, settings).size(*sizes[-1]))
         budget = allot(artifact, width, height, settings.optimizer, settings.max_memory)
         if not budget.tiled:  # then it had no part in the picture
             settings = replace(settings, max_memory=None)
@@ -162,19 +164,27 @@ class _Run:
             finish = replace(finish, colour=lambda pixels: match_histogram(pixels, colours))
         view = self.budget.view(artifact)
         evaluator = Wrapped(artifact, view) if settings.tileable else view
+        canvas = _canvas(artifact, settings)
         optimizer: Optimizer | None = None
+        size = (0, 0)
         for number, scale in enumerate(self.scales, 1):
-            width, height, _ = scale
+            last, size = size, scale[:2]
             reference = self.source_at(scale)
             if optimizer is None:
-                start = _noise(reference, width, height, settings.seed)
+                start = _noise(reference, *canvas.size(*size), settings.seed)
                 rate, pairs = settings.learning_rate, self.budget.pairs
                 optimizer = make_optimizer(settings.optimizer, start, artifact, rate, pairs)
             else:
-                optimizer = optimizer.resized(width, height)
-            targets = view.targets(reference.to_nchw())
+                grown = canvas.growing(last, size, wraps=settings.tileable)
+                optimizer = optimizer.resized(*canvas.size(*size), grown)
+            targets = view.targets(Canvas.of(artifact).trimmed(reference.to_nchw()))
             advice = ADVICE[settings.optimizer]
             yield from descend(evaluator, optimizer, plan, before + number, finish, targets, advice=advice)
+
+
+def _canvas(artifact: Artifact, settings: TextureSettings) -> Canvas:
+    """Of a picture to be laid in tiles there is nothing beyond its edges but itself."""
+    return Canvas(1) if settings.tileable else Canvas.of(artifact)
 
 
 def _sizes(artifact: Artifact, source: tuple[int, int], settings: TextureSettings) -> list[tuple[int, int]]:

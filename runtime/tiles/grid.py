@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 __all__ = ["Axis", "Grid", "Layout", "Place", "Tile"]
 
+Array = np.ndarray[Any, Any]
 Place = tuple[slice, slice]
 
 
@@ -20,12 +23,12 @@ class Layout:
     alignment: int
     before: int
     after: int
-    sizes: Mapping[str, tuple[int, int]]
+    sizes: Mapping[str, tuple[int, int, float]]
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Layout:
         tiles = manifest["tiles"]
-        sizes = {name: (int(stride), int(more)) for name, (stride, more) in tiles["sizes"].items()}
+        sizes = {name: (int(row[0]), int(row[1]), float(row[2])) for name, row in tiles["sizes"].items()}
         image = manifest["image"]
         return cls(image["minimum_size"], image["alignment"], tiles["before"], tiles["after"], sizes)
 
@@ -35,7 +38,7 @@ class Layout:
 
     def positions(self, layer: str | None, pixels: int) -> int:
         """How many positions a layer has along an edge of so many pixels; ``None`` is the image, as it is aligned."""
-        stride, more = (1, 0) if layer is None else self.sizes[layer]
+        stride, more, _ = (1, 0, 0) if layer is None else self.sizes[layer]
         return self.aligned(pixels) // stride + more
 
 
@@ -89,6 +92,13 @@ class Grid:
     def shape(self, layer: str | None) -> tuple[int, int]:
         """Of a layer's map of the whole image; ``None`` is the image itself, as the graph aligns it."""
         return self._layout.positions(layer, self._height), self._layout.positions(layer, self._width)
+
+    def middles(self, layer: str | None) -> tuple[Array, Array]:
+        """Of what the positions of a layer's rows and columns see: how far along the aligned image, from 0 to 1."""
+        stride, _, middle = (1, 0, 0.5) if layer is None else self._layout.sizes[layer]
+        edges = zip(self.shape(layer), (self._height, self._width), strict=True)
+        rows, columns = ((np.arange(n) * stride + middle) / self._layout.aligned(edge) for n, edge in edges)
+        return rows, columns
 
     def positions(self, layer: str | None, tile: Tile) -> tuple[Place, Place]:
         """Which positions of a layer, of the whole image, a tile sees, and which are its own."""

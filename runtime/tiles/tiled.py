@@ -149,7 +149,7 @@ class Tiled:
         known = self._fitted.get(name)
         if known is None or known[0] is not mask:
             layer, _ = self._counts[name]
-            self._fitted[name] = known = (mask, fitted(mask[0, 0], grid.shape(layer)))
+            self._fitted[name] = known = (mask, fitted(mask[0, 0], grid.middles(layer)))
         return known[1]
 
     def _grid(self, image: Array) -> Grid:
@@ -163,11 +163,11 @@ def _inside(seen: Place, own: Place) -> Place:
     return rows, columns
 
 
-def fitted(mask: Array, shape: tuple[int, int]) -> Array:
-    """A mask [any, any] at another size, as ONNX's Resize interpolates it: linearly, between the middles of pixels."""
-    for axis, size in enumerate(shape):
+def fitted(mask: Array, middles: tuple[Array, Array]) -> Array:
+    """A mask [any, any] at rows and columns so far along it, from 0 to 1: linearly, between the middles of pixels."""
+    for axis, along in enumerate(middles):
         count = mask.shape[axis]
-        places = np.clip((np.arange(size) + 0.5) * (count / size) - 0.5, 0, count - 1)
+        places = np.clip(along * count - 0.5, 0, count - 1)
         first = np.floor(places).astype(np.int64)
         share = (places - first).astype(np.float32).reshape((-1, 1) if axis == 0 else (1, -1))
         following = np.minimum(first + 1, count - 1)

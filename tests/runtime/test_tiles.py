@@ -174,7 +174,7 @@ def test_networks_that_see_everything_at_once(tmp_path: Path) -> None:
     assert not can_tile(fixed, style_objective(fixed, content_layers=["logits"], style_layers=["r1"]))
 
 
-LAYOUT = Layout(minimum=8, alignment=4, before=12, after=16, sizes={"deep": (4, -1), "fine": (1, 0)})
+LAYOUT = Layout(minimum=8, alignment=4, before=12, after=16, sizes={"deep": (4, -1, 3.5), "fine": (1, 0, 0.5)})
 
 
 @given(
