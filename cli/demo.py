@@ -75,6 +75,8 @@ def demo_command(
 
 def _places(output: str, *, force: bool) -> dict[str, Path]:
     """Where each picture goes: all into a folder, which is made, or the sheet alone into a file."""
+    if not output:
+        raise OutputError("the name of the output is empty; name a folder, or a file such as demo.png")
     target = Path(output)
     if target.suffix and not target.is_dir():
         check_output(target, force=force)
