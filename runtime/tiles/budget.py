@@ -43,8 +43,12 @@ class Budget:
         return artifact if self.pixels is None else Tiled(artifact, self.pixels)
 
 
-def allot(artifact: Artifact, width: int, height: int, optimizer: str, max_memory: int | None) -> Budget:
+def allot(
+    artifact: Artifact, width: int, height: int, optimizer: str, max_memory: int | None, *, border: int = 0
+) -> Budget:
     """How to keep to ``max_memory`` bytes, by estimate, for a result of ``width`` x ``height``; ``None`` is no bound.
+
+    border: by how many pixels the result is continued on each side to be looked at.
 
     The whole image at once where that fits, else tiles as large as fit. L-BFGS remembers fewer steps before tiles
     become small: those see more of each other, and take longer.
@@ -53,7 +57,11 @@ def allot(artifact: Artifact, width: int, height: int, optimizer: str, max_memor
     """
     if max_memory is None:
         return Budget()
-    pixels = width * height
+
+    def seen(scale: float) -> int:
+        return math.prod(round(edge * scale) + 2 * border for edge in (width, height))
+
+    pixels = seen(1)
     used = _PROGRAM + 2 * int(artifact.manifest["files"]["weights.bin"]["bytes"])
 
     def around(pairs: int, pixels: int) -> int:
@@ -66,7 +74,7 @@ def allot(artifact: Artifact, width: int, height: int, optimizer: str, max_memor
     if whole(pixels) <= max_memory:
         return Budget()
     if artifact.tiles is None:
-        fitting = _largest(lambda scale: whole(round(pixels * scale**2)) <= max_memory)
+        fitting = _largest(lambda scale: whole(seen(scale)) <= max_memory)
         raise SettingsError(
             f"{_kept(max_memory, width, height, whole(pixels))}, as these layers see whole images only; "
             f"{_ALLOW}, or use a smaller --size ({math.floor(max(width, height) * fitting)} fits)"

@@ -79,6 +79,20 @@ def test_layers_that_see_whole_images_only_are_held_to_the_limit(
         pixelgrad.stylize(photo, painting, size=2000, **given)
 
 
+def test_what_is_said_of_a_seamless_texture_is_its_own_size(tmp_path: Path, photo: Path) -> None:
+    """It is looked at with a border that nobody asked for."""
+    network = transformer(tmp_path / "transformer.onnx", first=1, frozen=True)
+    given: dict[str, Any] = {"model": network, "steps": 1, "tileable": True, "max_memory": GIGABYTE}
+    with pytest.raises(SettingsError, match=r"a result of 700x600 takes at least .* \((\d+) fits\)") as caught:
+        pixelgrad.texture(photo, size=(700, 600), **given)
+    found = re.search(r"\((\d+) fits\)", str(caught.value))
+    assert found is not None
+    width = int(found[1])
+    assert pixelgrad.texture(photo, size=(width, width * 600 // 700), **given).size[0] == width
+    with pytest.raises(SettingsError, match="fits"):
+        pixelgrad.texture(photo, size=(width + 8, (width + 8) * 600 // 700), **given)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
