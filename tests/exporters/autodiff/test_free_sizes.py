@@ -87,6 +87,15 @@ def test_sizes_are_multiplied_as_the_runtime_does(after: str, scale: float, free
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("size", [(4, 3), (2, 7), (3, 3), (5, 4)])
+def test_an_axis_too_short_to_grow(mode: str, size: tuple[int, int]) -> None:
+    """Three pixels stay three, but are resized all the same, unless the other axis stays as it is too."""
+    x = np.random.default_rng(0).normal(size=(1, 2, *size)).astype(np.float32)
+    weights = {"k": np.asarray([1, 1, 1.3, 1.3], np.float32)}
+    assert_right(model([n("Resize", "x _ k", "q", mode=mode), n("Mul", "q q")], [1, 2, "H", "W"], weights), x)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
 @pytest.mark.parametrize("scales", [(0.9, 1.55), (1.5, 0.7), (1.0, 1.3)])
 def test_axes_are_resized_each_in_its_way(mode: str, scales: tuple[float, float]) -> None:
     """Ten times 0.9 is nine, which is said; 1.55 is kept, as 15 is not 1.55 times ten."""
