@@ -45,8 +45,13 @@ def note(message: str, *, quiet: bool = False) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout."""
+    tell(json.dumps(value, sort_keys=True))
+
+
+def tell(line: str) -> None:
+    """A line on stdout."""
     try:
-        print(json.dumps(value, sort_keys=True), flush=True)  # now, while it is known what a full disk is to take
+        print(line, flush=True)  # now, while it is known what a full disk is to take
     except OSError as error:
         raise OSError(error.errno, error.strerror, _STDOUT) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -75,10 +76,13 @@ def demo_command(
 
 def _places(output: str, *, force: bool) -> dict[str, Path]:
     """Where each picture goes: all into a folder, which is made, or the sheet alone into a file."""
+    if not output:
+        raise OutputError("the name of the output is empty; name a folder, or a file such as demo.png")
     target = Path(output)
     if target.suffix and not target.is_dir():
         check_output(target, force=force)
         return {_SHEET: target}
+    new = [folder for folder in (target, *target.parents) if not folder.exists()]
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -86,8 +90,14 @@ def _places(output: str, *, force: bool) -> dict[str, Path]:
             f"{output}: the folder cannot be made ({error.strerror}); choose another with -o DIR"
         ) from None
     places = {name: target / f"{name}.png" for name in (*SAMPLES, *_STYLIZED.values(), _SHEET)}
-    for place in places.values():
-        check_output(place, force=force)
+    try:
+        for place in places.values():
+            check_output(place, force=force)
+    except OutputError:
+        for folder in new:  # on a disk that is full there is room for a folder
+            with suppress(OSError):
+                folder.rmdir()
+        raise
     return places
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 
-import typer
-
 from pixelgrad.cli import options
-from pixelgrad.cli.console import print_json, reports_errors
+from pixelgrad.cli.console import print_json, reports_errors, tell
 from pixelgrad.errors import DeviceError
 from pixelgrad.probe import probe_artifact
 from pixelgrad.runtime import choose_device
@@ -28,7 +26,7 @@ def devices_command(json: options.Json = False) -> None:
         print_json({"auto": automatic.name, "rejected": dict(automatic.rejected), "devices": rows})
     else:
         print_devices(reports)
-        typer.echo(f"--device auto takes {automatic.name}")
+        tell(f"--device auto takes {automatic.name}")
     if not any(report.state in {"works", "slow"} for report in reports):
         raise DeviceError("no device computes a right gradient; pixelgrad doctor says more")
 
@@ -45,11 +43,11 @@ def print_devices(reports: Iterable[DeviceReport]) -> None:
                 facts.append(_left(report.left))
         else:
             facts.append(report.reason)
-        typer.echo(f"{report.name:<9} {report.state:<12} {', '.join(facts)}")
+        tell(f"{report.name:<9} {report.state:<12} {', '.join(facts)}")
         if report.state == "wrong":
-            typer.echo(f"{'':22} {report.reason}")
+            tell(f"{'':22} {report.reason}")
         if report.install and report.state == "unavailable":
-            typer.echo(f"{'':22} {report.install}")
+            tell(f"{'':22} {report.install}")
 
 
 def _left(left: dict[str, int] | None) -> str:

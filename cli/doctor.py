@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from pixelgrad.cli import options
-from pixelgrad.cli.console import print_json, reports_errors
+from pixelgrad.cli.console import print_json, reports_errors, tell
 from pixelgrad.cli.devices import print_devices
 from pixelgrad.errors import DeviceError, OutputError
 from pixelgrad.probe import probe_artifact
@@ -45,9 +45,9 @@ def doctor_command(json: options.Json = False) -> None:
         _print_machine(machine)
         print_devices(devices)
         for problem in problems:
-            typer.echo(f"\nproblem: {problem.what}\n    fix: {problem.fix}")
+            tell(f"\nproblem: {problem.what}\n    fix: {problem.fix}")
         if not problems:
-            typer.echo("nothing is wrong")
+            tell("nothing is wrong")
     if problems:
         raise typer.Exit(1)
 
@@ -66,5 +66,5 @@ def _print_machine(machine: dict[str, Any]) -> None:
     }
     for name, value in lines.items():
         if value:
-            typer.echo(f"{name:<12} {value}")
-    typer.echo("")
+            tell(f"{name:<12} {value}")
+    tell("")

@@ -13,7 +13,7 @@ from pixelgrad.errors import SettingsError
 from pixelgrad.networks import NetworkSpec
 from pixelgrad.runtime import Artifact, Choice, choose_device, dream
 from pixelgrad.runtime.images import check_output
-from pixelgrad.tasks import dream_subject
+from pixelgrad.tasks import dream_subject, memory_limit
 
 
 @command
@@ -45,6 +45,7 @@ def dream_command(
         settings,
         channels=channels,
         guide=pictures[-1] if subject.guide is not None else None,
+        max_memory=memory_limit(settings, choice),
     )
     run_to_file(events, output, choice, run)
 

@@ -76,7 +76,7 @@ def export_style(
     output: options.Folder,
     loss: options.StyleLoss = "moments",
     masks: Annotated[
-        int, typer.Option("--masks", metavar="N", help="For how many paintings, each in a place of its own.")
+        int, typer.Option("--masks", metavar="N", help="For how many paintings, up to 64, each in a place of its own.")
     ] = 0,
     content_weight: options.ContentWeight = None,
     style_weight: Annotated[float, typer.Option("--style-weight", help="Weight of the style.")] = 1.0,

@@ -22,6 +22,7 @@ __all__ = [
     "RunOptions",
     "Subject",
     "Written",
+    "ZoomRunOptions",
     "ZoomedDream",
 ]
 
@@ -38,6 +39,7 @@ class Run:
 
 _RUN = Group(Run(), "Running", device=options.Device, force=options.Force, quiet=options.Quiet, json=options.Json)
 RunOptions = Annotated[Run, _RUN]
+ZoomRunOptions = Annotated[Run, Group(Run(), "Running", **{**_RUN.options, "force": options.ForceVideo})]
 #: Of commands that run nothing.
 Written = Annotated[Run, _RUN.without("device")]
 

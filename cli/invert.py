@@ -11,7 +11,7 @@ from pixelgrad.cli.command import Group, command
 from pixelgrad.cli.running import check_streams, open_artifact, open_artifacts, read_pictures, run_to_file
 from pixelgrad.runtime import InversionSettings, choose_device, invert, invert_depth
 from pixelgrad.runtime.images import check_output
-from pixelgrad.tasks import inversion_artifact, inversion_artifacts
+from pixelgrad.tasks import inversion_artifact, inversion_artifacts, memory_limit
 
 _Settings = Annotated[
     InversionSettings,
@@ -67,11 +67,12 @@ def invert_command(
     choice = choose_device(run.device)
     check_output(output, force=run.force)
     (original,) = read_pictures([picture], run)
+    limit = memory_limit(settings, choice)
     layers = None if layer == "all" else options.parse_names(layer, "--layer")
     if layers is not None and len(layers) == 1:
         folder = inversion_artifact(layers[0], network, alpha=alpha, beta=beta, device=choice)
-        events = invert(open_artifact(folder, choice, quiet=run.quiet), original, settings)
+        events = invert(open_artifact(folder, choice, quiet=run.quiet), original, settings, max_memory=limit)
     else:
         folders = inversion_artifacts(layers, network, alpha=alpha, beta=beta, device=choice)
-        events = invert_depth(open_artifacts(folders, choice, run), original, settings)
+        events = invert_depth(open_artifacts(folders, choice, run), original, settings, max_memory=limit)
     run_to_file(events, output, choice, run)

@@ -108,6 +108,9 @@ Tiles = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of what is random.")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite what is there.")]
+ForceVideo = Annotated[
+    bool, typer.Option("--force", "-f", help="Overwrite a video that is there; a folder's frames are only added to.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout at the end, and nothing else there.")

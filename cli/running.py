@@ -17,6 +17,7 @@ from pixelgrad.cli.progress import shown
 from pixelgrad.cli.report import run_report
 from pixelgrad.errors import DivergedError, OutputError, PixelgradError, SettingsError
 from pixelgrad.runtime import DEVICES, Artifact, Choice, Picture, Projector, StepEvent, read_image, write_image
+from pixelgrad.runtime.images.encoding import format_of
 
 __all__ = [
     "check_streams",
@@ -99,6 +100,8 @@ def run_to_file(events: Iterable[StepEvent], output: str, choice: Choice, run: R
     first, last = _run(events, output, run)
     picture = last.picture()
     save(picture, output, force=run.force)
+    if picture.alpha is not None and output != "-" and not format_of(Path(output)).alpha:
+        note(f"{output} holds no transparency, so white is behind the picture; .png keeps it", quiet=run.quiet)
     if run.json:
         print_json(run_report(output, picture, choice.name, first, last))
         return

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pixelgrad.cli import options
-from pixelgrad.cli.console import fail, print_json, reports_errors
+from pixelgrad.cli.console import fail, print_json, reports_errors, tell
 from pixelgrad.runtime import Artifact, verify
 
 
@@ -25,7 +25,7 @@ def verify_command(
     for check in verify(opened):
         checks.append(check)
         if not quiet and not json:
-            typer.echo(f"{'ok    ' if check.passed else 'FAILED'} {check.name}: {check.detail}")
+            tell(f"{'ok    ' if check.passed else 'FAILED'} {check.name}: {check.detail}")
     failed = [check.name for check in checks if not check.passed]
     if json:
         rows = [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in checks]
@@ -33,6 +33,6 @@ def verify_command(
     elif failed:
         fail(f"{artifact} on {opened.choice.name}: {', '.join(failed)} failed")
     elif not quiet:
-        typer.echo(f"{artifact} is sound on {opened.choice.name}")
+        tell(f"{artifact} is sound on {opened.choice.name}")
     if failed:
         raise typer.Exit(1)

@@ -16,7 +16,7 @@ from pixelgrad.cli.running import check_streams, open_artifact, run_to_file
 from pixelgrad.errors import SettingsError
 from pixelgrad.runtime import VisualizeSettings, choose_device, visualize
 from pixelgrad.runtime.images import check_output
-from pixelgrad.tasks import unit_kind, visualization_units, visualize_artifact
+from pixelgrad.tasks import memory_limit, unit_kind, visualization_units, visualize_artifact
 from pixelgrad.tasks.visualize import batch_for, check_diversity, direction_rows
 
 _DEFAULTS = VisualizeSettings()
@@ -190,7 +190,8 @@ def visualize_command(
         device=choice,
     )
     artifact = open_artifact(folder, choice, quiet=run.quiet)
-    run_to_file(visualize(artifact, units, settings), output, choice, run)
+    events = visualize(artifact, units, settings, max_memory=memory_limit(settings, choice))
+    run_to_file(events, output, choice, run)
 
 
 def _directions(file: Path | None) -> Sequence[Any]:

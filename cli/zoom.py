@@ -62,7 +62,7 @@ def zoom_command(
     subject: groups.DreamSubject,
     dream: groups.ZoomedDream,
     network: groups.Network,
-    run: groups.RunOptions,
+    run: groups.ZoomRunOptions,
 ) -> None:
     """Dream, go a little closer, dream on: frames into a folder or a video.
 

@@ -236,6 +236,8 @@ def _write_folder(
 
 def check_directory(directory: Path, *, force: bool) -> None:
     """Refuse a place that an artifact could not or should not be written to."""
+    if directory.name in ("", ".."):  # it is put in its place by a new name
+        raise OutputError(f"{str(directory)!r} does not name the folder to make; name one, such as style.pixelgrad")
     if directory.is_dir() and any(directory.iterdir()):
         if not (directory / MANIFEST).is_file():
             raise OutputError(f"the folder {str(directory)!r} holds other files; choose a new or empty one")

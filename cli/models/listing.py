@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from pixelgrad.cli import options
-from pixelgrad.cli.console import print_json, reports_errors
+from pixelgrad.cli.console import print_json, reports_errors, tell
 from pixelgrad.cli.models.tables import columns, megabytes
 from pixelgrad.models import BUNDLED, CATALOGUE, bundled_network
 from pixelgrad.networks import Record, records
@@ -31,7 +31,7 @@ def list_command(
     heads = ("NAME", "STATUS", "SIZE", "TASK", "WHAT IT IS")
     cells = [(r["name"], r["status"], megabytes(r["size"]), r["task"], r["title"]) for r in rows]
     for line in columns(heads, cells, right=[2]):
-        typer.echo(line)
+        tell(line)
 
 
 def _rows() -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pixelgrad.cli import options
-from pixelgrad.cli.console import print_json, reports_errors
+from pixelgrad.cli.console import print_json, reports_errors, tell
 from pixelgrad.cli.models.tables import columns, megabytes
 from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.models import CATALOGUE, PREPROCESSINGS, Entry, plain_name
@@ -114,29 +114,29 @@ def _print(facts: dict[str, Any], layers: list[LayerFacts], edge: int | None, *,
         print_json({**facts, **({"layers": rows, "layers_at": edge} if layers else {})})
         return
     title = facts.get("title")
-    typer.echo(f"{facts['name']}: {title}" if title else facts["name"])
+    tell(f"{facts['name']}: {title}" if title else facts["name"])
     if facts["status"] == "available":
-        typer.echo(f"  not here yet: pixelgrad models pull {facts['name']}" if facts["files"] else "  nothing to pull")
+        tell(f"  not here yet: pixelgrad models pull {facts['name']}" if facts["files"] else "  nothing to pull")
     for key, label in _LABELS.items():
         value = facts.get(key)
         if value:
             separator = ", " if key.endswith("_layers") else f"\n  {'':18}"
-            typer.echo(f"  {label:18}{separator.join(value) if isinstance(value, list) else value}")
+            tell(f"  {label:18}{separator.join(value) if isinstance(value, list) else value}")
     if not layers:
         for file in facts.get("files", []):
             size = megabytes(file["size"] or file["about"])
             exact = "" if file["size"] else ", about" if file["about"] else ", size not published"
             shown = f"{exact} {size}" if file["about"] and not file["size"] else exact or f", {file['size']:,} bytes"
-            typer.echo(f"  {'file':18}{file['url']}")
-            typer.echo(f"  {'':18}{file['published']}{shown}")
+            tell(f"  {'file':18}{file['url']}")
+            tell(f"  {'':18}{file['published']}{shown}")
         for alias, name in facts.get("aliases", {}).items():
-            typer.echo(f"  {'alias':18}{alias} is {name}")
+            tell(f"  {'alias':18}{alias} is {name}")
         return
-    typer.echo(f"\nLayers, for an image of {edge}x{edge}:" if not facts.get("image") else "\nLayers:")
+    tell(f"\nLayers, for an image of {edge}x{edge}:" if not facts.get("image") else "\nLayers:")
     heads = ("LAYER", "OPERATOR", "SHAPE", "STRIDE", "SEES", "ALSO CALLED")
     for line in columns(heads, [_cells(layer) for layer in layers], right=[3, 4]):
-        typer.echo(line)
-    typer.echo("\nSEES is the receptive field in image pixels; - sees all of the image.")
+        tell(line)
+    tell("\nSEES is the receptive field in image pixels; - sees all of the image.")
 
 
 _LABELS = {

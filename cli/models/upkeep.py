@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pixelgrad.cli import options
-from pixelgrad.cli.console import fail, note, print_json, reports_errors
+from pixelgrad.cli.console import fail, note, print_json, reports_errors, tell
 from pixelgrad.cli.models.tables import megabytes
 from pixelgrad.errors import NetworkError
 from pixelgrad.models import BUNDLED, close_names, plain_name
@@ -43,7 +43,7 @@ def verify_command(
         for check in verify(record):
             rows.append({"network": record.name, "file": check.file, "passed": check.passed, "detail": check.detail})
             if not quiet and not json:
-                typer.echo(f"{'ok    ' if check.passed else 'FAILED'} {record.name} {check.file}: {check.detail}")
+                tell(f"{'ok    ' if check.passed else 'FAILED'} {record.name} {check.file}: {check.detail}")
     failed = sorted({str(row["network"]) for row in rows if not row["passed"]})
     if json:
         print_json({"passed": not failed, "files": rows})
@@ -67,7 +67,7 @@ def _advice(record: Record) -> str:
 @reports_errors
 def path_command(model: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A network.")]) -> None:
     """Print where the file of a network is."""
-    typer.echo(str(find_network(model)))
+    tell(str(find_network(model)))
 
 
 def _left_over(name: str) -> str | None:

@@ -44,7 +44,7 @@ def keep_dimensions(graph: ir.Graph) -> None:
         kept = ir.Value(name=f"{scalar.name}/kept", type=scalar.type)
         attributes = {**node.attributes, "keepdims": ir.AttrInt64("keepdims", 1)}
         reduction = ir.Node("", node.op_type, node.inputs, attributes.values(), outputs=[kept], name=node.name)
-        squeeze = ir.Node("", "Squeeze", [kept], name=f"{node.name}/Squeeze", num_outputs=1)
+        squeeze = ir.Node("", "Squeeze", [kept], name=f"{scalar.name}/Squeeze", num_outputs=1)
         graph.insert_after(node, [reduction, squeeze])
         take_over(graph, scalar, squeeze.outputs[0])
         graph.remove(node, safe=True)

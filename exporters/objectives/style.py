@@ -10,6 +10,8 @@ from pixelgrad.exporters.objectives.numbers import check_number
 from pixelgrad.exporters.objectives.objective import Objective
 from pixelgrad.exporters.objectives.terms import Content, Gram, Term, TotalVariation
 
+# Each is a term of its own for each layer, and a second of the export.
+_MOST_MASKS = 64
 STYLE_LOSSES: dict[str, type[Gram | Moments]] = {"gram": Gram, "moments": Moments}
 
 
@@ -42,8 +44,8 @@ def style_objective(
     for name, weight in (("content", content_weight), ("style", style_weight), ("tv", tv_weight)):
         check_number(f"the {name} weight", weight)
     kind = style_kind(loss)
-    if masks < 0:
-        raise SettingsError(f"masks is {masks}; it must be a whole number from 0 up")
+    if not 0 <= masks <= _MOST_MASKS:
+        raise SettingsError(f"masks is {masks}; it must be a whole number from 0 to {_MOST_MASKS}")
     if content_layers is None or style_layers is None:  # else not asked: not every network has any by default
         default_style, default_content = default_layers(network)
         style_layers = default_style if style_layers is None else style_layers

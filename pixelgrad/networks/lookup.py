@@ -55,7 +55,7 @@ def locate(model: str | Path | None) -> Located:
         if bundled is None:
             raise NetworkError("this installation has no bundled network; name a network file: --model FILE")
         return Located(bundled, bundled=True)
-    here = records()
+    here = records() if is_name else {}
     name = _known(text, here) if is_name else None
     if name is not None:
         record = here[name]

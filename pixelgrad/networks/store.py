@@ -98,11 +98,18 @@ def is_offline(asked: bool = False) -> bool:
 
 
 def records() -> dict[str, Record]:
-    """Every network that is here, by name; folders without a readable record are passed over."""
+    """Every network that is here, by name; folders without a readable record are passed over.
+
+    Raises :class:`NetworkError` where the folder of all cannot be read.
+    """
     try:
         folders = sorted(_networks().iterdir())
-    except OSError:
+    except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise NetworkError(
+            f"{_networks()} cannot be read ({error.strerror or error}); set PIXELGRAD_HOME to a folder that can"
+        ) from error
     found = (_read(folder) for folder in folders)
     return {record.name: record for record in found if record is not None}
 

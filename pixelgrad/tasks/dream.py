@@ -23,6 +23,7 @@ from pixelgrad.tasks.common import (
     several,
     task_artifact,
 )
+from pixelgrad.tasks.memory import memory_limit
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -122,5 +123,12 @@ def dream(
         guided=guide is not None,
         device=choice,
     )
-    events = run_dream(Artifact(folder, device=choice), source, chosen, channels=chosen_channels, guide=towards)
+    events = run_dream(
+        Artifact(folder, device=choice),
+        source,
+        chosen,
+        channels=chosen_channels,
+        guide=towards,
+        max_memory=memory_limit(chosen, choice),
+    )
     return last_picture(events, on_step)

@@ -12,6 +12,7 @@ from pixelgrad.runtime import invert as run_invert
 from pixelgrad.runtime import invert_depth as run_invert_depth
 from pixelgrad.runtime.images import ImageSource
 from pixelgrad.tasks.common import OnStep, exporters, last_picture, settings_of, task_artifact
+from pixelgrad.tasks.memory import memory_limit
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -86,7 +87,8 @@ def invert(
     original = read_image(picture)
     choice = choose_device(device)
     folder = inversion_artifact(layer, model, alpha=alpha, beta=beta, device=choice)
-    return last_picture(run_invert(Artifact(folder, device=choice), original, chosen), on_step)
+    limit = memory_limit(chosen, choice)
+    return last_picture(run_invert(Artifact(folder, device=choice), original, chosen, max_memory=limit), on_step)
 
 
 def invert_depth(
@@ -112,4 +114,5 @@ def invert_depth(
     choice = choose_device(device)
     folders = inversion_artifacts(layers, model, alpha=alpha, beta=beta, device=choice)
     artifacts = {layer: Artifact(folder, device=choice) for layer, folder in folders.items()}
-    return last_picture(run_invert_depth(artifacts, original, chosen), on_step)
+    limit = memory_limit(chosen, choice)
+    return last_picture(run_invert_depth(artifacts, original, chosen, max_memory=limit), on_step)

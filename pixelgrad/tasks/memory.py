@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from pixelgrad.runtime import Choice, StyleSettings, TextureSettings
+from pixelgrad.runtime import (
+    Choice,
+    DreamSettings,
+    InversionSettings,
+    StyleSettings,
+    TextureSettings,
+    VisualizeSettings,
+)
 
 __all__ = ["free_memory", "memory_limit"]
 
@@ -16,12 +23,16 @@ _SHARE = 0.8
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def memory_limit(settings: StyleSettings | TextureSettings, choice: Choice) -> int | None:
+def memory_limit(
+    settings: StyleSettings | TextureSettings | DreamSettings | InversionSettings | VisualizeSettings, choice: Choice
+) -> int | None:
     """How many bytes a run may take: what ``settings`` say, else what is free on a CPU; ``None`` for a small result."""
-    # A texture of no given size is not a large one; of a style transfer it is the longer edge.
-    edges = (settings.size, settings.size) if isinstance(settings, StyleSettings) else settings.size or (0, 0)
-    if settings.max_memory is not None or choice.device.name != "cpu" or math.prod(edges) < _LARGE:
-        return settings.max_memory
+    # What has no given size is not large; and of all but a texture it is the longer edge.
+    size = settings.size or 0
+    edges = size if isinstance(size, tuple | list) else (size, size)
+    given: int | None = getattr(settings, "max_memory", None)
+    if given is not None or choice.device.name != "cpu" or math.prod(edges) < _LARGE:
+        return given
     return int(_SHARE * free_memory())
 
 

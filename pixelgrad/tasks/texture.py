@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,19 +50,13 @@ def texture_artifact(
     device: which it is for; any by default.
     """
 
+    given = {"loss": loss, "grain_weight": grain_weight, "tv_weight": tv_weight, "tileable": tileable}
+
     def build(network: Network) -> Objective:
-        objective: Objective = exporters().texture_objective(
-            network, loss=loss, layers=layers, grain_weight=grain_weight, tv_weight=tv_weight, tileable=tileable
-        )
+        objective: Objective = exporters().texture_objective(network, layers=layers, **given)
         return objective
 
-    key = {
-        "loss": loss,
-        "layers": plain_layers(layers),
-        "grain_weight": grain_weight,
-        "tv_weight": tv_weight,
-        "tileable": tileable,
-    }
+    key = {**given, "layers": plain_layers(layers)}
     return task_artifact("texture", NetworkSpec.of(model, _POOL), build, key, device, tiles=tiles)
 
 
@@ -118,23 +113,10 @@ def texture(
 
     Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
-    chosen = settings_of(TextureSettings, "texture", settings)
-    chosen.check()
-    picture = read_image(source)
-    choice = choose_device(device)
-    limit = memory_limit(chosen, choice)
-    folder = texture_artifact(
-        model,
-        loss=loss,
-        layers=layers,
-        grain_weight=grain_weight,
-        tv_weight=tv_weight,
-        tileable=chosen.tileable,
-        tiles=limit is not None,
-        device=choice,
-    )
-    artifact = Artifact(folder, device=choice)
-    return last_picture(run_texture(artifact, picture, replace(chosen, max_memory=limit)), on_step)
+    objective = {"loss": loss, "layers": layers, "grain_weight": grain_weight, "tv_weight": tv_weight}
+    picture, chosen, options = _checked("texture", source, device, objective, settings)
+    artifact = Artifact(texture_artifact(model, **options), device=options["device"])
+    return last_picture(run_texture(artifact, picture, chosen), on_step)
 
 
 def texture_row(
@@ -155,21 +137,21 @@ def texture_row(
 
     Arguments as of :func:`texture`.
     """
-    chosen = settings_of(TextureSettings, "texture_row", settings)
+    objective = {"loss": loss, "layers": layers, "grain_weight": grain_weight, "tv_weight": tv_weight}
+    picture, chosen, options = _checked("texture_row", source, device, objective, settings)
+    folders = texture_artifacts(upto, model, **options)
+    artifacts = {caption: Artifact(folder, device=options["device"]) for caption, folder in folders.items()}
+    return last_picture(run_texture_row(artifacts, picture, chosen), on_step)
+
+
+def _checked(
+    task: str, source: ImageSource, device: str, objective: Mapping[str, Any], settings: Mapping[str, Any]
+) -> tuple[Picture, TextureSettings, dict[str, Any]]:
+    """The picture, the settings of ``task``, and what its artifact is made by."""
+    chosen = settings_of(TextureSettings, task, settings)
     chosen.check()
     picture = read_image(source)
     choice = choose_device(device)
     limit = memory_limit(chosen, choice)
-    folders = texture_artifacts(
-        upto,
-        model,
-        loss=loss,
-        layers=layers,
-        grain_weight=grain_weight,
-        tv_weight=tv_weight,
-        tileable=chosen.tileable,
-        tiles=limit is not None,
-        device=choice,
-    )
-    artifacts = {caption: Artifact(folder, device=choice) for caption, folder in folders.items()}
-    return last_picture(run_texture_row(artifacts, picture, replace(chosen, max_memory=limit)), on_step)
+    options = {**objective, "tileable": chosen.tileable, "tiles": limit is not None, "device": choice}
+    return picture, replace(chosen, max_memory=limit), options

@@ -15,6 +15,7 @@ from pixelgrad.runtime import Artifact, Choice, Picture, Seen, Unit, VisualizeEv
 from pixelgrad.runtime import visualize as run_visualize
 from pixelgrad.runtime.settings import whole_numbers
 from pixelgrad.tasks.common import OnStep, exporters, settings_of, several, task_artifact
+from pixelgrad.tasks.memory import memory_limit
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -191,7 +192,8 @@ def visualize(
         device=choice,
     )
     event: VisualizeEvent | None = None
-    for event in run_visualize(Artifact(folder, device=choice), units, chosen):
+    limit = memory_limit(chosen, choice)
+    for event in run_visualize(Artifact(folder, device=choice), units, chosen, max_memory=limit):
         if on_step is not None:
             on_step(event)
     assert event is not None

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pixelgrad.errors import OutputError
 from pixelgrad.networks import Model
 from pixelgrad.runtime import (
     Artifact,
@@ -32,6 +33,8 @@ OnFrame = Callable[[FrameEvent], object]
 
 def check_zoom_output(output: str | Path, *, fps: float, force: bool) -> None:
     """Raise :class:`OutputError` and :class:`SettingsError` where a zoom could not be written to ``output``."""
+    if not str(output):
+        raise OutputError("the name of the output is empty; name a folder, or a file such as zoom.mp4")
     path = Path(output)
     if is_video(path):
         check_video(path, fps=fps, force=force)

@@ -28,6 +28,9 @@ from pixelgrad.runtime.tasks.visualize import Seen, Unit, VisualizeSettings, vis
 __all__ = ["CompareEvent", "CompareSettings", "Compared", "Subject", "compare"]
 
 Array = np.ndarray[Any, Any]
+# How much of a network is done once there are its responses, and once there are its curves, with pictures of channels
+# to follow and without: of the time that GoogLeNet, SqueezeNet, VGG-19 and pebble take by default.
+_SHARES = {True: (0.07, 0.35), False: (0.2, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,8 @@ def _run(subjects: Sequence[Subject], pictures: Sequence[Picture], settings: Com
     began = time.perf_counter()
     found: list[Compared] = []
     for number, subject in enumerate(subjects):
+        visual = subject.visual if settings.channels else None
+        first, second = _SHARES[visual is not None]
 
         def event(doing: str, share: float, number: int = number, name: str = subject.name) -> CompareEvent:
             progress = (number + share) / len(subjects)
@@ -170,20 +175,21 @@ def _run(subjects: Sequence[Subject], pictures: Sequence[Picture], settings: Com
         responses = Responses()
         for at, picture in enumerate(pictures, 1):
             responses.add(subject.features(subject.features.fitted(picture)))
-            yield event(f"responses {at}/{len(pictures)}", 0.2 * at / len(pictures))
+            yield event(f"responses {at}/{len(pictures)}", first * at / len(pictures))
         images = [subject.features.fitted(picture) for picture in pictures[: settings.pictures]]
         curves: Invariance | None = None
         compared = list(dict.fromkeys([subject.first, subject.layers[-1]]))
         for at, curves in enumerate(invariance(subject.features, images, compared, subject.scores), 1):  # noqa: B007
-            yield event(f"invariance {min(at, len(images))}/{len(images)}", 0.2 + 0.5 * at / (len(images) + 1))
+            share = first + (second - first) * (at / (len(images) + 1))
+            yield event(f"invariance {min(at, len(images))}/{len(images)}", share)
         assert curves is not None
         seen: list[Seen] = []
-        if subject.visual is not None and settings.channels:
+        if visual is not None:
             strongest = responses.strongest(subject.layer, settings.channels)
             units = [Unit(index, f"channel {index}") for index in strongest]
             how = VisualizeSettings(size=settings.edge, steps=settings.steps, seed=settings.seed)
-            for step in visualize(subject.visual, units, how):
-                yield event(f"channels {step.step}/{step.steps}", 0.7 + 0.3 * step.progress)
+            for step in visualize(visual, units, how):
+                yield event(f"channels {step.step}/{step.steps}", second + (1 - second) * step.progress)
             seen = step.seen()
         found.append(_compared(subject, images, responses, curves, seen))
         yield event("done", 1.0)

@@ -21,6 +21,7 @@ from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import at_size, octave_sizes, reference_size, share_steps
 from pixelgrad.runtime.settings import LARGEST, SMALLEST, check_content, check_edge, check_number, check_whole
 from pixelgrad.runtime.tasks.growing import Growth, grow
+from pixelgrad.runtime.tiles import check_memory
 from pixelgrad.runtime.transforms import Robustness
 from pixelgrad.runtime.windows import Windows
 
@@ -135,6 +136,7 @@ def dream(
     *,
     channels: Sequence[int] | None = None,
     guide: Picture | None = None,
+    max_memory: int | None = None,
 ) -> Iterator[StepEvent]:
     """Make stronger in ``picture`` what the artifact's objective looks for, from coarse to fine; yields an event
     after every step.
@@ -142,6 +144,7 @@ def dream(
     artifact: one of kind ``dream``. picture: ``None`` for noise.
     channels: of the artifact's layer, or the class, where it is made for channels or a class.
     guide: where it is made for a guide.
+    max_memory: how many bytes the run may take, about; a result that takes more is refused.
 
     At every octave the picture is taken at that size, and what was dreamed so far is laid over it: so the detail of
     the picture is never lost (Mordvintsev, Olah & Tyka 2015). The last event's picture is the result.
@@ -158,6 +161,8 @@ def dream(
     settings = settings.filled(picture)
     directions = check_dream(artifact, picture, channels, guide)
     sizes = dream_sizes(artifact, dream_size(picture, settings), settings)
+    window = math.prod(artifact.fixed_size or (settings.tile, settings.tile))
+    check_memory(artifact, *sizes[-1], max_memory, lambda pixels: min(pixels, window), grown=picture is None)
     return _run(artifact, picture, guide, settings, sizes, directions)
 
 

@@ -19,6 +19,7 @@ from pixelgrad.runtime.parameters import Fourier
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.settings import LARGEST, check_content, check_edge, check_number, check_whole
 from pixelgrad.runtime.strips import strip
+from pixelgrad.runtime.tiles import check_memory
 from pixelgrad.runtime.transforms import Robustness
 
 __all__ = ["InversionSettings", "invert", "invert_depth"]
@@ -72,31 +73,42 @@ class InversionSettings:
         check_number(self, "learning_rate", positive=True)
 
 
-def invert(artifact: Artifact, picture: Picture, settings: InversionSettings | None = None) -> Iterator[StepEvent]:
+def invert(
+    artifact: Artifact,
+    picture: Picture,
+    settings: InversionSettings | None = None,
+    *,
+    max_memory: int | None = None,
+) -> Iterator[StepEvent]:
     """Find a picture with the features of ``picture`` at a layer, from noise; yields an event after every step.
 
     artifact: one of kind ``inversion``. The last event's picture is the result, its measure ``error.<layer>`` is
     ||phi(x) - phi0||^2 / ||phi0||^2 there; so is ``error`` in its recipe.
+    max_memory: how many bytes the run may take, about; a picture that takes more is refused.
 
     Raises :class:`SettingsError` and :class:`ImageError` before the first step, and :class:`DivergedError`, with the
     last good image, where the loss stops being a number.
     """
-    run = _Run.make(artifact, picture, settings or InversionSettings())
+    run = _Run.make(artifact, picture, settings or InversionSettings(), max_memory)
     return run.events(Plan(run.scales), 0)
 
 
 def invert_depth(
-    artifacts: Mapping[str, Artifact], picture: Picture, settings: InversionSettings | None = None
+    artifacts: Mapping[str, Artifact],
+    picture: Picture,
+    settings: InversionSettings | None = None,
+    *,
+    max_memory: int | None = None,
 ) -> Iterator[StepEvent]:
     """Reconstructions from one layer after the other, side by side: what is lost over the depth of a network.
 
     artifacts: by layer, from shallow to deep, each of kind ``inversion``. Every event's picture is the sheet so far.
-    Raises as :func:`invert` does.
+    max_memory, and what is raised, as of :func:`invert`.
     """
     if not artifacts:
         raise SettingsError("a strip over depth needs at least one artifact")
     settings = settings or InversionSettings()
-    runs = {layer: _Run.make(artifact, picture, settings) for layer, artifact in artifacts.items()}
+    runs = {layer: _Run.make(artifact, picture, settings, max_memory) for layer, artifact in artifacts.items()}
     first = next(iter(runs.values()))
     return strip(runs, ("original", Picture.from_nchw(first.original)))
 
@@ -113,7 +125,7 @@ class _Run:
     recipe: dict[str, Any]
 
     @classmethod
-    def make(cls, artifact: Artifact, picture: Picture, settings: InversionSettings) -> _Run:
+    def make(cls, artifact: Artifact, picture: Picture, settings: InversionSettings, max_memory: int | None) -> _Run:
         settings.check()
         check_content("photo", picture)
         for kind, weight in (("alpha", settings.alpha_weight), ("tv", settings.tv_weight)):
@@ -121,9 +133,11 @@ class _Run:
                 raise SettingsError(f"the artifact has no {kind} term, so its weight cannot be {weight}")
         if settings.jitter is None:
             settings = replace(settings, jitter=_jitter(artifact))
-        original = _original(artifact, picture, settings.size)
+        size = artifact.fixed_size[::-1] if artifact.fixed_size else fit_size(*picture.size, settings.size)
+        check_memory(artifact, *size, max_memory)
+        original = _original(artifact, picture, size)
         artifact.check_size(original)
-        width, height = original.shape[:1:-1]
+        width, height = size
         targets = artifact.targets(original)
         if settings.alpha_weight is None:
             settings = replace(settings, alpha_weight=_alpha_weight(artifact, original, targets))
@@ -202,14 +216,11 @@ def _alpha_weight(artifact: Artifact, original: Array, targets: Mapping[str, Arr
     return term.weight * min(1.0, stride / _UNSETTLED) ** 3 / max(1.0, norm / _ORDINARY)
 
 
-def _original(artifact: Artifact, picture: Picture, size: int) -> Array:
+def _original(artifact: Artifact, picture: Picture, wanted: tuple[int, int]) -> Array:
     """[1, 3, H, W]; for a network of one size, the middle of the picture in that shape."""
     flat = picture.flattened()
-    if artifact.fixed_size is None:
-        wanted = fit_size(*flat.size, size)
-    else:
-        height, width = artifact.fixed_size
-        wanted = (width, height)
+    if artifact.fixed_size is not None:
+        width, height = wanted
         scale = min(flat.size[0] / width, flat.size[1] / height)
         across, down = (max(1, round(edge * scale)) for edge in wanted)
         left, top = (flat.size[0] - across) // 2, (flat.size[1] - down) // 2

@@ -131,7 +131,7 @@ def style(
     artifact.check_size(np.broadcast_to(np.float32(0), (1, 3, *sizes[-1][::-1])))
     for number, picture in enumerate(styles, 1):
         artifact.check_reference(f"painting {number}", picture.size)
-    budget = allot(artifact, *Canvas.of(artifact).size(*sizes[-1]), settings.optimizer, settings.max_memory)
+    budget = allot(artifact, *sizes[-1], settings.optimizer, settings.max_memory)
     if not budget.tiled:  # then it had no part in the picture
         settings = replace(settings, max_memory=None)
     return _run(artifact, content, styles, settings, places, sizes, weights, budget)

@@ -140,9 +140,8 @@ class _Run:
         for what, size in (("texture", full), ("result", sizes[-1])):
             artifact.check_reference(what, size)
         shares = share_steps(settings.steps, len(sizes))
-        beyond = 2 * border(artifact) if settings.tileable else 0
-        width, height = (edge + beyond for edge in _canvas(artifact, settings).size(*sizes[-1]))
-        budget = allot(artifact, width, height, settings.optimizer, settings.max_memory)
+        around = border(artifact) if settings.tileable else 0
+        budget = allot(artifact, *sizes[-1], settings.optimizer, settings.max_memory, border=around)
         if not budget.tiled:  # then it had no part in the picture
             settings = replace(settings, max_memory=None)
         recipe = make_recipe("texture", artifact, settings, sizes[-1], {"source": source})

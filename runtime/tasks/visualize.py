@@ -21,6 +21,7 @@ from pixelgrad.runtime.scales import scale_sizes, share_steps
 from pixelgrad.runtime.tasks.fading import fade
 from pixelgrad.runtime.tasks.growing import Growth, grow
 from pixelgrad.runtime.tasks.visualize_settings import WEIGHTS, Manner, VisualizeSettings
+from pixelgrad.runtime.tiles import check_memory
 from pixelgrad.runtime.transforms import Robustness
 
 __all__ = ["Seen", "Unit", "VisualizeEvent", "VisualizeSettings", "contact_sheet", "visualize"]
@@ -62,12 +63,17 @@ class VisualizeEvent(StepEvent):
 
 
 def visualize(
-    artifact: Artifact, units: Sequence[Unit], settings: VisualizeSettings | None = None
+    artifact: Artifact,
+    units: Sequence[Unit],
+    settings: VisualizeSettings | None = None,
+    *,
+    max_memory: int | None = None,
 ) -> Iterator[VisualizeEvent]:
     """Make a picture that each of ``units`` responds to; yields an event after every step.
 
     artifact: one of kind ``visualize``. It works on as many pictures at once as it was exported for; with a term of
     diversity those are pictures of one unit, else of different ones. A picture is the same in whichever batch.
+    max_memory: how many bytes the run may take, about; pictures that take more are refused.
 
     Raises :class:`SettingsError` and :class:`ImageError` before the first step, :class:`DivergedError` where the loss
     stops being a number.
@@ -86,6 +92,8 @@ def visualize(
     sizes, view = _sizes(artifact, settings)
     for width, height in (sizes[-1], *([] if view is None else [(view, view)])):
         artifact.check_size(np.broadcast_to(np.float32(0), (artifact.batch, 3, height, width)))
+    seen = None if view is None else view**2
+    check_memory(artifact, *sizes[-1], max_memory, lambda pixels: seen or pixels, grown=True)
     settings = replace(settings, view=view, coarsest=max(sizes[0]))
     manner = settings.manner(max(sizes[-1]), view or max(sizes[-1]))
     weights = _term_weights(artifact, settings)

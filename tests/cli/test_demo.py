@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -100,6 +102,16 @@ def test_a_folder_that_cannot_be_made_has_one_clear_line(tmp_path: Path) -> None
     result = invoke("-o", tmp_path / "demo.gif", *QUICK)
     assert result.exit_code == 1
     assert ".gif" in result.stderr
+
+
+def test_a_disk_that_is_full_is_left_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    (tmp_path / "there").mkdir()
+    for folder in (tmp_path / "new" / "demo", tmp_path / "there"):
+        result = invoke("-o", folder, *QUICK)
+        assert result.exit_code == 1
+        assert "the disk is full" in result.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["there"]
 
 
 def test_ctrl_c_keeps_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,28 @@ def test_an_artifact_is_no_stream(small_network: Path, tmp_path: Path, monkeypat
     assert not Path("-").exists()
 
 
+@pytest.mark.parametrize("output", ["", ".", ".."])
+def test_an_artifact_has_a_name(
+    small_network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    message = error_of(invoke("export", "style", "--model", small_network, "-o", output))
+    assert "does not name the folder to make; name one, such as style.pixelgrad" in message
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    "command", [["demo", "--size", 48], ["zoom", "--from-noise", "--frames", 1], ["texture", "x.png"]]
+)
+def test_an_output_without_a_name_is_no_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "the name of the output is empty; name a" in error_of(invoke(*command, "--steps", 1, "-o", ""))
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_other_gradient_builder(tmp_path: Path, small_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its errors: no environment for it, no such builder, no such size."""
     command = ["export", "style", "--model", small_network, "-o", tmp_path / "out", "--preprocess", "rgb", "--gradient"]

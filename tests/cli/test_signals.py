@@ -123,9 +123,10 @@ def test_who_asks_again_later_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_under_stdout_is_one_line() -> None:
+@pytest.mark.parametrize("options", [["list", "--json"], ["list"], ["show", "vgg19"]])
+def test_a_full_disk_under_stdout_is_one_line(options: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
-        command = [sys.executable, "-m", "pixelgrad", "models", "list", "--json"]
+        command = [sys.executable, "-m", "pixelgrad", "models", *options]
         run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr.startswith("pixelgrad: error: standard output: No space left on device")

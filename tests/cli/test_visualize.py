@@ -61,6 +61,10 @@ def test_neurons_priors_and_diversity(base: list[Any]) -> None:
 
 def test_maco(base: list[Any], tmp_path: Path) -> None:
     assert invoke(*base, "--class", 5, "--parameters", "maco", "-q").exit_code == 0
+    lost = "holds no transparency, so white is behind the picture; .png keeps it"
+    for name, fade, is_said in (("a.png", "--fade", 0), ("a.jpg", "--fade", 1), ("b.jpg", "--opaque", 0)):
+        result = invoke(*base, "-o", tmp_path / name, "--class", 5, "--parameters", "maco", fade)
+        assert result.stderr.count(lost) == is_said
     assert read_image(tmp_path / "out.png").size == (32, 32)
 
 

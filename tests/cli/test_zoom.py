@@ -34,6 +34,10 @@ def to(base: list[Any], output: Any) -> list[Any]:
     return [*base[:3], output, *base[4:]]
 
 
+def test_help_says_what_force_overwrites() -> None:
+    assert "a folder's frames are only added to" in " ".join(re.findall(r"[\w']+", invoke("zoom", "--help").stdout))
+
+
 def names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 

@@ -343,8 +343,9 @@ def test_bad_objectives(net: Path) -> None:
         style_objective(network, content_weight=-1)
     with pytest.raises(SettingsError, match="loss is 'cosine'; it must be one of gram, moments"):
         style_objective(network, loss="cosine")
-    with pytest.raises(SettingsError, match="masks is -1"):
-        style_objective(network, masks=-1)
+    for masks in (-1, 65):
+        with pytest.raises(SettingsError, match=f"masks is {masks}; it must be a whole number from 0 to 64"):
+            style_objective(network, masks=masks)
     with pytest.raises(SettingsError, match="layer weights must be positive"):
         style_objective(network, style_layers={"r1": -1.0})
     with pytest.raises(SettingsError, match="needs at least one term"):

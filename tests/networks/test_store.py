@@ -16,7 +16,7 @@ from helpers.server import digest, serving
 
 from pixelgrad.errors import DownloadError, NetworkError, OutputError, SettingsError
 from pixelgrad.models import CATALOGUE, Download, Entry
-from pixelgrad.networks import Progress, add, load_network, pull, record_of, records, remove, store, verify
+from pixelgrad.networks import Progress, add, load_network, locate, pull, record_of, records, remove, store, verify
 
 
 def test_a_pull_keeps_the_file_and_a_record(tiny: Any, home: Path) -> None:
@@ -140,6 +140,16 @@ def test_a_home_that_cannot_be_written(tiny: Any, home: Path) -> None:
     home.write_bytes(b"a file where the folder should be")
     with pytest.raises(OutputError, match=r"cannot be written .* set PIXELGRAD_HOME"):
         pull("tiny")
+
+
+def test_a_home_that_cannot_be_read(home: Path, small_network: Path) -> None:
+    assert records() == {}  # where there is none yet
+    home.write_bytes(b"a file where the folder should be")
+    with pytest.raises(NetworkError, match=r"cannot be read .* set PIXELGRAD_HOME"):
+        records()
+    assert locate(small_network).path == small_network
+    assert locate(str(small_network)).path == small_network
+    assert locate("pebble").bundled
 
 
 def test_a_file_that_was_cut_is_fetched_again(tiny: Any, home: Path) -> None:

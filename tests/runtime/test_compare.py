@@ -187,9 +187,12 @@ def test_the_strongest_channels_are_shown(features: Features, tmp_path: Path) ->
     network = load_network(chain(tmp_path / "net.onnx", classes=6), preprocess="rgb")
     visual = Artifact(write_artifact(network, visualize_objective(network, "r2"), tmp_path / "v"), device="cpu")
     settings = CompareSettings(size=40, channels=3, steps=2, edge=24, pictures=2)
-    *_, event = compare([subject(features, visual=visual)], [picture(0), picture(1)], settings)
+    *before, event = compare([subject(features, visual=visual)], [picture(0), picture(1)], settings)
     assert len(event.found[0].seen) == 3
     assert event.found[0].facts()["top_channels"] == [seen.unit.index for seen in event.found[0].seen]
+    shares = {e.doing.partition(" ")[0]: e.progress for e in before}  # where each kind of work ends
+    assert shares["invariance"] < 0.4  # else the time that is left would be told far too short
+    assert shares["channels"] == pytest.approx(1)
 
 
 def test_filters_as_tiles() -> None:

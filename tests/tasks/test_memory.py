@@ -18,7 +18,15 @@ from PIL import Image
 
 import pixelgrad
 from pixelgrad.errors import SettingsError
-from pixelgrad.runtime import Choice, StyleSettings, TextureSettings, choose_device
+from pixelgrad.runtime import (
+    Choice,
+    DreamSettings,
+    InversionSettings,
+    StyleSettings,
+    TextureSettings,
+    VisualizeSettings,
+    choose_device,
+)
 from pixelgrad.runtime.devices import DEVICES
 from pixelgrad.tasks import memory
 
@@ -35,6 +43,9 @@ def test_large_pictures_take_what_is_free(cpu: Choice, monkeypatch: pytest.Monke
     assert memory.memory_limit(StyleSettings(size=4000), cpu) == 8 * GIGABYTE
     assert memory.memory_limit(StyleSettings(size=512), cpu) is None
     assert memory.memory_limit(TextureSettings(max_memory=GIGABYTE), cpu) == GIGABYTE
+    for kind in (DreamSettings, InversionSettings, VisualizeSettings):
+        assert memory.memory_limit(kind(size=4000), cpu) == 8 * GIGABYTE
+        assert memory.memory_limit(kind(), cpu) is None
     elsewhere = Choice(DEVICES["cuda"])
     assert memory.memory_limit(StyleSettings(size=4000), elsewhere) is None  # its memory is another
 
@@ -77,6 +88,40 @@ def test_layers_that_see_whole_images_only_are_held_to_the_limit(
     monkeypatch.setattr(memory, "free_memory", lambda: GIGABYTE)  # nor is one that nobody asked for exceeded
     with pytest.raises(SettingsError, match="there are 800 MB of memory to keep to"):
         pixelgrad.stylize(photo, painting, size=2000, **given)
+
+
+def test_what_is_said_of_a_seamless_texture_is_its_own_size(tmp_path: Path, photo: Path) -> None:
+    """It is looked at with a border that nobody asked for."""
+    network = transformer(tmp_path / "transformer.onnx", first=1, frozen=True)
+    given: dict[str, Any] = {"model": network, "steps": 1, "tileable": True, "max_memory": GIGABYTE}
+    with pytest.raises(SettingsError, match=r"a result of 700x600 takes at least .* \((\d+) fits\)") as caught:
+        pixelgrad.texture(photo, size=(700, 600), **given)
+    found = re.search(r"\((\d+) fits\)", str(caught.value))
+    assert found is not None
+    width = int(found[1])
+    assert pixelgrad.texture(photo, size=(width, width * 600 // 700), **given).size[0] == width
+    with pytest.raises(SettingsError, match="fits"):
+        pixelgrad.texture(photo, size=(width + 8, (width + 8) * 600 // 700), **given)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["invert", "--layer", "r2"], ["invert", "--layer", "r1,r2"], ["dream"], ["dream", "--from-noise"]]
+    + [["visualize", "--layer", "r2", "--channel", 1, *more] for more in ([], ["--parameters", "maco"])],
+)
+def test_what_has_no_tiles_is_refused_before_it_runs(
+    tmp_path: Path, photo: Path, small_network: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[Any]
+) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: GIGABYTE)
+    pictures = [] if "--channel" in arguments or "--from-noise" in arguments else [photo]
+    given = ["-m", small_network, "--size", 5000, "--steps", 1, "--device", "cpu", "-o", tmp_path / "out.png"]
+    message = error_of(invoke(*arguments, *pictures, *given))
+    needed = r"there are 800 MB of memory to keep to, and a result of 5000x\d+ takes at least (\d+) MB"
+    found = re.fullmatch(needed + r"; free some, or use a smaller --size \((\d+) fits\)", message)
+    assert found is not None, message
+    assert int(found[1]) > 800
+    assert 500 < int(found[2]) < 5000
+    assert not list(tmp_path.glob("out.png"))
 
 
 @pytest.mark.parametrize(

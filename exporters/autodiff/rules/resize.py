@@ -62,12 +62,10 @@ def _weights(
     op: Emitter, node: ir.Node, index: int, axis: int, count: int, inputs: tuple[ir.Value | None, ...]
 ) -> ir.Value:
     """The matrix [output size, input size] of one axis."""
-    x = operand(node)
+    x, y = operand(node), node.outputs[0]
     roi, scales, sizes = inputs
     n = op.dim(x, axis)
-    zero, one = np.asarray(0, dtype=np.int64), np.asarray(1, dtype=np.int64)
-    positions = op.Range(zero, op.Squeeze(n, [0]), one)
-    identity = op.mask(op.Equal(op.Unsqueeze(positions, [1]), op.Unsqueeze(positions, [0])), x)
+    identity = _identity(op, n, n, x)
     attributes = {k: v for k, v in node.attributes.items() if k not in {"axes", "extrapolation_value"}}
     region = None
     if text(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize" and roi is not None:
@@ -77,15 +75,29 @@ def _weights(
     given = constant(scales)
     if scales is not None and (given is None or given.size):
         own, one_more = op.Slice(scales, [index], [index + 1]), op.const(np.ones(1, np.float32))
-        if region is None and given is not None and same_dim(dims(x)[axis], dims(node.outputs[0])[axis]):
+        is_kept = same_dim(dims(x)[axis], dims(y)[axis])
+        may_be_kept = given is not None and 1 < given[index] < 2 and isinstance(dims(x)[axis], ir.SymbolicDim)
+        if region is None and given is not None and (is_kept or may_be_kept):
             # ONNX Runtime copies what keeps its shape, whatever the factor; so another axis grows, of one element.
             growing = op.Concat(one_more, one_more, own, op.const(np.full(1, 2, np.float32)), axis=0)
             apart = op.emit("Resize", [op.Unsqueeze(identity, [0, 3]), None, growing], dict(attributes))[0]
-            return op.Transpose(op.Squeeze(op.Slice(apart, [0], [1], [3]), [0, 3]), perm=[1, 0])
+            grown = op.Transpose(op.Squeeze(op.Slice(apart, [0], [1], [3]), [0, 3]), perm=[1, 0])
+            if is_kept:
+                return grown
+            # So it does with the whole of a map of few pixels: three times 1.3 is three.
+            same = op.ReduceMin(op.Cast(op.Equal(op.shape(x), op.shape(y)), to=int(ir.DataType.INT64)), keepdims=0)
+            return op.Where(op.Equal(same, 1), _identity(op, op.dim(y, axis), n, x), grown)
         factor = op.Concat(own, one_more, axis=0)
     else:
         size = op.Concat(op.Slice(sizes, [index], [index + 1]), n, axis=0)
     return op.emit("Resize", [identity, region, factor, size], dict(attributes))[0]
+
+
+def _identity(op: Emitter, rows: ir.Value, columns: ir.Value, like: ir.Value) -> ir.Value:
+    """Ones where the row is the column, of the type of ``like``."""
+    zero, one = np.asarray(0, dtype=np.int64), np.asarray(1, dtype=np.int64)
+    row, column = (op.Range(zero, op.Squeeze(count, [0]), one) for count in (rows, columns))
+    return op.mask(op.Equal(op.Unsqueeze(row, [1]), op.Unsqueeze(column, [0])), like)
 
 
 def _apply_transposed(op: Emitter, ct: ir.Value, weights: ir.Value, axis: int, ndim: int) -> ir.Value:

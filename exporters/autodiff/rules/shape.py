@@ -102,17 +102,22 @@ def slice_(op: Emitter, node: ir.Node, ct: ir.Value) -> ir.Value:
         raise NetworkError(f"Slice at {node.outputs[0].name!r}: its axes and steps must be known before it runs")
     fixed_ends = constant(ends)
     pads = np.zeros(2 * rank(x), dtype=np.int64)
+    free = []
     for index, (axis, step) in enumerate(zip(axes, steps, strict=True)):
         at = normalize_axis(int(axis), rank(x))
         if fixed_starts is not None and fixed_ends is not None and step == 1:
             cut = _cut_off(dims(x)[at], int(fixed_starts[index]), int(fixed_ends[index]))
             if cut is not None:
                 pads[[at, rank(x) + at]] = cut
+                if isinstance(dims(x)[at], ir.SymbolicDim) and sum(cut) > 1:
+                    free.append(at)
                 continue
         start, end = (op.Slice(op.int64(bound), [index], [index + 1]) for bound in (starts, ends))
         ct = _unslice(op, ct, x, at, int(step), start, end)
     if pads.any():
         ct = op.Pad(ct, pads)
+    if free:  # an axis of which the slice leaves nothing may be shorter than what it cuts off
+        ct = op.Slice(ct, [0] * len(free), op.Concat(*(op.dim(x, at) for at in free), axis=0), free)
     ct.shape = x.shape
     return ct
 
@@ -132,7 +137,11 @@ def _unslice(op: Emitter, ct: ir.Value, x: ir.Value, axis: int, step: int, start
     # Where the slice took its elements from, by slicing the positions themselves: clamping included.
     zero, one = np.asarray(0, dtype=np.int64), np.asarray(1, dtype=np.int64)
     positions = op.Slice(op.Range(zero, op.Squeeze(size, [0]), one), start, end, [0], [step])
-    first, last = (op.Slice(positions, [at], [stop]) for at, stop in ((0, 1), (-1, END)))
+    # Where it took none, all of the axis is in front of them.
+    none = (size, op.Sub(size, 1))
+    head, tail = none if step > 0 else none[::-1]
+    first = op.Slice(op.Concat(positions, head, axis=0), [0], [1])
+    last = op.Slice(op.Concat(tail, positions, axis=0), [-1], [END])
     if step < 0:
         ct, first, last = op.Slice(ct, [-1], [START], [axis], [-1]), last, first
     if abs(step) > 1:

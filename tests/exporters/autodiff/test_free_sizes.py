@@ -64,6 +64,17 @@ def test_sizes_that_are_rounded_up(after: str, size: tuple[int, int], step: int)
     assert_right(model([n("Slice", "x s e a t", "q"), *AFTER[after]], [1, 2, "H", "W"], weights), x)
 
 
+@pytest.mark.parametrize("size", [1, 3, 5, 6, 9])
+@pytest.mark.parametrize(
+    "bounds", [(5, 8, 1), (5, 2**63 - 1, 1), (2, -2, 1), (-3, -1, 1), (5, 2, -1), (4, 8, 2), (7, 3, -2)]
+)
+def test_slices_that_leave_nothing_of_a_small_image(bounds: tuple[int, int, int], size: int) -> None:
+    weights = {name: np.asarray([value], np.int64) for name, value in zip("set", bounds, strict=True)}
+    cut = [n("Slice", "x s e a t", "q"), n("ReduceSum", "q", "r", keepdims=0), n("Mul", "x x", "p"), n("Add", "p r")]
+    x = np.random.default_rng(0).normal(size=(1, 2, size, 3)).astype(np.float32)
+    assert_right(model(cut, [1, 2, "H", "W"], {**weights, "a": np.asarray([2])}), x)
+
+
 @pytest.mark.parametrize("after", AFTER)
 @pytest.mark.parametrize("scale", [0.7, 0.75, 0.9, 1.3, 0.123456])
 @pytest.mark.parametrize("free", [True, False])
@@ -73,6 +84,15 @@ def test_sizes_are_multiplied_as_the_runtime_does(after: str, scale: float, free
     resize = n("Resize", "x _ k", "q", mode="linear")
     sizes = [1, 2, "H", "W"] if free else list(x.shape)
     assert_right(model([resize, *AFTER[after]], sizes, {"k": np.asarray([1, 1, scale, scale], np.float32)}), x)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("size", [(4, 3), (2, 7), (3, 3), (5, 4)])
+def test_an_axis_too_short_to_grow(mode: str, size: tuple[int, int]) -> None:
+    """Three pixels stay three, but are resized all the same, unless the other axis stays as it is too."""
+    x = np.random.default_rng(0).normal(size=(1, 2, *size)).astype(np.float32)
+    weights = {"k": np.asarray([1, 1, 1.3, 1.3], np.float32)}
+    assert_right(model([n("Resize", "x _ k", "q", mode=mode), n("Mul", "q q")], [1, 2, "H", "W"], weights), x)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])

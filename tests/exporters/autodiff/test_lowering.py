@@ -116,6 +116,16 @@ def test_gradients_of_other_peoples_losses_have_no_scalar_reductions() -> None:
     assert "Squeeze" in {kind for kind, _ in kinds}
 
 
+def test_reductions_without_a_name_are_no_two_of_one() -> None:
+    proto = ir.to_proto(graph("a = ReduceMean x; b = ReduceMax x; y = Add a b", "y", "1,3,8,8"))
+    for node in proto.graph.node[:2]:
+        node.name = ""
+        node.attribute.append(helper.make_attribute("keepdims", 0))
+    del proto.graph.output[0].type.tensor_type.shape.dim[:]
+    names = [node.name for node in value_and_gradient(proto, "y", ["x"]).graph.node if node.name]
+    assert len(names) == len(set(names))
+
+
 def test_every_convolution_says_the_size_of_its_kernel() -> None:
     """Those of the network and those of its gradient; without it, WebGPU's kernels in JavaScript see no strides."""
     rng = np.random.default_rng(0)
