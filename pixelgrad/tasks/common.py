@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +23,7 @@ __all__ = [
     "exporters",
     "last_picture",
     "network_artifact",
+    "plain",
     "plain_layers",
     "settings_of",
     "several",
@@ -68,8 +69,11 @@ def network_artifact(
     return cached_artifact(key, lambda folder: write(network.load(), folder))
 
 
-def settings_of(cls: type[S], task: str, given: Mapping[str, Any]) -> S:
-    """The settings of a task from keyword arguments; ``TypeError`` for one that it does not have."""
+def settings_of(cls: type[S], task: str, given: Mapping[str, Any], *, others: Collection[str] = ()) -> S:
+    """The settings of a task from keyword arguments; ``TypeError`` for one that it does not have.
+
+    others: settings that the task has besides, for the message.
+    """
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(given) - known)
     if unknown:
@@ -80,17 +84,17 @@ def settings_of(cls: type[S], task: str, given: Mapping[str, Any]) -> S:
             + (
                 f"it is said of the network: model=pixelgrad.NetworkSpec(..., {name}=...)"
                 if about_network
-                else f"settings are {', '.join(sorted(known))}"
+                else f"settings are {', '.join(sorted({*known, *others}))}"
             )
         )
-    return cls(**{name: _plain(value) for name, value in given.items()})
+    return cls(**{name: plain(value) for name, value in given.items()})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """NumPy's numbers as Python's own, which settings and recipes hold; pictures stay."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim < 2):
         return value.tolist()
-    return type(value)(map(_plain, value)) if type(value) in (list, tuple) else value
+    return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
 
 
 def last_picture(events: Iterable[StepEvent], on_step: OnStep | None = None) -> Picture:
