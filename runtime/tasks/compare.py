@@ -152,9 +152,7 @@ def compare(
     if not subjects:
         raise SettingsError("name at least one network to look at, two or more to compare")
     if len(pictures) < 2:
-        raise SettingsError(
-            f"there is {len(pictures)} picture, and distances between pictures are the measure; give two or more"
-        )
+        raise SettingsError(f"pictures: {len(pictures)}; distances between them are the measure, so give two or more")
     return _run(subjects, pictures, settings)
 
 
