@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixelgrad.errors import UnknownLayerError
 from pixelgrad.networks import Model, NetworkSpec
-from pixelgrad.runtime import Artifact, Choice, Picture, TextureSettings, choose_device, read_image
+from pixelgrad.runtime import Artifact, Choice, Picture, TextureSettings, choose_device
 from pixelgrad.runtime import texture as run_texture
 from pixelgrad.runtime import texture_row as run_texture_row
 from pixelgrad.runtime.images import ImageSource
@@ -18,6 +18,7 @@ from pixelgrad.tasks.common import (
     exporters,
     last_picture,
     plain_layers,
+    read_source,
     settings_of,
     task_artifact,
 )
@@ -118,9 +119,9 @@ def texture(
 
     Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
-    chosen = settings_of(TextureSettings, "texture", settings)
+    chosen = settings_of(TextureSettings, "texture", settings, on_step=on_step)
     chosen.check()
-    picture = read_image(source)
+    picture = read_source(source, "source")
     choice = choose_device(device)
     limit = memory_limit(chosen, choice)
     folder = texture_artifact(
@@ -155,9 +156,9 @@ def texture_row(
 
     Arguments as of :func:`texture`.
     """
-    chosen = settings_of(TextureSettings, "texture_row", settings)
+    chosen = settings_of(TextureSettings, "texture_row", settings, on_step=on_step)
     chosen.check()
-    picture = read_image(source)
+    picture = read_source(source, "source")
     choice = choose_device(device)
     limit = memory_limit(chosen, choice)
     folders = texture_artifacts(

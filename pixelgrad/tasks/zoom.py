@@ -16,12 +16,11 @@ from pixelgrad.runtime import (
     Picture,
     ZoomSettings,
     choose_device,
-    read_image,
     zoom_recipe,
 )
 from pixelgrad.runtime import zoom as run_zoom
 from pixelgrad.runtime.images import ImageSource
-from pixelgrad.tasks.common import Layers, plain, settings_of
+from pixelgrad.tasks.common import Layers, check_paths, plain, read_source, settings_of
 from pixelgrad.tasks.dream import dream_subject
 from pixelgrad.tasks.video import check_fps, check_video, is_video, write_video
 
@@ -130,12 +129,13 @@ def zoom(
     of_dream = {name: value for name, value in settings.items() if name not in own}
     of_zoom = {name: value for name, value in settings.items() if name in own}
     dreaming = settings_of(DreamSettings, "zoom", of_dream, others=own)
-    chosen = settings_of(ZoomSettings, "zoom", {**of_zoom, "dream": dreaming})
+    chosen = settings_of(ZoomSettings, "zoom", {**of_zoom, "dream": dreaming}, on_frame=on_frame)
     chosen.check()
     fps = plain(fps)
+    check_paths(output=output)
     check_zoom_output(output, fps=fps, force=force)
-    source = None if picture is None else read_image(picture)
-    towards = None if guide is None else read_image(guide)
+    source = None if picture is None else read_source(picture, "picture")
+    towards = None if guide is None else read_source(guide, "guide")
     choice = choose_device(device)
     folder, chosen_channels = dream_subject(
         model,
