@@ -7,6 +7,7 @@ import gc
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -94,6 +95,18 @@ def test_what_a_handler_raises_comes_out(
             pixelgrad.stylize(photo, photo, **how)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("keep_color", [None, "luminance"])
+def test_events_go_to_another_process(photo: Path, painting: Path, how: dict[str, Any], keep_color: str | None) -> None:
+    """With their pictures, however these are made."""
+    events: list[pixelgrad.StepEvent] = []
+    result = pixelgrad.stylize(photo, painting, keep_color=keep_color, on_step=events.append, **how)
+    there = pickle.loads(pickle.dumps(events[-1]))
+    assert (there.step, there.losses) == (events[-1].step, events[-1].losses)
+    assert there.picture() == result
+    assert pickle.loads(pickle.dumps(there)).picture() == result
+    assert "picture" not in repr(there)
 
 
 def test_numbers_of_numpy_are_numbers(photo: Path, painting: Path, how: dict[str, Any]) -> None:
