@@ -11,6 +11,7 @@ def stylise(folder, content, style, steps=300, rate=0.02):
     """content, style: float32 [1, 3, H, W], RGB in [0, 1], of any sizes. Returns the stylised content."""
     options = ort.SessionOptions()
     options.enable_mem_pattern = False  # less memory, same speed
+    options.log_severity_level = 3  # no warnings that weights, which can be changed, are inputs
     train, evaluate, adam = (
         ort.InferenceSession(f"{folder}/{name}_model.onnx", options) for name in ("training", "eval", "optimizer")
     )

@@ -21,15 +21,16 @@ from typing import Any, TypeVar
 import onnx
 from onnx.external_data_helper import set_external_data
 
-from pixelgrad.errors import OutputError
+from pixelgrad.errors import OutputError, UncomputableError
 from pixelgrad.exporters.abandoned import remove_abandoned
+from pixelgrad.exporters.handlers import handlers_heard
 from pixelgrad.exporters.lbfgs import lbfgs_models
 from pixelgrad.exporters.memory import bytes_per_pixel, memory_rates
 from pixelgrad.exporters.networks import Geometry, Network
 from pixelgrad.exporters.objectives import LossGraphs, Objective, TileGraphs, build_loss_graphs, build_tile_graphs
 from pixelgrad.exporters.optimizer import adam_model
 from pixelgrad.exporters.projections import Projection, ProjectionGraphs, build_projection_graphs
-from pixelgrad.exporters.self_check import UncomputableError, projection_self_check, self_check
+from pixelgrad.exporters.self_check import projection_self_check, self_check
 from pixelgrad.version import __version__
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ _EXTERNAL_FROM = 1024
 _ALIGNMENT = 64
 
 
+@handlers_heard()
 def write_artifact(
     network: Network,
     objective: Objective,
@@ -158,6 +160,7 @@ def commit(
     _write_folder(network, models, parts, directory, extra, force=force)
 
 
+@handlers_heard()
 def write_projection(
     network: Network,
     projection: Projection,

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
-from pixelgrad.errors import NetworkError
+from pixelgrad.errors import NetworkError, UncomputableError
 from pixelgrad.exporters.objectives import LossGraphs
 from pixelgrad.exporters.projections import ProjectionGraphs
 from pixelgrad.exporters.reference import CORRECTED
@@ -18,12 +18,11 @@ from pixelgrad.exporters.reference import CORRECTED
 # Large enough for every layer to see something and odd enough to need alignment, small enough for the reference.
 _SMALLEST = 37
 _LONGEST = 300
+_FAILURES = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
 # Nodes that are computed at a time.
 _PART = 64
-
-
-class UncomputableError(NetworkError):
-    """The network cannot be computed at the size at which it is checked."""
 
 
 def pattern(shape: Sequence[int], seed: int) -> np.ndarray[Any, Any]:
@@ -149,7 +148,7 @@ def _run(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> dict[str, Any]:
     try:
         with np.errstate(all="ignore"):  # whoever runs the artifact is told where it overflows
             return _in_parts(model, feeds)
-    except Exception as error:  # of any kind: NumPy's, the operators' own
+    except _FAILURES as error:  # NumPy's, the operators' own
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
         size = "x".join(str(edge) for edge in feeds["image"].shape[:1:-1])
         raise UncomputableError(

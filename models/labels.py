@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Protocol
+from typing import Protocol, SupportsIndex
 
 from pixelgrad.errors import NetworkError, SettingsError
 
@@ -163,9 +163,15 @@ def find_class(network: Labelled | Labels | str, text: str | int) -> int:
 
 
 def class_name(network: Labelled | Labels | str, index: int) -> str:
-    """What a class is called; ``class 7`` where the network's classes have no names."""
-    labels, _, _ = _facts(network)
-    return labels[index].name if labels is not None and 0 <= index < len(labels) else f"class {index}"
+    """What a class is called; ``class 7`` where the network's classes have no names.
+
+    Raises :class:`SettingsError` for an index out of range.
+    """
+    labels, classes, name = _facts(network)
+    if not isinstance(index, SupportsIndex) or index < 0 or (classes is not None and index >= classes):
+        allowed = f"it has classes 0 to {classes - 1}" if classes else "classes count from 0"
+        raise SettingsError(f"there is no class {index!r} in {name}: {allowed}")
+    return labels[index].name if labels is not None and index < len(labels) else f"class {index}"
 
 
 @cache

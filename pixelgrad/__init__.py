@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         OutputError,
         PixelgradError,
         SettingsError,
+        UncomputableError,
         UnknownLayerError,
         UnsupportedOperatorError,
     )
@@ -89,7 +90,7 @@ __getattr__, __dir__ = lazy(
     {
         "pixelgrad.errors": (
             "ArtifactError DeviceError DivergedError DownloadError ImageError NetworkError OutputError "
-            "PixelgradError SettingsError UnknownLayerError UnsupportedOperatorError"
+            "PixelgradError SettingsError UncomputableError UnknownLayerError UnsupportedOperatorError"
         ),
         "pixelgrad.exporters": (
             "dream_objective inversion_objective style_objective texture_objective value_and_gradient "
@@ -138,6 +139,7 @@ __all__ = [
     "StepEvent",
     "StyleSettings",
     "TextureSettings",
+    "UncomputableError",
     "UnknownLayerError",
     "UnsupportedOperatorError",
     "Visualization",

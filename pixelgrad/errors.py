@@ -6,7 +6,8 @@
     ├── OutputError          a place that cannot be written
     ├── NetworkError         a network file that cannot be read or used
     │   ├── UnknownLayerError        a layer name that the network does not have
-    │   └── UnsupportedOperatorError operators that have no gradient rule
+    │   ├── UnsupportedOperatorError operators that have no gradient rule
+    │   └── UncomputableError        a network that fails when it is run once, as it is exported
     ├── DownloadError        a network file that cannot be fetched, or is not what it should be
     ├── ArtifactError        an artifact folder that is missing, damaged or too new
     ├── DeviceError          a device that is not there or does not work
@@ -31,6 +32,7 @@ __all__ = [
     "OutputError",
     "PixelgradError",
     "SettingsError",
+    "UncomputableError",
     "UnknownLayerError",
     "UnsupportedOperatorError",
 ]
@@ -54,6 +56,10 @@ class OutputError(PixelgradError):
 
 class NetworkError(PixelgradError):
     """A network file that cannot be read, or that cannot be used for optimising an image."""
+
+
+class UncomputableError(NetworkError):
+    """A network that cannot be computed at the size at which it is checked."""
 
 
 class UnknownLayerError(NetworkError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from pixelgrad.runtime.images import Picture
 
@@ -19,7 +21,7 @@ class StepEvent:
     loss, losses: the weighted sum and each term's own value, at the image before this step.
     seconds: since the task began.
     progress: the share of all the work that is done, from 0 to 1; a step at a large size is more work.
-    picture: makes the picture as it is now; costs nothing until it is called.
+    picture: makes the picture as it is now; costs nothing until it is called, or the event goes to another process.
     measures: what else a task has to report of its picture, by name; most have nothing before their last step.
     """
 
@@ -33,8 +35,16 @@ class StepEvent:
     losses: Mapping[str, float]
     seconds: float
     progress: float
-    picture: Callable[[], Picture]
+    picture: Callable[[], Picture] = field(repr=False)
     measures: Mapping[str, float] = field(default_factory=dict)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a pickle: with the picture, not with what would make it, which may be anything, and of a device."""
+        return {**vars(self), "picture": partial(_itself, self.picture())}
+
+
+def _itself(picture: Picture) -> Picture:
+    return picture
 
 
 @dataclass(frozen=True)

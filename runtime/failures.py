@@ -10,7 +10,7 @@ from typing import Any
 from pixelgrad.errors import DeviceError
 from pixelgrad.runtime.onnx_runtime import onnxruntime
 
-__all__ = ["NO_MEMORY", "failures", "reason_of", "silent"]
+__all__ = ["NO_MEMORY", "failures", "is_of_onnx_runtime", "reason_of", "silent"]
 
 # What ONNX Runtime puts before a message: where in its source it comes from, and a status code.
 _WHERE = re.compile(r"^.*\[ONNXRuntimeError\] : \d+ : \w+ : ")
@@ -33,17 +33,22 @@ def failures() -> Iterator[None]:
         yield
     except MemoryError as error:
         raise DeviceError(NO_MEMORY) from error
-    except Exception as error:  # it has a type of its own for each status code, and RuntimeError from bindings
-        kind = type(error)
-        if kind.__name__ == "InvalidArgument" or not (
-            kind.__module__.startswith("onnxruntime") or isinstance(error, RuntimeError)
-        ):
+    except Exception as error:
+        if type(error).__name__ == "InvalidArgument" or not is_of_onnx_runtime(error):
             raise
         if _NO_MEMORY.search(str(error)):
             raise DeviceError(NO_MEMORY) from error
         raise DeviceError(
             f"ONNX Runtime failed while it computed: {reason_of(error)}; try --device cpu, or pixelgrad doctor"
         ) from error
+
+
+def is_of_onnx_runtime(error: Exception) -> bool:
+    """Whether it may have raised this: it has a type of its own for each status code, and RuntimeError from bindings.
+
+    Not so what the handler of a signal raises meanwhile.
+    """
+    return type(error).__module__.startswith("onnxruntime") or isinstance(error, RuntimeError)
 
 
 def reason_of(error: Exception) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from pixelgrad.runtime.failures import silent
+from pixelgrad.runtime.failures import is_of_onnx_runtime, silent
 from pixelgrad.runtime.onnx_runtime import onnxruntime
 
 __all__ = ["DeviceArray", "Memory", "memory_of"]
@@ -135,5 +135,7 @@ def _tried(kind: str, index: int) -> Memory | None:
     try:
         memory = Memory(kind, index)
         return memory if np.array_equal(memory.put(probe).numpy(), probe) else None
-    except Exception:  # ONNX Runtime raises RuntimeError or types of its own
+    except Exception as error:
+        if not is_of_onnx_runtime(error):
+            raise
         return None

@@ -39,7 +39,7 @@ def installed_distributions() -> dict[str, str]:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let what a program does when it is asked to stop wait until the end of the block.
+    """Let the handlers of signals wait until the end of the block.
 
     C code that is being imported turns an exception of a signal into an ImportError, or loses it.
     """
@@ -47,8 +47,7 @@ def _signals_held() -> Iterator[None]:
         yield  # signals go to the main thread, which is in no import of ours
         return
     came: list[int] = []
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-    before = {number: signal.getsignal(number) for name in names if (number := getattr(signal, name, None)) is not None}
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
     ours = [number for number, handler in before.items() if callable(handler)]
     for number in ours:
         signal.signal(number, lambda number, _: came.append(number))

@@ -13,7 +13,7 @@ from typing import Any
 
 from pixelgrad.errors import ArtifactError, DeviceError
 from pixelgrad.runtime.devices import CAPTURE, Choice
-from pixelgrad.runtime.failures import reason_of, silent
+from pixelgrad.runtime.failures import is_of_onnx_runtime, reason_of, silent
 from pixelgrad.runtime.heap import tidy_heap
 from pixelgrad.runtime.onnx_runtime import onnxruntime
 from pixelgrad.runtime.placement import placement
@@ -39,7 +39,9 @@ def _shared_arena() -> bool:
     place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
     try:
         ort.create_and_register_allocator(place, None)
-    except Exception:  # the application that we are part of has registered its own
+    except Exception as error:  # the application that we are part of has registered its own
+        if not is_of_onnx_runtime(error):
+            raise
         return False
     return True
 
@@ -100,9 +102,9 @@ def open_session(model: Path | bytes, choice: Choice, *, sizes: Mapping[str, int
         # With its fallback enabled, Python's ONNX Runtime would print to stdout and go on with the CPU.
         with tidy_heap():
             session = ort.InferenceSession(source, options, enable_fallback=0, **_provider(ort, options, choice))
-    except DeviceError:
-        raise
-    except Exception as error:  # ONNX Runtime raises a type of its own for each status code
+    except Exception as error:
+        if not (is_of_onnx_runtime(error) or isinstance(error, ValueError | MemoryError)):
+            raise
         reason = reason_of(error)
         if on_cpu:
             raise ArtifactError(f"ONNX Runtime cannot load {name!r}: {reason}") from error
@@ -163,6 +165,8 @@ def try_device(choice: Choice) -> None:
     try:
         (found,) = session.run(None, {"x": np.asarray([2], np.float32)})
     except Exception as error:
+        if not is_of_onnx_runtime(error):
+            raise
         reason = " ".join(str(error).split())
         raise DeviceError(f"device {choice.name!r} starts and does not run: {reason}") from error
     if found[0] != 2:

@@ -104,7 +104,7 @@ def memory_size(text: str, name: str) -> int:
 def whole_numbers(name: str, values: Iterable[Any]) -> list[int]:
     """``values`` as Python's whole numbers, NumPy's among them; :class:`SettingsError` for anything else."""
     try:
-        return [operator.index(value) for value in values]
+        return [operator.index(None if isinstance(value, bool) else value) for value in values]  # type: ignore[arg-type]
     except TypeError:
         raise SettingsError(f"{name} is {values!r}; it must be a list of whole numbers, such as [3, 7]") from None
 
@@ -122,7 +122,9 @@ def check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
 
 
 def check_content(name: str, picture: Picture) -> None:
-    """Raise :class:`ImageError` for a picture of a few pixels."""
+    """Raise :class:`ImageError` for a picture of a few pixels, and for what is no :class:`Picture` yet."""
+    if not isinstance(picture, Picture):
+        raise ImageError(f"the {name} is {type(picture).__name__}, not a Picture; read_image makes one of it")
     if min(picture.size) < SMALLEST:
         raise ImageError(
             f"the {name} is {picture.size[0]}x{picture.size[1]} pixels; there is too little in it to work with, "

@@ -22,6 +22,7 @@ from pixelgrad.exporters.autodiff.driver import append_gradient
 from pixelgrad.exporters.autodiff.emitter import Emitter
 from pixelgrad.exporters.autodiff.lowering import drop_identities, keep_dimensions, write_kernel_shapes
 from pixelgrad.exporters.autodiff.registry import NON_DIFFERENTIABLE, RULES, Rule, RuleFunction, overlay, rule
+from pixelgrad.exporters.handlers import handlers_heard
 from pixelgrad.exporters.opset18 import from_opset18, to_opset18
 from pixelgrad.exporters.opset18.shapes import is_floating, static_shape
 
@@ -41,6 +42,7 @@ __all__ = [
 Rules = Mapping[str, RuleFunction | Rule]
 
 
+@handlers_heard()
 def vjp(
     model: onnx.ModelProto,
     outputs: Sequence[str] | None = None,
@@ -78,6 +80,7 @@ def vjp(
     return finish(graph_model)
 
 
+@handlers_heard()
 def value_and_gradient(
     model: onnx.ModelProto,
     loss: str | None = None,

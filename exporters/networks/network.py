@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.autodiff import NON_DIFFERENTIABLE, RULES
+from pixelgrad.exporters.handlers import handlers_heard
 from pixelgrad.exporters.networks.converted import Converted, convert_once
 from pixelgrad.exporters.networks.geometry import Geometry, geometries
 from pixelgrad.exporters.networks.layers import find_layer, short_names, structural_aliases, tensors
@@ -133,6 +134,7 @@ class Network:
         """A copy whose graph can be built upon."""
         return replace(self, model=self.model.clone())
 
+    @handlers_heard()
     def with_pool(self, pool: str) -> Network:
         """It with its max pooling done as ``pool`` says (see :func:`load_network`).
 
@@ -167,6 +169,7 @@ def _named(classes: tuple[str, ...], network: str) -> Labels:
     return parse_labels("\n".join(classes), network)
 
 
+@handlers_heard()
 def load_network(
     path: str | Path,
     *,

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import onnx
 
 from pixelgrad.errors import NetworkError, SettingsError
+from pixelgrad.exporters.handlers import handlers_heard
 from pixelgrad.exporters.networks.network import Network, network_of
 from pixelgrad.exporters.networks.readers import model_reading
 from pixelgrad.exporters.networks.readers.hub import normalisation
@@ -21,6 +22,7 @@ from pixelgrad.exporters.opset18 import OPSET
 from pixelgrad.models import Preprocessing
 
 
+@handlers_heard()
 def from_torch(
     module: Any,
     *,

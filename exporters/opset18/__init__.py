@@ -15,7 +15,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass, RemoveUnusedOpsetsPass
 
-from pixelgrad.errors import NetworkError
+from pixelgrad.errors import NetworkError, SettingsError
 from pixelgrad.exporters.opset18.assignments import join_assignments
 from pixelgrad.exporters.opset18.branches import take_known_branches
 from pixelgrad.exporters.opset18.convert import Converter, convert_nodes
@@ -59,6 +59,8 @@ def to_opset18(
 
     Raises :class:`NetworkError` naming operator and opset where a form has no opset 18 equivalent.
     """
+    if not isinstance(model, onnx.ModelProto | ir.Model):
+        raise SettingsError(f"a model is an onnx.ModelProto (onnx.load reads one), not {type(model).__name__}")
     copy = model.clone() if isinstance(model, ir.Model) else ir.from_proto(without_sparse(model))
     name_sizes(copy)
     graph = copy.graph

@@ -44,8 +44,13 @@ def locate(model: str | Path | None) -> Located:
 
     A name is taken however it is spelt (VGG-19, vgg_19); a file of the same name is ``./NAME``. Nothing is ever
     fetched. Raises :class:`NetworkError` for a known network that is not here, saying how to get it, and for what is
-    neither a name nor a file, with the names that come close.
+    neither a name nor a file, with the names that come close; :class:`SettingsError` for what is in memory.
     """
+    if not isinstance(model, str | os.PathLike | None):
+        raise SettingsError(
+            f"a network is read from a file, given by its path or name, not from {type(model).__name__}; save it, and "
+            "name the file (a torch.nn.Module is given to a task as it is)"
+        )
     text = BUNDLED if model is None else str(model)
     if not text:
         raise NetworkError("the name of the network is empty; name a network or its file (pixelgrad models list)")
@@ -94,6 +99,13 @@ def load_network(
 
     What its name says (layers, labels, how it wants its input) holds, and the conversion of its file is kept, so that
     the next time is quick.
+
+    model: a network file, or a name (``pixelgrad models list``); the bundled network for ``None``.
+    preprocess: how it wants its input, where that is not known (``pixelgrad.models.PREPROCESSINGS``).
+    pool: ``avg`` replaces max pooling by average pooling, ``max`` leaves it.
+    prototxt: the description of a Caffe network, where it is not the one beside it.
+
+    Raises :class:`NetworkError` for a network that is not here or cannot be used, :class:`SettingsError` for a setting.
     """
     located = locate(model)
     record = located.record

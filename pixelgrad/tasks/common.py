@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from pixelgrad.cache import cached_artifact
+from pixelgrad.errors import SettingsError
 from pixelgrad.networks import NetworkSpec
 from pixelgrad.networks.lookup import exporters
-from pixelgrad.runtime import Choice, Picture, StepEvent
+from pixelgrad.runtime import Choice, Picture, StepEvent, read_image
+from pixelgrad.runtime.images import ImageSource
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network, Objective
@@ -20,10 +23,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Layers",
     "OnStep",
+    "check_paths",
     "exporters",
     "last_picture",
     "network_artifact",
+    "plain",
     "plain_layers",
+    "read_source",
     "settings_of",
     "several",
     "task_artifact",
@@ -68,8 +74,12 @@ def network_artifact(
     return cached_artifact(key, lambda folder: write(network.load(), folder))
 
 
-def settings_of(cls: type[S], task: str, given: Mapping[str, Any]) -> S:
-    """The settings of a task from keyword arguments; ``TypeError`` for one that it does not have."""
+def settings_of(cls: type[S], task: str, given: Mapping[str, Any], *, others: Collection[str] = (), **calls: Any) -> S:
+    """The settings of a task from keyword arguments; ``TypeError`` for one that it does not have.
+
+    others: settings that the task has besides, for the message. calls: functions or ``None``, by argument;
+    :class:`SettingsError` for what is neither, before any work is done.
+    """
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(given) - known)
     if unknown:
@@ -80,17 +90,32 @@ def settings_of(cls: type[S], task: str, given: Mapping[str, Any]) -> S:
             + (
                 f"it is said of the network: model=pixelgrad.NetworkSpec(..., {name}=...)"
                 if about_network
-                else f"settings are {', '.join(sorted(known))}"
+                else f"settings are {', '.join(sorted({*known, *others}))}"
             )
         )
-    return cls(**{name: _plain(value) for name, value in given.items()})
+    for name, call in calls.items():
+        if call is not None and not callable(call):
+            raise SettingsError(f"{name} is {call!r}; it must be a function")
+    return cls(**{name: plain(value) for name, value in given.items()})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """NumPy's numbers as Python's own, which settings and recipes hold; pictures stay."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim < 2):
         return value.tolist()
-    return type(value)(map(_plain, value)) if type(value) in (list, tuple) else value
+    return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+
+
+def check_paths(*optional: str, **given: Any) -> None:
+    """Raise :class:`SettingsError` for what must be a path and is none. optional: which of them may be ``None``."""
+    for name, value in given.items():
+        if not isinstance(value, str | PathLike) and not (value is None and name in optional):
+            raise SettingsError(f"{name} must be a path, not {type(value).__name__}")
+
+
+def read_source(source: ImageSource, name: str) -> Picture:
+    """:func:`pixelgrad.read_image`, with messages that call what is no file by the ``name`` of the argument."""
+    return read_image(source, name=None if isinstance(source, str | PathLike) else name)
 
 
 def last_picture(events: Iterable[StepEvent], on_step: OnStep | None = None) -> Picture:
@@ -114,4 +139,4 @@ def several(value: Any) -> list[Any]:
     """One or several of something, as a list: a text, or a number of any kind, is one, and ``None`` is none."""
     if value is None:
         return []
-    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]

@@ -26,7 +26,7 @@ from pixelgrad.runtime.images import ImageSource
 from pixelgrad.runtime.recipe import picture_hash
 from pixelgrad.runtime.samples import SAMPLES
 from pixelgrad.runtime.scanning import find_images
-from pixelgrad.tasks.common import exporters, settings_of, task_artifact
+from pixelgrad.tasks.common import exporters, read_source, settings_of, several, task_artifact
 from pixelgrad.tasks.visualize import visualize_artifact
 from pixelgrad.version import __version__
 
@@ -162,14 +162,14 @@ def compare(
 
     Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
-    chosen = settings_of(CompareSettings, "compare", settings)
+    chosen = settings_of(CompareSettings, "compare", settings, on_event=on_event)
     chosen.check()
-    models: list[Model] = [networks] if is_model(networks) else list(networks)  # type: ignore[list-item, arg-type]
-    of_each = layers_of_each(len(models), [layers] if isinstance(layers, str) else list(layers or ()))
-    folder = images is None or isinstance(images, str | Path)
-    pictures = (
-        comparison_pictures(images) if folder else [read_image(image) for image in images]  # type: ignore[arg-type, union-attr]
-    )
+    models: list[Model] = [networks] if is_model(networks) else several(networks)  # type: ignore[list-item]
+    of_each = layers_of_each(len(models), several(layers))
+    if images is None or isinstance(images, str | Path):
+        pictures = comparison_pictures(images)
+    else:
+        pictures = [read_source(image, f"image {number}") for number, image in enumerate(several(images), 1)]
     subjects = [
         comparison_subject(model, chosen, layer=layer, device=device)
         for model, layer in zip(models, of_each, strict=True)

@@ -13,7 +13,7 @@ from pixelgrad.networks import Model, NetworkSpec
 from pixelgrad.runtime import DeconvResult, DeconvSettings, ProjectEvent, Projector, ScanEvent
 from pixelgrad.runtime import deconv as run_deconv
 from pixelgrad.runtime.tasks.deconv import image_size, index_key
-from pixelgrad.tasks.common import exporters, network_artifact, settings_of
+from pixelgrad.tasks.common import check_paths, exporters, network_artifact, settings_of
 
 if TYPE_CHECKING:
     from pixelgrad.exporters import Network
@@ -76,8 +76,9 @@ def deconv(
 
     Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
-    chosen = settings_of(DeconvSettings, "deconv", settings)
+    chosen = settings_of(DeconvSettings, "deconv", settings, on_event=on_event)
     chosen.check()
+    check_paths("index", images=images, index=index)
     folder = projection_artifact(model, layer=layer, rule=rule)
     projector = Projector(folder, device=device)
     result: DeconvResult | None = None

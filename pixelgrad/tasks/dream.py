@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pixelgrad.errors import SettingsError
 from pixelgrad.models import find_class
 from pixelgrad.networks import Model, NetworkSpec
-from pixelgrad.runtime import Artifact, Choice, DreamSettings, Picture, choose_device, read_image
+from pixelgrad.runtime import Artifact, Choice, DreamSettings, Picture, choose_device
 from pixelgrad.runtime import dream as run_dream
 from pixelgrad.runtime.images import ImageSource
 from pixelgrad.runtime.settings import whole_numbers
@@ -19,6 +19,7 @@ from pixelgrad.tasks.common import (
     exporters,
     last_picture,
     plain_layers,
+    read_source,
     settings_of,
     several,
     task_artifact,
@@ -66,6 +67,8 @@ def dream_subject(
     classes: labels, synset ids or indices. Raises :class:`SettingsError` for more than one of channels, classes and
     guide, and for a class that the network does not have; :class:`NetworkError` where it has none.
     """
+    if layers is not None and not several(layers):
+        raise SettingsError("layers is empty; name one or more, or leave it out")
     wanted = several(classes)
     chosen = None if channels is None else whole_numbers("channels", channels)
     given = [name for name, value in (("channels", chosen), ("class", wanted), ("guide", guided)) if value]
@@ -110,10 +113,10 @@ def dream(
     Returns a picture that shows itself in a notebook; ``save``, ``to_pil()`` and ``numpy.asarray`` take it
     elsewhere. Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
-    chosen = settings_of(DreamSettings, "dream", settings)
+    chosen = settings_of(DreamSettings, "dream", settings, on_step=on_step)
     chosen.check()
-    source = None if picture is None else read_image(picture)
-    towards = None if guide is None else read_image(guide)
+    source = None if picture is None else read_source(picture, "picture")
+    towards = None if guide is None else read_source(guide, "guide")
     choice = choose_device(device)
     folder, chosen_channels = dream_subject(
         model,

@@ -11,7 +11,7 @@ from pixelgrad.errors import SettingsError, UnknownLayerError
 from pixelgrad.networks import NetworkSpec
 from pixelgrad.runtime import Choice, EvolveEvent, EvolveResult, EvolveSettings, Projector, Snapshot
 from pixelgrad.runtime import evolve as run_evolve
-from pixelgrad.tasks.common import exporters, settings_of
+from pixelgrad.tasks.common import check_paths, exporters, settings_of, several
 from pixelgrad.tasks.deconv import projection_artifact, scan_index
 
 __all__ = ["evolve", "in_training_order", "open_snapshots"]
@@ -48,7 +48,7 @@ def open_snapshots(
     device: str | Choice = "auto",
 ) -> list[Snapshot]:
     """The snapshots in order of training, exported where they are not in the cache; arguments as of :func:`evolve`."""
-    specs = {spec.file: spec for spec in map(NetworkSpec.of, checkpoints)}
+    specs = {spec.file: spec for spec in map(NetworkSpec.of, several(checkpoints))}
     for path in specs:
         if path.is_dir():
             raise SettingsError(f"{str(path)!r} is a folder; name the checkpoints in it, {path / '*'} say")
@@ -60,7 +60,7 @@ def open_snapshots(
     snapshots = []
     for path, when in ordered:
         try:
-            folder = projection_artifact(specs[path], layer=layer, rule=rule, watched=layers)
+            folder = projection_artifact(specs[path], layer=layer, rule=rule, watched=several(layers))
         except UnknownLayerError as error:
             raise UnknownLayerError(f"{path.name}, one of the checkpoints: {error}", error.matches) from error
         projector = Projector(folder, device=device)
@@ -93,8 +93,9 @@ def evolve(
 
     Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
-    chosen = settings_of(EvolveSettings, "evolve", settings)
+    chosen = settings_of(EvolveSettings, "evolve", settings, on_event=on_event)
     chosen.check()
+    check_paths(images=images)
     snapshots = open_snapshots(checkpoints, chosen, layer=layer, layers=layers, rule=rule, device=device)
     result: EvolveResult | None = None
     for event in run_evolve(snapshots, images, chosen):

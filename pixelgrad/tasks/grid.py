@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelgrad.networks import Model, NetworkSpec
-from pixelgrad.runtime import Artifact, Choice, GridSettings, Picture, choose_device, read_image
+from pixelgrad.runtime import Artifact, Choice, GridSettings, Picture, choose_device
 from pixelgrad.runtime import activation_grid as run_grid
 from pixelgrad.runtime.images import ImageSource
-from pixelgrad.tasks.common import OnStep, exporters, last_picture, settings_of, task_artifact
+from pixelgrad.tasks.common import OnStep, exporters, last_picture, read_source, settings_of, task_artifact
 from pixelgrad.tasks.visualize import batch_for, visualize_artifact
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def activation_grid(
 
     Returns the picture beside its grid. Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
-    chosen = settings_of(GridSettings, "activation_grid", settings)
+    chosen = settings_of(GridSettings, "activation_grid", settings, on_step=on_step)
     chosen.check()
-    original = read_image(picture)
+    original = read_source(picture, "picture")
     choice = choose_device(device)
     folders = grid_artifacts(layer, model, cells=chosen.cells, device=choice)
     artifact, features = (Artifact(folder, device=choice) for folder in folders)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelgrad.networks import Model, NetworkSpec
-from pixelgrad.runtime import Artifact, Choice, InversionSettings, Picture, choose_device, read_image
+from pixelgrad.runtime import Artifact, Choice, InversionSettings, Picture, choose_device
 from pixelgrad.runtime import invert as run_invert
 from pixelgrad.runtime import invert_depth as run_invert_depth
 from pixelgrad.runtime.images import ImageSource
-from pixelgrad.tasks.common import OnStep, exporters, last_picture, settings_of, task_artifact
+from pixelgrad.tasks.common import OnStep, exporters, last_picture, read_source, settings_of, several, task_artifact
 from pixelgrad.tasks.memory import memory_limit
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def inversion_artifacts(
     spec = NetworkSpec.of(model)
     if layers is None:
         layers = exporters().depth_layers(spec.load())
-    return {layer: inversion_artifact(layer, spec, alpha=alpha, beta=beta, device=device) for layer in layers}
+    return {layer: inversion_artifact(layer, spec, alpha=alpha, beta=beta, device=device) for layer in several(layers)}
 
 
 def invert(
@@ -82,9 +82,9 @@ def invert(
 
     The result's recipe has ``error``, ||phi(x) - phi0||^2 / ||phi0||^2. Raises :class:`PixelgradError`.
     """
-    chosen = settings_of(InversionSettings, "invert", settings)
+    chosen = settings_of(InversionSettings, "invert", settings, on_step=on_step)
     chosen.check()
-    original = read_image(picture)
+    original = read_source(picture, "picture")
     choice = choose_device(device)
     folder = inversion_artifact(layer, model, alpha=alpha, beta=beta, device=choice)
     limit = memory_limit(chosen, choice)
@@ -108,9 +108,9 @@ def invert_depth(
     layers: names, from shallow to deep; those that all of the network passes through by default. Else as of
     :func:`invert`.
     """
-    chosen = settings_of(InversionSettings, "invert_depth", settings)
+    chosen = settings_of(InversionSettings, "invert_depth", settings, on_step=on_step)
     chosen.check()
-    original = read_image(picture)
+    original = read_source(picture, "picture")
     choice = choose_device(device)
     folders = inversion_artifacts(layers, model, alpha=alpha, beta=beta, device=choice)
     artifacts = {layer: Artifact(folder, device=choice) for layer, folder in folders.items()}

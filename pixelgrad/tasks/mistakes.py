@@ -31,7 +31,7 @@ from pixelgrad.runtime import (
 from pixelgrad.runtime import mistakes as run_mistakes
 from pixelgrad.runtime import visualize as run_visualize
 from pixelgrad.runtime.scanning import LabelledImages, class_folders, labelled_folders, labelled_list, read_list
-from pixelgrad.tasks.common import settings_of
+from pixelgrad.tasks.common import check_paths, settings_of
 from pixelgrad.tasks.deconv import projection_artifact, scan_index
 from pixelgrad.tasks.visualize import visualize_artifact
 from pixelgrad.version import __version__
@@ -123,15 +123,16 @@ def mistakes(
 
     Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
-    chosen = settings_of(MistakesSettings, "mistakes", settings)
+    makes = None if isinstance(believe, bool) else believe
+    chosen = settings_of(MistakesSettings, "mistakes", settings, on_event=on_event, believe=makes)
     chosen.check()
+    check_paths("images", "labels", "index", images=images, labels=labels, index=index)
     model = NetworkSpec.of(model)
     network = model.load()
     given = labelled_images(network, images, labels)
     projector = Projector(projection_artifact(model, layer=layer, rule=rule), device=device)
     if believe is True:
-        believe = class_pictures(model, device=device)
-    makes = believe or None
+        makes = class_pictures(model, device=device)
     result: MistakesResult | None = None
     place = index or scan_index(projector, chosen)
     for event in run_mistakes(

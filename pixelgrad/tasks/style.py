@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelgrad.networks import Model, NetworkSpec
-from pixelgrad.runtime import Artifact, Choice, Picture, StyleSettings, choose_device, read_image, style
+from pixelgrad.runtime import Artifact, Choice, Picture, StyleSettings, choose_device, style
 from pixelgrad.runtime.images import ImageSource
 from pixelgrad.runtime.tasks.style import INITS
 from pixelgrad.tasks.common import (
@@ -17,6 +17,7 @@ from pixelgrad.tasks.common import (
     exporters,
     last_picture,
     plain_layers,
+    read_source,
     settings_of,
     task_artifact,
 )
@@ -99,13 +100,13 @@ def stylize(
     """
     init = settings.get("init", "content")
     if not (isinstance(init, str) and init in INITS):
-        settings["init"] = read_image(init)
-    chosen = settings_of(StyleSettings, "stylize", settings)
+        settings["init"] = read_source(init, "init")
+    chosen = settings_of(StyleSettings, "stylize", settings, on_step=on_step)
     sources = _each(style_images)
     chosen.check(len(sources))
-    picture = read_image(content)
-    pictures = [read_image(source) for source in sources]
-    places = None if masks is None else [read_image(source) for source in _each(masks)]
+    picture = read_source(content, "content")
+    pictures = _read_each(sources, "style image")
+    places = None if masks is None else _read_each(_each(masks), "mask")
     choice = choose_device(device)
     limit = memory_limit(chosen, choice)
     folder = style_artifact(
@@ -120,6 +121,10 @@ def stylize(
     artifact = Artifact(folder, device=choice)
     events = style(artifact, picture, pictures, replace(chosen, max_memory=limit), masks=places)
     return last_picture(events, on_step)
+
+
+def _read_each(sources: Sequence[ImageSource], name: str) -> list[Picture]:
+    return [read_source(source, f"{name} {number}") for number, source in enumerate(sources, 1)]
 
 
 def _each(sources: ImageSource | Sequence[ImageSource]) -> Sequence[Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixelgrad.errors import UnknownLayerError
 from pixelgrad.networks import Model, NetworkSpec
-from pixelgrad.runtime import Artifact, Choice, Picture, TextureSettings, choose_device, read_image
+from pixelgrad.runtime import Artifact, Choice, Picture, TextureSettings, choose_device
 from pixelgrad.runtime import texture as run_texture
 from pixelgrad.runtime import texture_row as run_texture_row
 from pixelgrad.runtime.images import ImageSource
@@ -19,6 +19,7 @@ from pixelgrad.tasks.common import (
     exporters,
     last_picture,
     plain_layers,
+    read_source,
     settings_of,
     task_artifact,
 )
@@ -114,7 +115,7 @@ def texture(
     Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
     objective = {"loss": loss, "layers": layers, "grain_weight": grain_weight, "tv_weight": tv_weight}
-    picture, chosen, options = _checked("texture", source, device, objective, settings)
+    picture, chosen, options = _checked("texture", source, device, objective, settings, on_step)
     artifact = Artifact(texture_artifact(model, **options), device=options["device"])
     return last_picture(run_texture(artifact, picture, chosen), on_step)
 
@@ -138,19 +139,24 @@ def texture_row(
     Arguments as of :func:`texture`.
     """
     objective = {"loss": loss, "layers": layers, "grain_weight": grain_weight, "tv_weight": tv_weight}
-    picture, chosen, options = _checked("texture_row", source, device, objective, settings)
+    picture, chosen, options = _checked("texture_row", source, device, objective, settings, on_step)
     folders = texture_artifacts(upto, model, **options)
     artifacts = {caption: Artifact(folder, device=options["device"]) for caption, folder in folders.items()}
     return last_picture(run_texture_row(artifacts, picture, chosen), on_step)
 
 
 def _checked(
-    task: str, source: ImageSource, device: str, objective: Mapping[str, Any], settings: Mapping[str, Any]
+    task: str,
+    source: ImageSource,
+    device: str,
+    objective: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    on_step: OnStep | None,
 ) -> tuple[Picture, TextureSettings, dict[str, Any]]:
     """The picture, the settings of ``task``, and what its artifact is made by."""
-    chosen = settings_of(TextureSettings, task, settings)
+    chosen = settings_of(TextureSettings, task, settings, on_step=on_step)
     chosen.check()
-    picture = read_image(source)
+    picture = read_source(source, "source")
     choice = choose_device(device)
     limit = memory_limit(chosen, choice)
     options = {**objective, "tileable": chosen.tileable, "tiles": limit is not None, "device": choice}

@@ -15,6 +15,7 @@ from PIL import GifImagePlugin, Image
 from pixelgrad.errors import OutputError, SettingsError
 from pixelgrad.runtime import Picture
 from pixelgrad.runtime.images import check_place, written_beside
+from pixelgrad.runtime.settings import is_number
 
 __all__ = ["VIDEO_SUFFIXES", "check_fps", "check_video", "is_video", "stream_video", "write_video"]
 
@@ -51,8 +52,8 @@ def check_video(output: Path, *, fps: float, force: bool) -> None:
 
 def check_fps(fps: float) -> None:
     """Raise :class:`SettingsError` for a rate that a video cannot have."""
-    if not 0.1 <= fps <= 100:
-        raise SettingsError(f"fps is {fps}; it must be a number of frames per second from 0.1 to 100")
+    if not is_number(fps, 0.1, 100):
+        raise SettingsError(f"fps is {fps!r}; it must be a number of frames per second from 0.1 to 100")
 
 
 def stream_video(pictures: Iterable[Picture], stream: IO[bytes], *, fps: float) -> None:

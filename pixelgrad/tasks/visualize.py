@@ -170,7 +170,7 @@ def visualize(
     Returns a sequence of :class:`Seen`, a picture with its unit each; ``.sheet`` is all in one. Raises
     :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
-    chosen = settings_of(VisualizeSettings, "visualize", settings)
+    chosen = settings_of(VisualizeSettings, "visualize", settings, on_step=on_step)
     chosen.check()
     wanted = {
         "channels": several(channels),

@@ -17,14 +17,13 @@ from pixelgrad.runtime import (
     Picture,
     ZoomSettings,
     choose_device,
-    read_image,
     zoom_recipe,
 )
 from pixelgrad.runtime import zoom as run_zoom
 from pixelgrad.runtime.images import ImageSource
-from pixelgrad.tasks.common import Layers, settings_of
+from pixelgrad.tasks.common import Layers, check_paths, plain, read_source, settings_of
 from pixelgrad.tasks.dream import dream_subject
-from pixelgrad.tasks.video import check_video, is_video, write_video
+from pixelgrad.tasks.video import check_fps, check_video, is_video, write_video
 
 __all__ = ["ZoomRun", "check_zoom_output", "zoom"]
 
@@ -36,6 +35,7 @@ def check_zoom_output(output: str | Path, *, fps: float, force: bool) -> None:
     if not str(output):
         raise OutputError("the name of the output is empty; name a folder, or a file such as zoom.mp4")
     path = Path(output)
+    check_fps(fps)
     if is_video(path):
         check_video(path, fps=fps, force=force)
 
@@ -122,19 +122,23 @@ def zoom(
         goes on from the last, with the result that it would have had in one go.
     fps: frames per second of a video. force: replace a video that is there.
     on_frame: called with a :class:`FrameEvent` after every frame.
-    settings: fields of :class:`ZoomSettings` (``frames``, ``growth``, ``rotate``, ``drift``) and of
+    settings: fields of :class:`ZoomSettings` (``frames``, ``growth``, ``rotate``, ``drift``, ``contrast``) and of
         :class:`DreamSettings`, for each frame.
-    The others as of :func:`pixelgrad.dream`.
+    model, device, layers, channels, classes, guide: as of :func:`pixelgrad.dream`.
 
     Returns the path of the output. Raises :class:`PixelgradError`; see ``pixelgrad.errors``.
     """
     own = {field.name for field in fields(ZoomSettings)} - {"dream"}
-    dreaming = settings_of(DreamSettings, "zoom", {k: v for k, v in settings.items() if k not in own})
-    chosen = ZoomSettings(dream=dreaming, **{k: v for k, v in settings.items() if k in own})
+    of_dream = {name: value for name, value in settings.items() if name not in own}
+    of_zoom = {name: value for name, value in settings.items() if name in own}
+    dreaming = settings_of(DreamSettings, "zoom", of_dream, others=own)
+    chosen = settings_of(ZoomSettings, "zoom", {**of_zoom, "dream": dreaming}, on_frame=on_frame)
     chosen.check()
+    fps = plain(fps)
+    check_paths(output=output)
     check_zoom_output(output, fps=fps, force=force)
-    source = None if picture is None else read_image(picture)
-    towards = None if guide is None else read_image(guide)
+    source = None if picture is None else read_source(picture, "picture")
+    towards = None if guide is None else read_source(guide, "guide")
     choice = choose_device(device)
     folder, chosen_channels = dream_subject(
         model,

@@ -57,7 +57,7 @@ def format_of(path: PurePath) -> Format:
 def format_named(name: str) -> Format:
     """The format called ``name``: PNG, JPEG, WEBP or TIFF in any case; ``SettingsError`` for another name."""
     for row in _FORMATS:
-        if row.name == name.upper():
+        if row.name == str(name).upper():
             return row
     raise SettingsError(f"unknown format {name!r}; allowed are {', '.join(row.name for row in _FORMATS)}")
 

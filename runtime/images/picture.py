@@ -70,6 +70,8 @@ class Picture:
         uint8 is divided by 255, uint16 by 65535; bool is black and white; floating point must lie in [0, 1].
         ``ImageError`` for anything else, with ``name`` in its message.
         """
+        if np.ma.is_masked(array):
+            raise ImageError(f"{name} has masked values; array.filled(0), say, puts something in their place")
         pixels, alpha = split_channels(np.asarray(array), name)
         return cls(pixels, alpha, recipe)
 

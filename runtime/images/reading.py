@@ -9,7 +9,6 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
@@ -52,7 +51,7 @@ def read_image(source: ImageSource, *, name: str | None = None) -> Picture:
     if isinstance(source, Image.Image):
         return Picture.from_pil(source, name=name or "the Pillow image")
     if not _is_encoded(source) and hasattr(source, "__array__"):
-        return Picture.from_array(np.asarray(source), name=name or "the array")
+        return Picture.from_array(source, name=name or "the array")  # type: ignore[arg-type]
     data, name = _bytes_of(source, name)
     image = open_image(data, name)
     with image:
@@ -84,7 +83,10 @@ def _bytes_of(source: Any, name: str | None) -> tuple[bytes, str]:
         return _file(source, name or str(source)), name or str(source)
     if hasattr(source, "read"):
         name = name or str(getattr(source, "name", "the file object"))
-        return _stream(source, name), name
+        data = _stream(source, name)
+        if not data:
+            raise ImageError(f"{name}: gives no data; it is empty, or read to its end already (seek(0) goes back)")
+        return data, name
     raise ImageError(
         f"{name or 'the source'}: cannot read a picture from {type(source).__name__}; "
         "give a path, bytes, a binary file object, a Pillow image, a NumPy array or a Picture"

@@ -83,6 +83,8 @@ class CompareSettings:
 class Compared:
     """What was found of one network.
 
+    name: the network's. layer: whose strongest channels are ``seen``. first: the layer of ``filter_pixels``, which are
+    [K, 3, h, w] and taken every ``stride`` pixels. last: the deepest that is compared. invariance: of these two.
     dead: by layer, from shallow to deep, the share of channels that answered to nothing. aliased_filters,
     aliased_responses: the share of the power of the first layer's filters, and of what they answer to the images, that
     its stride folds back. filters, responses: those powers by frequency. power, answered: the same over both axes of
@@ -155,9 +157,7 @@ def compare(
     if not subjects:
         raise SettingsError("name at least one network to look at, two or more to compare")
     if len(pictures) < 2:
-        raise SettingsError(
-            f"there is {len(pictures)} picture, and distances between pictures are the measure; give two or more"
-        )
+        raise SettingsError(f"pictures: {len(pictures)}; distances between them are the measure, so give two or more")
     return _run(subjects, pictures, settings)
 
 

@@ -76,8 +76,9 @@ class ChannelHits:
 
 @dataclass(frozen=True)
 class DeconvResult:
-    """size: (width, height) that the images were scanned at. images, unreadable: how many there were, and how many of
-    them are no images. failures: some of these, with the reason. recipe: what it takes to make it again.
+    """network, layer, rule: by their names. size: (width, height) that the images were scanned at. channels: those that
+    were chosen, with what they answer to. images, unreadable: how many there were, and how many of them are no images.
+    failures: some of these, with the reason. recipe: what it takes to make it again.
     """
 
     network: str

@@ -21,7 +21,7 @@ class EvolveResult:
     """snapshots, when: names and iterations, in order. size: (width, height) that the images were scanned at.
     channels, hits: for each channel its strongest activation at each snapshot, ``None`` where it is silent.
     movement: by layer, how far its features moved from each snapshot to the next: |F' - F| / |F|.
-    images, unreadable, failures: as of :class:`DeconvResult`. compared: how many images the movement is of.
+    compared: how many images the movement is of. The rest as of :class:`DeconvResult`.
     """
 
     network: str

@@ -38,10 +38,11 @@ class WrongImage:
 
 @dataclass(frozen=True)
 class MistakesResult:
-    """images, unreadable, failures: as of :class:`DeconvResult`. correct, in_five: how many images have their true
-    class first, or among the first five. of_class: by class, how many images there are and how many are right.
+    """correct, in_five: how many images have their true class first, or among the first five. of_class: by
+    class, how many images there are and how many are right.
     pairs: the most frequent errors, as (true class, predicted class, how often). wrong: the most confident errors.
-    names: of every class in question. believed: by class, what the network believes it to look like.
+    names: of every class in question. believed: by class, what the network believes it to look like. The rest as of
+    :class:`DeconvResult`.
     """
 
     network: str

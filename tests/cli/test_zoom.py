@@ -224,8 +224,21 @@ def test_from_python(photo: Path, small_network: Path, tmp_path: Path) -> None:
     assert [event.frame for event in seen] == [1, 2]
     assert isinstance(seen[0], pixelgrad.FrameEvent)
     assert pixelgrad.zoom(None, tmp_path / "noise", frames=1, **fast).is_dir()
-    with pytest.raises(TypeError, match=r"zoom\(\) got an unexpected keyword argument 'frame'"):
+    with pytest.raises(TypeError, match=r"keyword argument 'frame'; settings are blur, contrast, drift, .*seed"):
         pixelgrad.zoom(photo, tmp_path / "x.gif", frame=3)
+    with pytest.raises(pixelgrad.SettingsError, match=r"fps is '9'; it must be a number"):
+        pixelgrad.zoom(photo, tmp_path / "frames", fps="9")  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_numbers(photo: Path, small_network: Path, tmp_path: Path) -> None:
+    plain: dict[str, Any] = {"frames": 2, "growth": 1.5, "rotate": 3.0, "drift": (0.5, 0.0), "contrast": 1.5}
+    fast = {"model": small_network, "size": 48, "steps": 1, "octaves": 1, "device": "cpu"}
+    numpy = {name: np.asarray(value)[()] for name, value in plain.items()}
+    outputs = [
+        pixelgrad.zoom(photo, tmp_path / "plain.gif", fps=12.5, **plain, **fast),
+        pixelgrad.zoom(photo, tmp_path / "numpy.gif", fps=np.float32(12.5), **numpy, **fast),  # type: ignore[arg-type]
+    ]
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
 
 
 @pytest.mark.slow

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from helpers.data import shared
 from helpers.networks import chain
 
-from pixelgrad.errors import NetworkError, UnknownLayerError
+from pixelgrad.errors import NetworkError, SettingsError, UnknownLayerError
 from pixelgrad.models import find_class
 from pixelgrad.networks import add, find_network, load_network, locate, pull
 
@@ -18,6 +19,13 @@ def test_the_bundled_network_is_the_default() -> None:
     path = find_network(None)
     assert path.name == "pebble.onnx"
     assert find_network("pebble") == find_network("Pebble") == path
+
+
+def test_what_is_in_memory_is_named_and_not_printed(small_network: Path) -> None:
+    for model, kind in ((onnx.load(small_network), "ModelProto"), (small_network.read_bytes(), "bytes")):
+        with pytest.raises(SettingsError, match=f"by its path or name, not from {kind}; save it") as found:
+            load_network(model)  # type: ignore[arg-type]
+        assert len(str(found.value)) < 300
 
 
 def test_a_pulled_network_brings_what_its_row_says(tiny: Any, home: Path) -> None:

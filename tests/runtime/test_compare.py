@@ -229,7 +229,7 @@ def test_bad_settings(features: Features, values: dict[str, int], message: str) 
 
 
 def test_too_little_to_compare(features: Features) -> None:
-    with pytest.raises(SettingsError, match="there is 1 picture, and distances between pictures"):
+    with pytest.raises(SettingsError, match="pictures: 1; distances between them"):
         compare([subject(features)], [picture(0)])
     with pytest.raises(SettingsError, match="name at least one network"):
         compare([], [picture(0), picture(1)])

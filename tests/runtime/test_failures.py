@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import pytest
 
 from pixelgrad.errors import DeviceError
+from pixelgrad.runtime import choose_device
 from pixelgrad.runtime.failures import failures, reason_of
+from pixelgrad.runtime.onnx_runtime import _signals_held
+from pixelgrad.runtime.session import open_session
 
 Fail: Any = type("Fail", (Exception,), {"__module__": "onnxruntime.capi.onnxruntime_pybind11_state"})
 InvalidArgument: Any = type("InvalidArgument", (Exception,), {"__module__": Fail.__module__})
@@ -41,3 +46,26 @@ def test_a_mistake_of_the_program_passes_as_it_is(error: Exception) -> None:
     with pytest.raises(type(error)) as found, failures():
         raise error
     assert found.value is error
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no SIGUSR1")
+def test_any_handler_waits_until_a_library_is_imported() -> None:
+    """The time limit of a queue of tasks is one."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+    try:
+        with _signals_held():
+            signal.raise_signal(signal.SIGUSR1)
+            assert not heard
+        assert heard == [signal.SIGUSR1]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_time_limit_is_no_broken_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", late)
+    with pytest.raises(TimeoutError):
+        open_session(b"", choose_device("cpu"))

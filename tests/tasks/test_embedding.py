@@ -7,6 +7,8 @@ import gc
 import logging
 import multiprocessing
 import os
+import pickle
+import signal
 import subprocess
 import sys
 import weakref
@@ -67,6 +69,44 @@ def test_what_a_callback_raises_ends_the_run(photo: Path, painting: Path, how: d
     with pytest.raises(CancelledError):
         pixelgrad.stylize(photo, painting, on_step=cancel, **how)
     assert steps == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [
+        "pixelgrad.exporters.opset18.inference.shorter",
+        "pixelgrad.exporters.self_check.ReferenceEvaluator",
+        "onnx_ir.serde.serialize_shape_into",
+    ],
+)
+def test_what_a_handler_raises_comes_out(
+    photo: Path, how: dict[str, Any], busy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue's time limit, say, while a network is read and exported by libraries that take all for their own."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError("too late")
+
+    monkeypatch.setenv("PIXELGRAD_HOME", str(tmp_path))
+    monkeypatch.setattr(busy, lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, late)
+    try:
+        with pytest.raises(TimeoutError, match="too late"):
+            pixelgrad.stylize(photo, photo, **how)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("keep_color", [None, "luminance"])
+def test_events_go_to_another_process(photo: Path, painting: Path, how: dict[str, Any], keep_color: str | None) -> None:
+    """With their pictures, however these are made."""
+    events: list[pixelgrad.StepEvent] = []
+    result = pixelgrad.stylize(photo, painting, keep_color=keep_color, on_step=events.append, **how)
+    there = pickle.loads(pickle.dumps(events[-1]))
+    assert (there.step, there.losses) == (events[-1].step, events[-1].losses)
+    assert there.picture() == result
+    assert pickle.loads(pickle.dumps(there)).picture() == result
+    assert "picture" not in repr(there)
 
 
 def test_numbers_of_numpy_are_numbers(photo: Path, painting: Path, how: dict[str, Any]) -> None:

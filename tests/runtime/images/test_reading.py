@@ -90,6 +90,15 @@ def test_anything_that_turns_into_an_array() -> None:
     assert read_image(Tensor()) == EXPECTED  # type: ignore[arg-type]
 
 
+def test_masked_values_are_not_shown() -> None:
+    pixels = np.full((2, 3, 3), 0.5, np.float32)
+    masked = np.ma.masked_array(pixels, mask=np.eye(2, 3)[..., None] * np.ones(3))
+    for read in (read_image, Picture.from_array):
+        with pytest.raises(ImageError, match=r"the array has masked values; array.filled"):
+            read(masked)
+        assert read(np.ma.masked_array(pixels)) == Picture(pixels)
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", _Standard(DATA))
     assert read_image("-") == EXPECTED
@@ -113,6 +122,13 @@ def test_a_file_object_is_read_from_where_it_stands() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_file_object_that_was_read_already() -> None:
+    file = io.BytesIO(DATA)
+    read_image(file)
+    with pytest.raises(ImageError, match=r"the file object: gives no data; .* read to its end already"):
+        read_image(file)
+
+
 def test_a_pipe_with_a_name(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
