@@ -36,6 +36,11 @@ class Canvas:
         """(width, height) to work at, for a picture of ``width`` x ``height``."""
         return width + -width % self.step, height + -height % self.step
 
+    def nearest(self, width: int, height: int) -> tuple[int, int]:
+        """The nearest (width, height) of multiples."""
+        wide, high = (max(1, round(edge / self.step)) * self.step for edge in (width, height))
+        return wide, high
+
     def extended(self, image: Array) -> Array:
         """[N, C, H, W], continued by reflection to the size to work at, on the right and below."""
         width, height = self.size(image.shape[3], image.shape[2])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from pixelgrad.runtime.artifact import Artifact
 from pixelgrad.runtime.canvas import Canvas
 from pixelgrad.runtime.engine import ADVICE, Finish, Plan, descend
 from pixelgrad.runtime.events import StepEvent
-from pixelgrad.runtime.images import Picture, fit_size, match_histogram
+from pixelgrad.runtime.images import Picture, fit_size, match_histogram, resize
 from pixelgrad.runtime.optimizers import Optimizer, check_optimizer, make_optimizer
 from pixelgrad.runtime.recipe import make_recipe
 from pixelgrad.runtime.scales import COARSEST, scale_sizes, share_steps
@@ -118,12 +119,13 @@ def texture_row(
 
 @dataclass(frozen=True)
 class _Run:
-    """One texture, checked and ready: its scales as (width, height, steps)."""
+    """One texture, checked and ready: its result's (width, height), and its scales as (width, height, steps)."""
 
     artifact: Artifact
     source: Picture
     settings: TextureSettings
     full: tuple[int, int]
+    result: tuple[int, int]
     scales: tuple[tuple[int, int, int], ...]
     recipe: dict[str, Any]
     budget: Budget
@@ -145,8 +147,11 @@ class _Run:
         if not budget.tiled:  # then it had no part in the picture
             settings = replace(settings, max_memory=None)
         recipe = make_recipe("texture", artifact, settings, sizes[-1], {"source": source})
+        result = sizes[-1]
+        if settings.tileable:  # else layers would look at other places on either side of a seam
+            sizes = [Canvas.of(artifact).nearest(*size) for size in sizes]
         scales = tuple((*size, share) for size, share in zip(sizes, shares, strict=True))
-        return cls(artifact, source, settings, full, scales, recipe, budget)
+        return cls(artifact, source, settings, full, result, scales, recipe, budget)
 
     def source_at(self, scale: tuple[int, int, int]) -> Picture:
         """The source, as much smaller as the result is at that scale."""
@@ -177,8 +182,15 @@ class _Run:
                 grown = canvas.growing(last, size, wraps=settings.tileable)
                 optimizer = optimizer.resized(*canvas.size(*size), grown)
             targets = view.targets(Canvas.of(artifact).trimmed(reference.to_nchw()))
+            done: Callable[[Array], Picture] = finish
+            if number == len(self.scales) and size != self.result:
+                done = partial(_resampled, finish, self.result)
             advice = ADVICE[settings.optimizer]
-            yield from descend(evaluator, optimizer, plan, before + number, finish, targets, advice=advice)
+            yield from descend(evaluator, optimizer, plan, before + number, done, targets, advice=advice)
+
+
+def _resampled(finish: Callable[[Array], Picture], size: tuple[int, int], image: Array) -> Picture:
+    return finish(resize(image, size, clip=True, wraps=True))
 
 
 def _canvas(artifact: Artifact, settings: TextureSettings) -> Canvas:

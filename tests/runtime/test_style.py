@@ -51,6 +51,27 @@ def test_events(artifact: Artifact, content: Picture, painted: Picture) -> None:
     assert events[-1].picture().size == (64, 43)
 
 
+def test_the_network_sees_multiples_of_its_stride_only(
+    artifact: Artifact, content: Picture, painted: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though 64 x 43 is none: what a graph puts behind the last row would count among the statistics."""
+    step = artifact.manifest["image"]["alignment"]
+    assert step > 1
+    shapes: set[tuple[int, ...]] = set()
+    for name in ("evaluate", "targets"):
+        method = getattr(artifact, name)
+
+        def watched(image: Any, *rest: Any, method: Any = method) -> Any:
+            shapes.add(image.shape[2:])
+            return method(image, *rest)
+
+        monkeypatch.setattr(artifact, name, watched)
+    events = list(style(artifact, content, [painted], settings(init="noise")))
+    assert events[-1].picture().size == (64, 43)
+    assert (44, 64) in shapes
+    assert all(edge % step == 0 for shape in shapes for edge in shape)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_the_loss_goes_down(artifact: Artifact, content: Picture, painted: Picture, optimizer: str) -> None:
     events = list(style(artifact, content, [painted], settings(steps=30, coarsest=64, optimizer=optimizer)))

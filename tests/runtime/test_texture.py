@@ -169,6 +169,41 @@ def test_a_plane_of_tiles_begins_nowhere(tile: Artifact, source: Picture) -> Non
         np.testing.assert_allclose(moved.gradient, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
+def test_masks_lie_where_layers_look(source: Picture, tmp_path: Path) -> None:
+    """The same of the bundled network, whose maps are larger than the image: they begin a position before it."""
+    network = pixelgrad.load_network("pebble")
+    objective = texture_objective(network, layers=["relu1_1", "relu2_1", "relu3_1"], tileable=True)
+    artifact = Artifact(write_artifact(network, objective, tmp_path / "a"), device="cpu")
+    eyes, targets = Wrapped(artifact), artifact.targets(source.resized(48, 48).to_nchw())
+    image = np.random.default_rng(0).random((1, 3, 24, 32), dtype=np.float32)
+    found, moved = eyes.evaluate(image, targets), eyes.evaluate(np.roll(image, (8, 12), (2, 3)), targets)
+    assert moved.loss == pytest.approx(found.loss, rel=1e-5)
+    expected = np.roll(found.gradient, (8, 12), (2, 3))
+    assert np.linalg.norm(moved.gradient - expected) < 1e-3 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("tileable", [False, True])
+def test_a_network_sees_multiples_of_its_stride_only(
+    artifact: Artifact, tile: Artifact, source: Picture, monkeypatch: pytest.MonkeyPatch, tileable: bool
+) -> None:
+    """Of any size, at every scale: what a graph puts behind the last row would count, and show as dots there."""
+    chosen, shapes = tile if tileable else artifact, set()
+    step = chosen.manifest["image"]["alignment"]
+    assert step == 4
+    for name in ("evaluate", "targets"):
+        method = getattr(chosen, name)
+
+        def watched(image: Any, *rest: Any, method: Any = method) -> Any:
+            shapes.add(image.shape[2:])
+            return method(image, *rest)
+
+        monkeypatch.setattr(chosen, name, watched)
+    events = list(texture(chosen, source, settings(size=(57, 43), tileable=tileable)))
+    assert events[-1].picture().size == (57, 43)
+    assert len(shapes) >= 3
+    assert all(edge % step == 0 for shape in shapes for edge in shape)
+
+
 @pytest.mark.parametrize("size", [(24, 32), (23, 30)])
 def test_a_tile_counts_as_it_does_amid_the_plane(tile: Artifact, source: Picture, size: tuple[int, int]) -> None:
     """The loss is that of a plane of tiles but for its edges, and for where poolings cut tiles of odd sizes."""
