@@ -16,6 +16,7 @@ def chain(
     *,
     channels: Sequence[int] = (8, 12, 16),
     pool: str = "MaxPool",
+    pad: int = 1,
     size: int | None = None,
     classes: int = 0,
     flatten: bool = False,
@@ -25,7 +26,8 @@ def chain(
 ) -> Path:
     """A VGG in miniature: per entry of ``channels`` a convolution, a ReLU and a pooling.
 
-    size: a fixed image size. classes: end in a classifier, over the flattened map (``flatten``) or its mean.
+    pad: of each convolution; at 2 maps are larger than the image. size: a fixed image size. classes: end in a
+    classifier, over the flattened map (``flatten``) or its mean.
     """
     rng = np.random.default_rng(seed)
     weights: dict[str, np.ndarray[Any, Any]] = {}
@@ -36,7 +38,7 @@ def chain(
         weights[f"w{block}"] = rng.normal(scale=np.sqrt(2 / fan_in), size=(width, depth, 3, 3)).astype(np.float32)
         weights[f"b{block}"] = rng.normal(scale=0.05, size=width).astype(np.float32)
         nodes += [
-            helper.make_node("Conv", [current, f"w{block}", f"b{block}"], [f"c{block}"], pads=[1, 1, 1, 1]),
+            helper.make_node("Conv", [current, f"w{block}", f"b{block}"], [f"c{block}"], pads=[pad] * 4),
             helper.make_node("Relu", [f"c{block}"], [f"r{block}"]),
             helper.make_node(pool, [f"r{block}"], [f"p{block}"], kernel_shape=[2, 2], strides=[2, 2]),
         ]

@@ -48,9 +48,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Artifact]:
     folder = tmp_path_factory.mktemp("tiles")
 
     @functools.cache
-    def make(kind: str, pool: str = "MaxPool", profile: str = "portable", precision: str = "fp32") -> Artifact:
-        network = load_network(chain(folder / f"{pool}.onnx", pool=pool), preprocess="imagenet")
-        path = folder / f"{kind}-{pool}-{profile}-{precision}"
+    def make(
+        kind: str, pool: str = "MaxPool", profile: str = "portable", precision: str = "fp32", pad: int = 1
+    ) -> Artifact:
+        network = load_network(chain(folder / f"{pool}-{pad}.onnx", pool=pool, pad=pad), preprocess="imagenet")
+        path = folder / f"{kind}-{pool}-{profile}-{precision}-{pad}"
         write_artifact(network, OBJECTIVES[kind](network), path, profile=profile, precision=precision, tiles=True)
         return Artifact(path, device="cpu")
 
@@ -96,6 +98,12 @@ def test_loss_and_gradient_are_those_of_the_whole(
     made: Callable[..., Artifact], kind: str, height: int, width: int
 ) -> None:
     check_same(made(kind), 64 * 64, height, width)
+
+
+@pytest.mark.parametrize("kind", ["masks", "texture"])
+def test_maps_that_are_larger_than_the_image(made: Callable[..., Artifact], kind: str) -> None:
+    """By positions in front of it and behind, at which masks are taken as well."""
+    check_same(made(kind, pad=2), 64 * 64, 97, 131)
 
 
 @pytest.mark.parametrize("kind", ["moments", "texture"])
