@@ -13,7 +13,7 @@ from pixelgrad.runtime.engine import Evaluator
 __all__ = ["Wrapped", "border"]
 
 Array = np.ndarray[Any, Any]
-_WIDEST = 64
+_WIDEST = 128
 
 
 def border(artifact: Artifact) -> int:
@@ -28,7 +28,7 @@ class Wrapped:
     """Looks at a picture as it will look amid copies of itself.
 
     The picture is continued on all sides by its own other edge, as far as the receptive field of the layers reaches
-    (64 pixels at most), so that the losses see what lies across a seam; the gradient of the copies is added to that
+    (128 pixels at most), so that the losses see what lies across a seam; the gradient of the copies is added to that
     of the originals. Where the artifact's terms have a mask, the original alone counts. Else the copies do as well, out
     to their own edges, which networks pad with zeros: what those lead to shows amid the picture, as straight lines.
     """

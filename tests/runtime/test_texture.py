@@ -13,7 +13,7 @@ from pixelgrad.errors import ImageError, SettingsError
 from pixelgrad.exporters import load_network, texture_objective, write_artifact
 from pixelgrad.runtime import Artifact, Picture, TextureSettings, read_image, texture, texture_row
 from pixelgrad.runtime.artifact import Evaluation
-from pixelgrad.runtime.wrapping import Wrapped
+from pixelgrad.runtime.wrapping import Wrapped, border
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +148,14 @@ def test_the_gradient_of_a_wrapped_picture(height: int, width: int) -> None:
     assert found.gradient.shape == image.shape
     change = eyes.evaluate(image + way, {}).loss - found.loss
     assert change == pytest.approx(float(np.vdot(found.gradient, way)), rel=1e-6)
+
+
+@pytest.mark.parametrize(("field", "pixels"), [(25, 16), (207, 104), (252, 128), (600, 128)])
+def test_a_picture_is_continued_as_far_as_layers_look(field: int, pixels: int) -> None:
+    """In whole strides; where that is very far, what lies there hardly counts."""
+    linear = Linear()
+    linear.manifest = {**Linear.manifest, "layers": {"a": {"receptive_field": field}}}  # type: ignore[misc]
+    assert border(linear) == pixels  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module", params=["moments", "gram"])
