@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from pixelgrad.runtime.artifact import Artifact
-from pixelgrad.runtime.images.resizing import Filter, resize
-from pixelgrad.runtime.optimizers.optimizer import Resize
+from pixelgrad.runtime.images.resizing import Filter, Resize, resize
 
 __all__ = ["Canvas"]
 

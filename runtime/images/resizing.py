@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,9 +13,11 @@ from PIL import Image
 from pixelgrad.errors import SettingsError
 from pixelgrad.runtime.images.arrays import Floats
 
-__all__ = ["Filter", "fit_size", "resize"]
+__all__ = ["Filter", "Resize", "fit_size", "resize"]
 
 Filter = Literal["lanczos", "bicubic", "bilinear"]
+#: Makes an image [1, C, H, W] of another, of a (width, height).
+Resize = Callable[[npt.NDArray[Any], tuple[int, int], Filter], npt.NDArray[Any]]
 
 _RESAMPLING: dict[str, Image.Resampling] = {
     "lanczos": Image.Resampling.LANCZOS,

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pixelgrad.runtime.images import resize
+from pixelgrad.runtime.images.resizing import Resize, resize
 from pixelgrad.runtime.memory import DeviceArray, memory_of
-from pixelgrad.runtime.optimizers.optimizer import Resize
 
 Array = np.ndarray[Any, Any]
 _STATE = ("first_moment", "second_moment", "average")

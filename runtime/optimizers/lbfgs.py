@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pixelgrad.runtime.images import resize
+from pixelgrad.runtime.images.resizing import Resize, resize
 from pixelgrad.runtime.optimizers.lbfgs_vectors import PAIRS, DeviceVectors, HostVectors, Vectors
-from pixelgrad.runtime.optimizers.optimizer import Resize
 
 Array = np.ndarray[Any, Any]
 _SUFFICIENT = 1e-4  # Armijo's constant (Nocedal & Wright 2006, equation 3.4)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from pixelgrad.errors import SettingsError
-from pixelgrad.runtime.images import resize
-from pixelgrad.runtime.images.resizing import Filter
+from pixelgrad.runtime.images.resizing import Resize, resize
 from pixelgrad.runtime.settings import check_choice
 
 Array = np.ndarray[Any, Any]
-#: Makes an image [1, 3, H, W] of another, of a (width, height).
-Resize = Callable[[Array, tuple[int, int], Filter], Array]
 OPTIMIZERS = ("adam", "lbfgs")
 
 
