@@ -30,7 +30,6 @@ OBJECTIVES: dict[str, Callable[[Network], Objective]] = {
     "style": style_objective,
     "style-gram": lambda network: style_objective(network, loss="gram"),
     "style-masks": lambda network: style_objective(network, masks=2),
-    "style-masks-overhanging": lambda network: style_objective(network, masks=2),
     "texture": texture_objective,
     "inversion": lambda network: inversion_objective(network, "r3"),
     "inversion-sharp": lambda network: inversion_objective(network, "r3", beta=1.0),
@@ -56,9 +55,8 @@ def network_for(kind: str, folder: Path, pool: str = "MaxPool") -> Network:
     """The network that a kind of artifact is made of, in miniature."""
     if kind.startswith("transformer"):
         return load_network(transformer(folder / "transformer.onnx", first=1, frozen=True), preprocess="imagenet")
-    classes, pad = 10 if kind.endswith("-class") else 0, 2 if kind.endswith("-overhanging") else 1
-    file = folder / f"{pool}-{classes}-{pad}.onnx"
-    return load_network(chain(file, pool=pool, classes=classes, pad=pad), preprocess="imagenet")
+    classes = 10 if kind.endswith("-class") else 0
+    return load_network(chain(folder / f"{pool}-{classes}.onnx", pool=pool, classes=classes), preprocess="imagenet")
 
 
 def write_kinds(folder: Path, precisions: Sequence[str] = ("fp32",)) -> list[Path]:
