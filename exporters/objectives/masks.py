@@ -7,7 +7,7 @@ import onnx_ir as ir
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.networks import Span
 from pixelgrad.exporters.objectives.assembly import FLOAT
-from pixelgrad.exporters.objectives.terms import TINY
+from pixelgrad.exporters.objectives.terms import TINY, counted, length_of
 
 __all__ = ["position_weights"]
 
@@ -39,20 +39,10 @@ def position_weights(
 
 def _sampled(op: Emitter, mask: ir.Value, features: ir.Value, image: ir.Value, axis: int, span: Span) -> ir.Value:
     """[positions, pixels of the mask] along an axis: what share each pixel has in each position."""
-
-    def length(value: ir.Value) -> ir.Value:
-        size = op.Shape(value, start=axis, end=axis + 1)
-        size.shape = ir.Shape([1])
-        return size
-
-    def counted(value: ir.Value) -> ir.Value:
-        places = op.Cast(op.Range(0, op.Squeeze(length(value)), 1), to=ir.DataType.FLOAT)
-        places.shape = ir.Shape([None])
-        return places
-
-    pixels, across = (op.Cast(length(value), to=ir.DataType.FLOAT) for value in (mask, image))
-    middles = op.Add(op.Mul(counted(features), float(span.stride)), float(span.middle))
+    length = length_of(op, mask, axis)
+    pixels, across = (op.Cast(n, to=ir.DataType.FLOAT) for n in (length, length_of(op, image, axis)))
+    middles = op.Add(op.Mul(counted(op, length_of(op, features, axis)), float(span.stride)), float(span.middle))
     places = op.Sub(op.Mul(middles, op.Div(pixels, across)), 0.5)
     places = op.Min(op.Relu(places), op.Sub(pixels, 1.0))
-    away = op.Abs(op.Sub(op.Reshape(places, [-1, 1]), op.Reshape(counted(mask), [1, -1])))
+    away = op.Abs(op.Sub(op.Reshape(places, [-1, 1]), op.Reshape(counted(op, length), [1, -1])))
     return op.Relu(op.Sub(1.0, away))

@@ -266,6 +266,20 @@ def sum_of_squares(op: Emitter, value: ir.Value) -> ir.Value:
     return total(op, op.Mul(value, value))
 
 
+def length_of(op: Emitter, value: ir.Value, axis: int) -> ir.Value:
+    """How long an axis is: int64 [1]."""
+    length = op.Shape(value, start=axis, end=axis + 1)
+    length.shape = ir.Shape([1])
+    return length
+
+
+def counted(op: Emitter, length: ir.Value) -> ir.Value:
+    """The places along an axis of that length, from 0: float32 [length]."""
+    places = op.Cast(op.Range(0, op.Squeeze(length), 1), to=ir.DataType.FLOAT)
+    places.shape = ir.Shape([None])
+    return places
+
+
 def scalar(op: Emitter, value: ir.Value) -> ir.Value:
     """A single element of any rank as a scalar.
 

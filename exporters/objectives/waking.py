@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from pixelgrad.exporters.autodiff import Emitter
 from pixelgrad.exporters.objectives.activations import RIVALS_WEIGHT, Activation, Rivals
-from pixelgrad.exporters.objectives.terms import Term, scalar
+from pixelgrad.exporters.objectives.terms import Term, counted, length_of, scalar
 from pixelgrad.exporters.opset18.shapes import constant, dims, rank
 
 __all__ = ["CentreUnit", "WakingUnit", "at_centre", "before_rectifiers", "class_terms"]
@@ -77,11 +77,8 @@ def at_centre(op: Emitter, features: ir.Value) -> ir.Value:
     """
     centre = features
     for axis in (2, 3):
-        length = op.Shape(features, start=axis, end=axis + 1)
-        length.shape = ir.Shape([1])
-        places = op.Cast(op.Range(0, op.Squeeze(length), 1), to=ir.DataType.FLOAT)
-        places.shape = ir.Shape([None])
-        away = op.Abs(op.Sub(places, op.Cast(op.Div(length, 2), to=ir.DataType.FLOAT)))
+        length = length_of(op, features, axis)
+        away = op.Abs(op.Sub(counted(op, length), op.Cast(op.Div(length, 2), to=ir.DataType.FLOAT)))
         mask = op.Reshape(op.Relu(op.Sub(1.0, away)), [-1, 1] if axis == 2 else [1, -1])
         centre = op.ReduceSum(op.Mul(centre, mask), [axis], keepdims=1)
     centre.shape = ir.Shape([*dims(features)[:2], 1, 1])

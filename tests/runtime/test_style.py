@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.breaking import break_at
+from helpers.watching import shapes_seen
 
 from pixelgrad.errors import DivergedError, ImageError, SettingsError
 from pixelgrad.exporters import load_network, style_objective, write_artifact
@@ -57,15 +58,7 @@ def test_the_network_sees_multiples_of_its_stride_only(
     """Though 64 x 43 is none: what a graph puts behind the last row would count among the statistics."""
     step = artifact.manifest["image"]["alignment"]
     assert step > 1
-    shapes: set[tuple[int, ...]] = set()
-    for name in ("evaluate", "targets"):
-        method = getattr(artifact, name)
-
-        def watched(image: Any, *rest: Any, method: Any = method) -> Any:
-            shapes.add(image.shape[2:])
-            return method(image, *rest)
-
-        monkeypatch.setattr(artifact, name, watched)
+    shapes = shapes_seen(monkeypatch, artifact)
     events = list(style(artifact, content, [painted], settings(init="noise")))
     assert events[-1].picture().size == (64, 43)
     assert (44, 64) in shapes

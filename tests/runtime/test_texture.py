@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from helpers.watching import shapes_seen
 
 import pixelgrad
 from pixelgrad.errors import ImageError, SettingsError
@@ -195,17 +196,10 @@ def test_a_network_sees_multiples_of_its_stride_only(
     artifact: Artifact, tile: Artifact, source: Picture, monkeypatch: pytest.MonkeyPatch, tileable: bool
 ) -> None:
     """Of any size, at every scale: what a graph puts behind the last row would count, and show as dots there."""
-    chosen, shapes = tile if tileable else artifact, set()
+    chosen = tile if tileable else artifact
     step = chosen.manifest["image"]["alignment"]
     assert step == 4
-    for name in ("evaluate", "targets"):
-        method = getattr(chosen, name)
-
-        def watched(image: Any, *rest: Any, method: Any = method) -> Any:
-            shapes.add(image.shape[2:])
-            return method(image, *rest)
-
-        monkeypatch.setattr(chosen, name, watched)
+    shapes = shapes_seen(monkeypatch, chosen)
     events = list(texture(chosen, source, settings(size=(57, 43), tileable=tileable)))
     assert events[-1].picture().size == (57, 43)
     assert len(shapes) >= 3

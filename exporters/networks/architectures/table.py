@@ -53,9 +53,8 @@ class Architecture:
         return _specification(self.name)
 
     def build(self, weights: Mapping[str, Array], gelu: str | None = None) -> tuple[ir.Model, Mapping[str, str]]:
-        """gelu: one of its ``gelus``; the first by default."""
-        chosen = gelu or next(iter(self.gelus), None)
-        blueprint = Blueprint(self.name, weights, size=self.size, quick=chosen == "quick_gelu")
+        """gelu: one of its ``gelus``, if it has any."""
+        blueprint = Blueprint(self.name, weights, size=self.size, quick=gelu == "quick_gelu")
         return blueprint.model(self.write(blueprint)), blueprint.aliases
 
 
